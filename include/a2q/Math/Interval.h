@@ -1,0 +1,93 @@
+//===- Interval.h - Exact integer intervals and widths ----------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The two kinds of integer sets that every proof is made of: the *range* of an
+// activation code and the *interval* of an accumulator, and the number of bits
+// that holds them. Everything is exact: 128-bit sums of 64-bit products, no
+// floating point.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_MATH_INTERVAL_H
+#define A2Q_MATH_INTERVAL_H
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace a2q {
+
+/// Sums of products of 64-bit values. K <= 2^62 products of two 32-bit codes
+/// cannot overflow it.
+using Wide = __int128;
+
+/// The integers that one activation code can take, both ends included.
+struct Range {
+  int64_t lo = 0;
+  int64_t hi = 0;
+
+  bool operator==(const Range &) const = default;
+  bool containsZero() const { return lo <= 0 && hi >= 0; }
+};
+
+/// The smallest range that holds both.
+Range join(Range a, Range b);
+
+/// The range widened to include 0, which `exact` and `centred` partial-sum
+/// guarantees need (theory, section 1).
+Range withZero(Range range);
+
+/// Bits of the smallest integer type that holds the range (at least 1):
+/// unsigned when `lo >= 0`, else signed. Codes 0..16 are 5 bits.
+unsigned codeBits(Range range);
+
+/// Whether codes of this range need a signed type.
+inline bool isSigned(Range range) { return range.lo < 0; }
+
+/// The values that one accumulator can take, both ends included.
+struct Interval {
+  Wide lo = 0;
+  Wide hi = 0;
+
+  bool operator==(const Interval &) const = default;
+  bool contains(Interval other) const {
+    return lo <= other.lo && other.hi <= hi;
+  }
+  bool contains(Wide value) const { return lo <= value && value <= hi; }
+};
+
+Interval join(Interval a, Interval b);
+
+inline Interval operator+(Interval a, Interval b) {
+  return {a.lo + b.lo, a.hi + b.hi};
+}
+inline Interval operator+(Interval a, Wide shift) {
+  return {a.lo + shift, a.hi + shift};
+}
+
+/// The interval of `weight * x` for `x` in `range`.
+Interval product(int64_t weight, Range range);
+
+/// The interval of `w * x` for `w` and `x` in their ranges.
+Interval product(Range w, Range x);
+
+/// What a signed `width`-bit register holds; `1 <= width <= 126`.
+Interval signedInterval(unsigned width);
+
+/// The smallest P >= 1 such that a signed P-bit register holds the interval.
+unsigned signedWidth(Interval interval);
+
+/// The smallest P >= 1 with `hi - lo <= 2^P - 1`: the width after centring.
+unsigned spanWidth(Interval interval);
+
+/// Decimal text, for diagnostics and reports.
+std::string toString(Wide value);
+
+} // namespace a2q
+
+#endif // A2Q_MATH_INTERVAL_H
