@@ -1,0 +1,56 @@
+//===- A2QDialect.td - The a2q dialect
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_IR_A2QDIALECT_TD
+#define A2Q_IR_A2QDIALECT_TD
+
+include "mlir/IR/DialectBase.td"
+
+def A2Q_Dialect : Dialect {
+  let name = "a2q";
+  let cppNamespace = "::a2q";
+  let summary = "Quantized products with accumulators of proven width";
+  let description = [{
+    A quantized layer is many dot products of integer codes. This dialect makes
+    the register that sums the products, the *accumulator*, a part of the type:
+    `tensor<1x8x!a2q.acc<16>>` says that every sum, and every partial sum, fits
+    a signed 16-bit register. Quantized tensors use upstream's
+    `!quant.uniform`. Everything that does not accumulate (pooling, residual
+    adds, reshapes) is upstream's.
+
+    Conventions that every op follows:
+
+    - Activations are channels-last, weights have the output channel first, and
+      the channel of a result is its last dimension.
+    - Accumulators sum products of *codes*. The correction for an activation
+      zero point `z`, `-z * sum(q)` per channel, belongs to the integer bias of
+      `a2q.requantize` or to what follows `a2q.decode`.
+    - Weights are symmetric: their zero point is 0.
+    - The terms of one dot product are numbered 0 to K - 1 in default order:
+      kernel row, kernel column, input channel.
+  }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let extraClassDeclaration = [{
+    void registerTypes();
+    void registerAttributes();
+    void registerOps();
+
+    /// Range of an argument or value: `a2q.range = [lo, hi]`.
+    static constexpr ::llvm::StringLiteral getRangeAttrName() {
+      return "a2q.range";
+    }
+    /// Per-channel figures that infer-accumulators leaves on an op.
+    static constexpr ::llvm::StringLiteral getChannelsAttrName() {
+      return "a2q.channels";
+    }
+  }];
+}
+
+#endif // A2Q_IR_A2QDIALECT_TD
