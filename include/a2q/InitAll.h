@@ -10,7 +10,9 @@
 #ifndef A2Q_INITALL_H
 #define A2Q_INITALL_H
 
+#include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QDialect.h"
+#include "a2q/Transforms/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -25,7 +27,11 @@ inline void registerAllDialects(mlir::DialectRegistry &registry) {
 }
 
 /// The passes and pipelines of the project, and all upstream passes.
-inline void registerAllPasses() { mlir::registerAllPasses(); }
+inline void registerAllPasses() {
+  mlir::registerAllPasses();
+  registerA2QConversionPasses();
+  registerA2QTransformsPasses();
+}
 
 } // namespace a2q
 
