@@ -123,7 +123,11 @@ def build_model(layers, scales, activation_max):
         helper.make_graph(
             graph.nodes,
             "digits",
-            [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 1, 8, 8])],
+            [
+                helper.make_tensor_value_info(
+                    "images", TensorProto.UINT8, ["N", 1, 8, 8]
+                )
+            ],
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
             graph.initializers,
         ),
