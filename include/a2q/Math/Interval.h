@@ -38,8 +38,7 @@ struct Range {
 /// The smallest range that holds both.
 Range join(Range a, Range b);
 
-/// The range widened to include 0, which `exact` and `centred` partial-sum
-/// guarantees need (theory, section 1).
+/// The range widened to include 0: what a term adds before and after its turn.
 Range withZero(Range range);
 
 /// Bits of the smallest integer type that holds the range (at least 1):
