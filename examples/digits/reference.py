@@ -411,7 +411,8 @@ def parse_arguments():
         choices=("any", "declared", "inferred"),
         default="any",
         help="activation ranges that the report must use: those that types and "
-        "Clips declare, those inferred through every layer, or any between",
+        "Clips declare, those inferred through every layer, or any between; "
+        "'inferred' is also what --widths then prints, else 'declared'",
     )
     return parser.parse_args()
 
@@ -451,7 +452,7 @@ def main():
     declared = Evaluator(model, infer_ranges=False, replaced_weights=replaced)
     declared.run(images[:1])
     if args.widths:
-        print_widths(declared.layers)
+        print_widths((evaluator if args.ranges == "inferred" else declared).layers)
     if args.check_report:
         return check(args.check_report, args.ranges, evaluator.layers, declared.layers)
     return True
