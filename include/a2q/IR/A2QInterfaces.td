@@ -23,6 +23,12 @@ def A2Q_AccumulatingOpInterface : OpInterface<"AccumulatingOpInterface"> {
     in default order (kernel row, kernel column, input channel).
   }];
   let methods = [
+    InterfaceMethod<[{
+      Whether this op is one: models are attached to whole kinds of ops, and not
+      every `linalg.generic` or floating-point `linalg.matmul` sums products of
+      integers. No other method may be called when it is false.
+      }],
+      "bool", "isAccumulating", (ins), "", "return true;">,
     InterfaceMethod<"The activation operand.",
       "::mlir::Value", "getActivations">,
     InterfaceMethod<"The weight operand (or the second activation operand).",
@@ -37,9 +43,10 @@ def A2Q_AccumulatingOpInterface : OpInterface<"AccumulatingOpInterface"> {
     InterfaceMethod<"Number of groups of channels that read disjoint activation "
       "channels.", "int64_t", "getNumGroups">,
     InterfaceMethod<"The result dimension that the output channels run along, "
-      "-1 if there is none.", "int64_t", "getChannelAxis">,
+      "-1 if there is none or more than one.", "int64_t", "getChannelAxis">,
     InterfaceMethod<"The activation dimension whose index `getActivationChannel` "
-      "gives.", "int64_t", "getActivationAxis">,
+      "gives, -1 when terms do not follow one dimension: then only the joined "
+      "range of all activations is right.", "int64_t", "getActivationAxis">,
     InterfaceMethod<"Index along the activation axis of term `term` in group "
       "`group`.",
       "int64_t", "getActivationChannel", (ins "int64_t":$group, "int64_t":$term)>,
@@ -48,6 +55,11 @@ def A2Q_AccumulatingOpInterface : OpInterface<"AccumulatingOpInterface"> {
       default order; failure when they are not constants.
       }],
       "::mlir::FailureOr<::llvm::SmallVector<int64_t>>", "getWeightCodes">,
+    InterfaceMethod<"Whether plain integer activations are zero-extended before "
+      "they are multiplied. Quantized types say that themselves.",
+      "bool", "hasUnsignedActivations", (ins), "", "return false;">,
+    InterfaceMethod<"The same for the second operand, `getWeightCodes` included.",
+      "bool", "hasUnsignedWeights", (ins), "", "return false;">,
     InterfaceMethod<"x0, what is subtracted from every activation code before it "
       "is multiplied; nullopt when it is not a constant.",
       "::std::optional<int64_t>", "getActivationOffset">,
