@@ -115,6 +115,23 @@ class Widths(unittest.TestCase):
             layer = widths.Layer("l", "Gemm", [[1] * length], *ranges, 4)
             self.assertEqual(widths.layer_figures(layer)["width"]["datatype"], width)
 
+    def test_nothing_to_add_needs_one_bit(self):
+        for weights, hi in (([0] * 4, 15), ([1, -7, 3, 7], 0)):
+            layer = widths.Layer("l", "Gemm", [weights], [[0] * 4], [[hi] * 4], 4)
+            figures = widths.layer_figures(layer)["width"]
+            self.assertGreater(figures.pop("datatype"), 1)
+            self.assertEqual(set(figures.values()), {1})
+
+    def test_each_channel_has_its_own_ranges(self):
+        # The wide channel meets the narrow range: a grouped convolution.
+        layer = widths.Layer(
+            "l", "Conv", [[7] * 9, [1] * 9], [[0] * 9] * 2, [[1] * 9, [3] * 9], 4
+        )
+        figures = widths.layer_figures(layer)
+        self.assertEqual(figures["activation"]["hi"], 3)
+        self.assertEqual(figures["width"]["exact"], 7)
+        self.assertEqual(figures["width"]["a2q"], 8)
+
     def test_bounds_are_ordered(self):
         random = np.random.RandomState(1)
         for _ in range(50):

@@ -79,51 +79,57 @@ def channel_figures(weights, lo, hi):
     }
 
 
-def _norm_widths(channel, bits, signed):
-    """a2q and a2q-plus ask for l1 norms and the number of activation bits."""
+def _channel_widths(weights, lo, hi, channel, weight_bits):
+    """Widths by the bounds that ask for the activations' integer type too."""
+    least, most = min(lo), max(hi)
+    bits, signed = code_bits(least, most), int(least < 0)
+    product_bits = bits + weight_bits - 1 - signed
     half = max(channel["pos"], channel["neg"])
-    return {
+    widths = {
+        "datatype": smallest_width(
+            lambda p: len(weights) * 2**product_bits <= 2 ** (p - 1) - 1
+        ),
         "a2q": smallest_width(
             lambda p: channel["l1"] * 2 ** (bits - signed) <= 2 ** (p - 1) - 1
         ),
         "a2q-plus": smallest_width(lambda p: 2 * half * (2**bits - 1) <= 2**p - 2),
+        "exact": channel["prefix_width"],
+        "centred": channel["centred_width"],
     }
+    if least == most == 0:
+        # Nothing is ever added.
+        return widths | {"a2q": 1, "a2q-plus": 1, "zero-point": 1}
+    shift = 0 if signed else 2 ** (bits - 1)
+    shifted = [x - shift for x in lo], [x - shift for x in hi]
+    return widths | {"zero-point": signed_width(*prefix_interval(weights, *shifted))}
 
 
 def layer_figures(layer):
     """What the report says of one layer, as far as the integers decide it."""
     lo = min(min(row) for row in layer.lo)
     hi = max(max(row) for row in layer.hi)
-    signed, bits = int(lo < 0), code_bits(lo, hi)
     length = len(layer.weights[0])
     rows = list(zip(layer.weights, layer.lo, layer.hi))
     channels = [channel_figures(*row) for row in rows]
-    norms = [_norm_widths(channel, bits, signed) for channel in channels]
-    shift = 0 if signed else 2 ** (bits - 1)
-    shifted = [
-        prefix_interval(q, [x - shift for x in a], [x - shift for x in b])
-        for q, a, b in rows
+    widths = [
+        _channel_widths(*row, channel, layer.weight_bits)
+        for row, channel in zip(rows, channels)
     ]
     zeros = sum(q == 0 for row in layer.weights for q in row)
-    product_bits = bits + layer.weight_bits - 1 - signed
     return {
         "reduction_length": length,
         "channels": len(channels),
-        "activation": {"bits": bits, "signed": bool(signed), "lo": lo, "hi": hi},
+        "activation": {
+            "bits": code_bits(lo, hi),
+            "signed": lo < 0,
+            "lo": lo,
+            "hi": hi,
+        },
         "weights": {
             "bits": layer.weight_bits,
             "sparsity": zeros / (length * len(channels)),
         },
-        "width": {
-            "datatype": smallest_width(
-                lambda p: length * 2**product_bits <= 2 ** (p - 1) - 1
-            ),
-            "a2q": max(norm["a2q"] for norm in norms),
-            "a2q-plus": max(norm["a2q-plus"] for norm in norms),
-            "exact": max(channel["prefix_width"] for channel in channels),
-            "centred": max(channel["centred_width"] for channel in channels),
-            "zero-point": max(signed_width(*interval) for interval in shifted),
-        },
+        "width": {bound: max(width[bound] for width in widths) for bound in widths[0]},
         "per_channel": channels,
     }
 
