@@ -173,6 +173,8 @@ TEST(Quantize, DividesInFloat32) {
 TEST(Requantize, SumIsRoundedToFloat32First) {
   EXPECT_EQ(requantize(Wide(16777217), 1.0f, 0, {0, INT64_MAX}), 16777216);
   EXPECT_EQ(requantize(Wide(16777219), 1.0f, 0, {0, INT64_MAX}), 16777220);
+  // 16777219 * 0.75 = 12582914.25, but 16777220 * 0.75 = 12582915.
+  EXPECT_EQ(requantize(Wide(16777219), 0.75f, 0, {0, INT64_MAX}), 12582915);
 }
 
 TEST(Quantize, SaturatesAndTakesNaNForZero) {
