@@ -29,12 +29,27 @@ struct AccumulatingOp {
 
   /// The op's schedule, or the trivial one.
   Schedule schedule() const;
+  /// What each stage of a schedule needs, the initial value included.
+  std::vector<StageNeed> prove(const Schedule &schedule) const;
+  /// The figures of one channel, whole K, without initial value.
+  ChannelBounds bounds(int64_t channel) const;
+  /// All values that the sums of one channel can take when they are complete,
+  /// the initial value included.
+  Interval sum(int64_t channel) const;
 };
+
+/// How the ranges of a value are found: `RangeAnalysis::lookup` once the
+/// analysis is done, the solver's state while it runs.
+using RangeLookup = llvm::function_ref<std::optional<ElementRanges>(
+    mlir::Value value, bool unsignedSignless)>;
 
 /// Collects weights, ranges (padding and zero points joined in), and initial
 /// values. On failure `reason` says what is not known, for a diagnostic.
 mlir::FailureOr<AccumulatingOp> analyzeAccumulator(AccumulatingOpInterface op,
                                                    const RangeAnalysis &ranges,
+                                                   std::string &reason);
+mlir::FailureOr<AccumulatingOp> analyzeAccumulator(AccumulatingOpInterface op,
+                                                   RangeLookup ranges,
                                                    std::string &reason);
 
 } // namespace a2q

@@ -9,41 +9,33 @@
 #ifndef A2Q_ANALYSIS_RANGES_H
 #define A2Q_ANALYSIS_RANGES_H
 
-#include "a2q/Math/Interval.h"
+#include "a2q/IR/RangeAttr.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/Value.h"
 
 #include <memory>
+#include <optional>
 
 namespace a2q {
-
-/// The integers that the elements of a tensor (codes of a quantized tensor,
-/// plain integers otherwise) can take: one range for all, or one per index
-/// along `axis`.
-struct ElementRanges {
-  llvm::SmallVector<Range, 1> ranges;
-  int64_t axis = -1;
-
-  bool operator==(const ElementRanges &) const = default;
-  bool isUniform() const { return ranges.size() == 1; }
-  /// The range of the elements with this index along `axis`.
-  Range at(int64_t index) const {
-    return isUniform() ? ranges.front() : ranges[index];
-  }
-  /// The smallest range that holds all elements.
-  Range joined() const;
-};
 
 /// Proven ranges of all integer values below `root`. They come from constants,
 /// from types, from upstream's integer range inference, from the ops that this
 /// project knows, and from `a2q.range` on function arguments, which is trusted.
+///
+/// Bits travel through the module with a signed and an unsigned reading, so
+/// that a code of 200 that is stored in a signless i8 is -56 to who
+/// sign-extends it and 200 to who zero-extends it.
 class RangeAnalysis {
 public:
+  /// Analyses the whole module around `root`: calls are only right then.
   explicit RangeAnalysis(mlir::Operation *root);
   ~RangeAnalysis();
 
-  /// nullopt: not integers, or nothing is known beyond 64 bits.
-  std::optional<ElementRanges> lookup(mlir::Value value) const;
+  /// The ranges of a value; those of its type when no more is known. Signless
+  /// integers are read as signed unless `unsignedSignless`. nullopt: not
+  /// integers, a sum that nothing bounds, or beyond 64 bits.
+  std::optional<ElementRanges> lookup(mlir::Value value,
+                                      bool unsignedSignless = false) const;
 
 private:
   struct Impl;

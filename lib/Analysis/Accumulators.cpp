@@ -1,0 +1,252 @@
+//===- Accumulators.cpp - What an accumulating op sums --------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Analysis/Accumulators.h"
+
+#include "a2q/IR/QuantTypes.h"
+
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace a2q;
+
+//===----------------------------------------------------------------------===//
+// AccumulatingOp
+//===----------------------------------------------------------------------===//
+
+Schedule AccumulatingOp::schedule() const {
+  AccumulatingOpInterface accumulating = op;
+  if (ScheduleAttr attr = accumulating.getAccumulatorSchedule())
+    return attr.toSchedule();
+  return Schedule::trivial(problem.length);
+}
+
+std::vector<StageNeed> AccumulatingOp::prove(const Schedule &schedule) const {
+  return proveSchedule(reorder(problem, schedule.order), schedule);
+}
+
+ChannelBounds AccumulatingOp::bounds(int64_t channel) const {
+  return boundChannel(problem.dot(channel), constantWeights ? weightBits : 1);
+}
+
+Interval AccumulatingOp::sum(int64_t channel) const {
+  Interval result = finalInterval(problem.dot(channel));
+  if (problem.initial.empty())
+    return result;
+  Range initial = problem.initial[channel];
+  return result + Interval{initial.lo, initial.hi};
+}
+
+//===----------------------------------------------------------------------===//
+// Collecting the problem
+//===----------------------------------------------------------------------===//
+
+/// `range - offset`, unless that leaves 64 bits.
+static std::optional<Range> subtract(Range range, int64_t offset) {
+  Wide lo = Wide(range.lo) - offset, hi = Wide(range.hi) - offset;
+  if (lo < INT64_MIN || hi > INT64_MAX)
+    return std::nullopt;
+  return Range{static_cast<int64_t>(lo), static_cast<int64_t>(hi)};
+}
+
+static LogicalResult fail(std::string &reason, const Twine &what) {
+  reason = what.str();
+  return failure();
+}
+
+namespace {
+/// Fills an AccumulatingOp step by step; each step names its own obstacle.
+class Collector {
+public:
+  Collector(AccumulatingOpInterface op, RangeLookup lookup, std::string &reason)
+      : op(op), lookup(lookup), reason(reason) {}
+
+  FailureOr<AccumulatingOp> run() {
+    result.op = op;
+    if (failed(collectShape()) || failed(collectActivations()) ||
+        failed(collectWeights()) || failed(collectInitial()))
+      return failure();
+    return std::move(result);
+  }
+
+private:
+  LogicalResult collectShape();
+  LogicalResult collectActivations();
+  LogicalResult collectWeights();
+  LogicalResult collectProducts();
+  LogicalResult collectInitial();
+
+  AccumulatingOpInterface op;
+  RangeLookup lookup;
+  std::string &reason;
+  AccumulatingOp result;
+};
+} // namespace
+
+LogicalResult Collector::collectShape() {
+  std::optional<int64_t> length = op.getReductionLength();
+  if (!length || *length <= 0)
+    return fail(reason, "its reduction length is not known");
+  result.problem.length = *length;
+  result.problem.groups = op.getNumGroups();
+  // Without weights all channels have the same products.
+  std::optional<int64_t> channels = op.getNumChannels();
+  result.problem.channels = channels.value_or(0);
+  return success();
+}
+
+LogicalResult Collector::collectActivations() {
+  std::optional<ElementRanges> ranges =
+      lookup(op.getActivations(), op.hasUnsignedActivations());
+  if (!ranges)
+    return fail(reason, "the range of its activations is not known");
+  std::optional<int64_t> offset = op.getActivationOffset();
+  if (!offset)
+    return fail(reason, "the zero point of its activations is not constant");
+  std::optional<int64_t> padding = op.getPaddingCode();
+  for (Range &range : ranges->ranges) {
+    if (padding)
+      range = join(range, Range{*padding, *padding});
+    std::optional<Range> difference = subtract(range, *offset);
+    if (!difference)
+      return fail(reason, "its activations leave 64 bits");
+    range = *difference;
+  }
+  result.activations = ranges->joined();
+  AccumulationProblem &problem = result.problem;
+  if (ranges->isUniform() || op.getActivationAxis() < 0 ||
+      ranges->axis != op.getActivationAxis()) {
+    problem.ranges = {result.activations};
+    return success();
+  }
+  for (int64_t group = 0; group < problem.groups; ++group)
+    for (int64_t term = 0; term < problem.length; ++term)
+      problem.ranges.push_back(
+          ranges->at(op.getActivationChannel(group, term)));
+  return success();
+}
+
+/// Bits of a signed type that holds all codes of the range.
+static unsigned signedBits(Range range) {
+  return signedWidth(Interval{range.lo, range.hi});
+}
+
+LogicalResult Collector::collectWeights() {
+  FailureOr<SmallVector<int64_t>> codes = op.getWeightCodes();
+  if (failed(codes))
+    return collectProducts();
+  AccumulationProblem &problem = result.problem;
+  if (problem.channels <= 0)
+    return fail(reason, "its number of channels is not known");
+  if (static_cast<int64_t>(codes->size()) != problem.channels * problem.length)
+    return fail(reason, "its weights do not match its shape");
+  problem.weights.assign(codes->begin(), codes->end());
+  std::optional<int64_t> offset = op.getWeightOffset();
+  Range type{};
+  for (int64_t code : *codes)
+    type = join(type, Range{code, code});
+  // The type's range may be wider than what occurs, and the data-type bound is
+  // about types; only what is subtracted moves it.
+  Type element = getElementTypeOrSelf(op.getWeights().getType());
+  if (auto quantized = dyn_cast<quant::QuantizedType>(element)) {
+    type = join(type, codeRange(quantized));
+  } else if (auto integer = dyn_cast<IntegerType>(element);
+             integer && integer.getWidth() <= 32 && offset) {
+    bool isUnsigned = integer.isUnsigned() || op.hasUnsignedWeights();
+    int64_t count = int64_t(1) << integer.getWidth();
+    Range storage =
+        isUnsigned ? Range{0, count - 1} : Range{-count / 2, count / 2 - 1};
+    type = join(type, *subtract(storage, *offset));
+  }
+  result.weightBits = signedBits(type);
+  return success();
+}
+
+/// Two activation operands: every term is a product of two ranges, the weights
+/// are 1, and one channel stands for all.
+LogicalResult Collector::collectProducts() {
+  std::optional<ElementRanges> ranges =
+      lookup(op.getWeights(), op.hasUnsignedWeights());
+  if (!ranges)
+    return fail(reason, "the range of its second operand is not known");
+  std::optional<int64_t> offset = op.getWeightOffset();
+  if (!offset)
+    return fail(reason, "the zero point of its second operand is not constant");
+  std::optional<Range> codes = subtract(ranges->joined(), *offset);
+  if (!codes)
+    return fail(reason, "its second operand leaves 64 bits");
+  AccumulationProblem &problem = result.problem;
+  for (Range &range : problem.ranges) {
+    Interval terms = product(*codes, range);
+    if (!signedInterval(64).contains(terms))
+      return fail(reason, "its products leave 64 bits");
+    range = {static_cast<int64_t>(terms.lo), static_cast<int64_t>(terms.hi)};
+  }
+  if (problem.groups > 1) {
+    // One channel stands for all groups: join them, term by term.
+    int64_t perGroup = problem.length;
+    for (size_t i = perGroup; i < problem.ranges.size(); ++i) {
+      Range &first = problem.ranges[i % perGroup];
+      first = join(first, problem.ranges[i]);
+    }
+    if (problem.ranges.size() > 1)
+      problem.ranges.resize(perGroup);
+    problem.groups = 1;
+  }
+  problem.channels = 1;
+  problem.weights.assign(problem.length, 1);
+  result.weightBits = signedBits(*codes);
+  result.constantWeights = false;
+  return success();
+}
+
+LogicalResult Collector::collectInitial() {
+  Value initial = op.getInitialValue();
+  if (!initial)
+    return success();
+  std::optional<ElementRanges> ranges = lookup(initial, false);
+  if (!ranges)
+    return fail(reason, "the range of its initial value is not known");
+  auto type = dyn_cast<ShapedType>(initial.getType());
+  AccumulationProblem &problem = result.problem;
+  // All that a wide register holds: nothing is known, and no sum can be added.
+  unsigned bits =
+      getElementTypeOrSelf(initial.getType()).isInteger()
+          ? getElementTypeOrSelf(initial.getType()).getIntOrFloatBitWidth()
+          : 64;
+  Range all = ranges->joined();
+  if (bits >= 16 && signedInterval(bits) == Interval{all.lo, all.hi} &&
+      !matchPattern(initial, m_Constant()))
+    return fail(reason, "nothing is known of its initial value; a constant, "
+                        "or a2q.range on the argument, gives it a range");
+  int64_t axis = type && type.getRank() == 1 ? 0 : op.getChannelAxis();
+  bool perChannel =
+      result.constantWeights && !ranges->isUniform() && ranges->axis == axis &&
+      static_cast<int64_t>(ranges->ranges.size()) == problem.channels;
+  for (int64_t channel = 0; channel < problem.channels; ++channel)
+    problem.initial.push_back(perChannel ? ranges->at(channel) : all);
+  return success();
+}
+
+FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,
+                                                  RangeLookup ranges,
+                                                  std::string &reason) {
+  return Collector(op, ranges, reason).run();
+}
+
+FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,
+                                                  const RangeAnalysis &ranges,
+                                                  std::string &reason) {
+  return analyzeAccumulator(
+      op,
+      [&](Value value, bool unsignedSignless) {
+        return ranges.lookup(value, unsignedSignless);
+      },
+      reason);
+}

@@ -1,0 +1,98 @@
+//===- Ranges.cpp - Ranges of the integers in a module --------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Analysis/Ranges.h"
+
+#include "RangeState.h"
+#include "Transfer.h"
+#include "a2q/IR/A2QDialect.h"
+
+#include "mlir/Analysis/DataFlow/DeadCodeAnalysis.h"
+#include "mlir/Analysis/DataFlow/SparseAnalysis.h"
+#include "mlir/Analysis/DataFlow/Utils.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace a2q;
+
+namespace {
+/// Ranges along the edges of control flow and calls, which the framework
+/// follows; what an op does with them is in Transfer.h.
+class ElementRangeAnalysis
+    : public dataflow::SparseForwardDataFlowAnalysis<RangeLattice> {
+public:
+  using SparseForwardDataFlowAnalysis::SparseForwardDataFlowAnalysis;
+
+  void setToEntryState(RangeLattice *lattice) override {
+    propagateIfChanged(lattice, lattice->joinState(RangeState::ofType(
+                                    lattice->getAnchor().getType())));
+  }
+
+  LogicalResult visitOperation(Operation *op,
+                               ArrayRef<const RangeLattice *> operands,
+                               ArrayRef<RangeLattice *> results) override {
+    if (results.empty())
+      return success();
+    // What has not been visited comes later, or is dead.
+    for (const RangeLattice *operand : operands)
+      if (operand->getValue().isUninitialized())
+        return success();
+    auto states = [&](Value value) -> const RangeState & {
+      return getLatticeElementFor(getProgramPointAfter(op), value)->getValue();
+    };
+    for (auto [lattice, state] : llvm::zip_equal(results, transfer(op, states)))
+      propagateIfChanged(lattice, lattice->joinState(state));
+    return success();
+  }
+
+private:
+  static SmallVector<RangeState, 1> transfer(Operation *op,
+                                             StateLookup states) {
+    for (auto family : {transferQuantized})
+      if (Results results = family(op, states))
+        return *results;
+    return transferScalar(op, states);
+  }
+};
+} // namespace
+
+SmallVector<RangeState, 1> a2q::resultsOfTypes(Operation *op) {
+  SmallVector<RangeState, 1> results;
+  for (Type type : op->getResultTypes())
+    results.push_back(RangeState::ofType(type));
+  return results;
+}
+
+struct RangeAnalysis::Impl {
+  DataFlowSolver solver;
+};
+
+RangeAnalysis::RangeAnalysis(Operation *root) : impl(new Impl) {
+  while (Operation *parent = root->getParentOp())
+    root = parent;
+  dataflow::loadBaselineAnalyses(impl->solver);
+  impl->solver.load<ElementRangeAnalysis>();
+  // It fails only where an analysis refuses an op, and none of these does.
+  if (failed(impl->solver.initializeAndRun(root)))
+    impl.reset();
+}
+
+RangeAnalysis::~RangeAnalysis() = default;
+
+std::optional<ElementRanges>
+RangeAnalysis::lookup(Value value, bool unsignedSignless) const {
+  RangeState state = RangeState::ofType(value.getType());
+  if (impl)
+    if (auto *lattice = impl->solver.lookupState<RangeLattice>(value);
+        lattice && !lattice->getValue().isUninitialized())
+      state = lattice->getValue();
+  if (isa<AccumulatorType>(getElementTypeOrSelf(value.getType())) &&
+      state == RangeState::ofType(value.getType()))
+    return std::nullopt;
+  return state.toRanges(readsSigned(value.getType(), unsignedSignless));
+}
