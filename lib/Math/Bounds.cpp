@@ -114,7 +114,11 @@ unsigned a2qWidth(const Norms &norms, Range range) {
 unsigned a2qPlusWidth(const Norms &norms, Range range) {
   if (isZero(range))
     return 1;
-  return widthOfShifted(std::max(norms.pos, norms.neg) * typeSpan(range), 0);
+  Wide reached;
+  if (__builtin_mul_overflow(std::max(norms.pos, norms.neg), typeSpan(range),
+                             &reached))
+    reached = wideMax;
+  return widthOfShifted(reached, 0);
 }
 
 unsigned ChannelBounds::width(Bound bound) const {

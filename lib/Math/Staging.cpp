@@ -307,17 +307,20 @@ longestTiles(const AccumulationProblem &problem, unsigned width, Bound bound,
 }
 
 namespace {
-/// Builds a lossless schedule stage by stage.
-class LosslessStaging {
+/// Builds a schedule stage by stage, innermost first.
+class ScheduleBuilder {
 public:
-  LosslessStaging(const AccumulationProblem &problem, int64_t *misfit)
+  ScheduleBuilder(const AccumulationProblem &problem, int64_t *misfit)
       : problem(problem), misfit(misfit) {
     for (int64_t channel = 0; channel < problem.channels; ++channel)
       walks.emplace_back(problem, channel);
   }
 
-  std::optional<Schedule> run(unsigned inner, int64_t granularity,
-                              int64_t lanes);
+  /// Lossless staging; see stageLosslessly.
+  std::optional<Schedule> stage(unsigned inner, int64_t granularity,
+                                int64_t lanes);
+  /// New starts for the stages of a schedule; see centreStarts.
+  Schedule centre(const Schedule &given);
 
 private:
   bool addWhole(unsigned width, int64_t lanes);
@@ -325,6 +328,8 @@ private:
   void addMiddle(unsigned width);
   bool addOutermost(unsigned inner);
 
+  unsigned widest(const StageSchedule &stage, bool outermost, Bound bound,
+                  int64_t *where = nullptr);
   unsigned widestSum(Bound bound, int64_t *where = nullptr);
   void append(std::vector<int64_t> ends, int64_t lanes, unsigned width,
               bool outermost);
@@ -347,7 +352,7 @@ fewerTiles(std::optional<std::vector<int64_t>> exact,
 
 /// Appends a stage of `width` bits with these tile ends. An accumulator that
 /// fits from 0 starts at 0, every other at its centre.
-void LosslessStaging::append(std::vector<int64_t> ends, int64_t lanes,
+void ScheduleBuilder::append(std::vector<int64_t> ends, int64_t lanes,
                              unsigned width, bool outermost) {
   // The walks keep pointing to the stages that they have left behind.
   assert(schedule.stages.size() < schedule.stages.capacity());
@@ -369,26 +374,31 @@ void LosslessStaging::append(std::vector<int64_t> ends, int64_t lanes,
     stage.starts.clear();
 }
 
-/// The width of the sum of all that the stages so far hand over, worst channel.
-unsigned LosslessStaging::widestSum(Bound bound, int64_t *where) {
-  StageSchedule whole{{problem.length}, 1, {}};
+/// The width that the next stage needs, worst accumulator of worst channel.
+unsigned ScheduleBuilder::widest(const StageSchedule &stage, bool outermost,
+                                 Bound bound, int64_t *where) {
   unsigned widest = 1;
-  for (size_t channel = 0; channel < walks.size(); ++channel) {
-    Interval prefix = walks[channel].visit(whole, true).front().prefix;
-    unsigned width =
-        bound == Bound::Centred ? spanWidth(prefix) : signedWidth(prefix);
-    if (width <= widest)
-      continue;
-    widest = width;
-    if (where)
-      *where = static_cast<int64_t>(channel);
-  }
+  for (size_t channel = 0; channel < walks.size(); ++channel)
+    for (const Held &held : walks[channel].visit(stage, outermost)) {
+      unsigned width = bound == Bound::Centred ? spanWidth(held.prefix)
+                                               : signedWidth(held.prefix);
+      if (width <= widest)
+        continue;
+      widest = width;
+      if (where)
+        *where = static_cast<int64_t>(channel);
+    }
   return widest;
+}
+
+/// The width of the sum of all that the stages so far hand over.
+unsigned ScheduleBuilder::widestSum(Bound bound, int64_t *where) {
+  return widest({{problem.length}, 1, {}}, /*outermost=*/true, bound, where);
 }
 
 /// One stage for everything, where the sum fits. Several lanes only from start
 /// 0: their sum is then in the proven interval, as any subset of terms is.
-bool LosslessStaging::addWhole(unsigned width, int64_t lanes) {
+bool ScheduleBuilder::addWhole(unsigned width, int64_t lanes) {
   Bound bound = lanes == 1 ? Bound::Centred : Bound::Exact;
   if (widestSum(bound) > width)
     return false;
@@ -396,7 +406,7 @@ bool LosslessStaging::addWhole(unsigned width, int64_t lanes) {
   return true;
 }
 
-bool LosslessStaging::addInner(unsigned width, int64_t granularity,
+bool ScheduleBuilder::addInner(unsigned width, int64_t granularity,
                                int64_t lanes) {
   auto centred =
       longestTiles(problem, width, Bound::Centred, granularity, misfit, lanes);
@@ -410,7 +420,7 @@ bool LosslessStaging::addInner(unsigned width, int64_t granularity,
 }
 
 /// Greedy over what the tiles below hand over: their ends are the granules.
-void LosslessStaging::addMiddle(unsigned width) {
+void ScheduleBuilder::addMiddle(unsigned width) {
   const StageSchedule &below = schedule.stages.back();
   auto prefixOf = [&](int64_t channel, int64_t tile) {
     return join(walks[channel].handedOver()[tile], Interval{0, 0});
@@ -434,7 +444,7 @@ static std::optional<unsigned> machineWidth(unsigned width) {
   return std::nullopt;
 }
 
-bool LosslessStaging::addOutermost(unsigned inner) {
+bool ScheduleBuilder::addOutermost(unsigned inner) {
   int64_t worst = 0;
   unsigned sum = widestSum(Bound::Centred, &worst);
   auto width = machineWidth(std::max(sum, inner));
@@ -450,7 +460,7 @@ bool LosslessStaging::addOutermost(unsigned inner) {
 }
 
 std::optional<Schedule>
-LosslessStaging::run(unsigned inner, int64_t granularity, int64_t lanes) {
+ScheduleBuilder::stage(unsigned inner, int64_t granularity, int64_t lanes) {
   schedule.stages.reserve(3);
   if (addWhole(inner, lanes))
     return schedule;
@@ -463,10 +473,27 @@ LosslessStaging::run(unsigned inner, int64_t granularity, int64_t lanes) {
   return schedule;
 }
 
+Schedule ScheduleBuilder::centre(const Schedule &given) {
+  schedule.order = given.order;
+  schedule.stages.reserve(given.stages.size());
+  for (size_t s = 0; s < given.stages.size(); ++s) {
+    const StageSchedule &stage = given.stages[s];
+    bool outermost = s + 1 == given.stages.size();
+    append(stage.ends, stage.lanes, widest(stage, outermost, Bound::Centred),
+           outermost);
+  }
+  return schedule;
+}
+
+Schedule centreStarts(const AccumulationProblem &problem,
+                      const Schedule &schedule) {
+  return ScheduleBuilder(problem, nullptr).centre(schedule);
+}
+
 std::optional<Schedule> stageLosslessly(const AccumulationProblem &problem,
                                         unsigned inner, int64_t granularity,
                                         int64_t *misfit, int64_t lanes) {
-  return LosslessStaging(problem, misfit).run(inner, granularity, lanes);
+  return ScheduleBuilder(problem, misfit).stage(inner, granularity, lanes);
 }
 
 } // namespace a2q

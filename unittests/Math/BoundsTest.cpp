@@ -383,6 +383,24 @@ TEST(BoundsTrap, IntervalsAreInferredNotAssumed) {
   EXPECT_EQ(bounds.centred, 16u);
 }
 
+// 64-bit codes and weights can sum beyond 128 bits. Nothing wraps: the width
+// says that no register holds it, also when later terms lead back.
+TEST(BoundsTrap, SumsBeyond128BitsStayThere) {
+  Range all = {INT64_MIN, INT64_MAX};
+  std::vector<int64_t> weights(8, INT64_MIN);
+  ChannelBounds bounds = boundsOf(weights, all, 64);
+  EXPECT_EQ(bounds.exact, 128u);
+  EXPECT_EQ(bounds.centred, 128u);
+  EXPECT_GT(bounds.a2q, 126u);
+  EXPECT_GT(bounds.a2qPlus, 126u);
+  EXPECT_GT(bounds.datatype, 126u);
+  std::vector<Range> back = {all, all, all, all, {INT64_MAX, INT64_MAX}};
+  weights.assign(4, INT64_MIN);
+  weights.push_back(INT64_MIN);
+  EXPECT_EQ(finalInterval({weights, back}).hi, wideMax);
+  EXPECT_EQ(finalInterval({weights, back}).lo, wideMin);
+}
+
 // The example in Bounds.h.
 TEST(Bounds, WorkedExample) {
   ChannelBounds bounds = boundsOf({5, -3, 2, 6}, {0, 15}, 4);

@@ -290,6 +290,37 @@ TEST(StagingSimulation, AnyScheduleKeepsItsPromises) {
   }
 }
 
+// Centred starts keep their promises too, and need the narrowest widths that
+// any starts can have, stage by stage: the widest span below decides.
+TEST(StagingSimulation, CentredStarts) {
+  Random random(15);
+  int narrower = 0;
+  for (int trial = 0; trial < 150; ++trial) {
+    AccumulationProblem problem = anyProblem(random, 24, 8);
+    Schedule given = anySchedule(random, problem);
+    Schedule centred = centreStarts(problem, given);
+    Execution(problem, centred).check(random);
+    ASSERT_FALSE(HasFailure()) << "trial " << trial;
+    std::vector<StageNeed> before = proveSchedule(problem, given);
+    std::vector<StageNeed> after = proveSchedule(problem, centred);
+    EXPECT_LE(after[0].prefixWidth, before[0].prefixWidth);
+    narrower += after[0].prefixWidth < before[0].prefixWidth;
+    for (size_t s = 0; s < after.size(); ++s) {
+      const StageSchedule &stage = centred.stages[s];
+      EXPECT_EQ(stage.ends, given.stages[s].ends);
+      EXPECT_EQ(stage.lanes, given.stages[s].lanes);
+      unsigned span = 1;
+      for (int64_t c = 0; c < problem.channels; ++c)
+        for (int64_t tile = 0; tile < stage.tiles(); ++tile)
+          for (int64_t lane = 0; lane < stage.lanes; ++lane)
+            span = std::max(span, spanWidth(accumulatorInterval(
+                                      problem, centred, c, s, tile, lane)));
+      EXPECT_EQ(after[s].prefixWidth, span);
+    }
+  }
+  EXPECT_GT(narrower, 30);
+}
+
 bool granuleFits(const AccumulationProblem &problem, int64_t channel,
                  int64_t begin, int64_t end, unsigned width, Bound bound,
                  int64_t lanes) {

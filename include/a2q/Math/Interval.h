@@ -23,8 +23,13 @@
 namespace a2q {
 
 /// Sums of products of 64-bit values. K <= 2^62 products of two 32-bit codes
-/// cannot overflow it.
+/// cannot overflow it; the ends of an interval saturate where others would.
 using Wide = __int128;
+
+/// Ends of the intervals of which only this much is known.
+inline constexpr Wide wideMax =
+    static_cast<Wide>(static_cast<unsigned __int128>(-1) >> 1);
+inline constexpr Wide wideMin = -wideMax - 1;
 
 /// The integers that one activation code can take, both ends included.
 struct Range {
@@ -62,11 +67,30 @@ struct Interval {
 
 Interval join(Interval a, Interval b);
 
+namespace detail {
+/// `end + term`. An end that has left 128 bits stays out, whatever is added
+/// later, so that no register is ever proven to hold it.
+inline Wide addToLower(Wide end, Wide term) {
+  Wide sum;
+  bool overflow = __builtin_add_overflow(end, term, &sum);
+  if (end == wideMin || term == wideMin || (overflow && end < 0))
+    return wideMin;
+  return overflow ? wideMax : sum;
+}
+inline Wide addToUpper(Wide end, Wide term) {
+  Wide sum;
+  bool overflow = __builtin_add_overflow(end, term, &sum);
+  if (end == wideMax || term == wideMax || (overflow && end > 0))
+    return wideMax;
+  return overflow ? wideMin : sum;
+}
+} // namespace detail
+
 inline Interval operator+(Interval a, Interval b) {
-  return {a.lo + b.lo, a.hi + b.hi};
+  return {detail::addToLower(a.lo, b.lo), detail::addToUpper(a.hi, b.hi)};
 }
 inline Interval operator+(Interval a, Wide shift) {
-  return {a.lo + shift, a.hi + shift};
+  return a + Interval{shift, shift};
 }
 
 /// The interval of `weight * x` for `x` in `range`.

@@ -125,6 +125,14 @@ struct StageNeed {
 std::vector<StageNeed> proveSchedule(const AccumulationProblem &problem,
                                      const Schedule &schedule);
 
+/// The schedule with the starts that make the `centred` bound true. Each stage
+/// gets the width that centring gives its worst accumulator; accumulators that
+/// fit this width from 0 start there, the others at their centre. The given
+/// starts are replaced; order, ends and lanes stay. proveSchedule tells the
+/// widths. Starts are 64-bit: no stage may span more than 64 bits.
+Schedule centreStarts(const AccumulationProblem &problem,
+                      const Schedule &schedule);
+
 /// Greedy longest tiles whose interval fits `width` for every channel, ends on
 /// multiples of `granularity` (but the last). `bound` is Exact (start 0) or
 /// Centred. std::nullopt when a single granule of some channel does not fit;
