@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #ifndef A2Q_INITALL_H
 #define A2Q_INITALL_H
 
 #include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QDialect.h"
+#include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -31,6 +31,7 @@ inline void registerAllPasses() {
   mlir::registerAllPasses();
   registerA2QConversionPasses();
   registerA2QTransformsPasses();
+  registerToLLVMPipeline();
 }
 
 } // namespace a2q

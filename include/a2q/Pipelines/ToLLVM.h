@@ -1,0 +1,38 @@
+//===- ToLLVM.h - From quantized tensors to the LLVM dialect ----*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_PIPELINES_TOLLVM_H
+#define A2Q_PIPELINES_TOLLVM_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace a2q {
+
+struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
+  Option<std::string> targetCpu{
+      *this, "target-cpu",
+      llvm::cl::desc("the processor to generate code for; the host by default"),
+      llvm::cl::init("")};
+  Option<std::string> prefix{
+      *this, "prefix",
+      llvm::cl::desc("what the names of the C functions begin with"),
+      llvm::cl::init("model")};
+};
+
+/// Lowers a module with proven accumulators to the LLVM dialect: the functions
+/// <prefix>_run and <prefix>_workspace_size, and no call of a run-time library.
+/// The processor must be known (a2q/Execution/Target.h).
+void buildToLLVMPipeline(mlir::OpPassManager &pm, const ToLLVMOptions &options);
+
+/// Registers `a2q-to-llvm-pipeline`.
+void registerToLLVMPipeline();
+
+} // namespace a2q
+
+#endif // A2Q_PIPELINES_TOLLVM_H

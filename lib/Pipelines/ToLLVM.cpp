@@ -1,0 +1,109 @@
+//===- ToLLVM.cpp - From quantized tensors to the LLVM dialect --*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Pipelines/ToLLVM.h"
+
+#include "a2q/Conversion/Passes.h"
+#include "a2q/Transforms/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+static void cleanUp(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// Tensors of plain integers and floats become buffers: arguments, results,
+/// constants and one workspace.
+static void bufferize(OpPassManager &pm) {
+  // A buffer that is the destination of its only reader needs no copy.
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions options;
+  options.bufferizeFunctionBoundaries = true;
+  // C arrays have no strides.
+  options.functionBoundaryTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
+  options.unknownTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
+  pm.addPass(bufferization::createOneShotBufferizePass(options));
+  cleanUp(pm);
+  bufferization::BufferResultsToOutParamsPassOptions outParams;
+  outParams.hoistStaticAllocs = true;
+  outParams.modifyPublicFunctions = true;
+  pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
+  pm.addPass(a2q::createA2QPlanWorkspace());
+}
+
+static void lowerToLLVM(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(memref::createFoldMemRefAliasOpsPass());
+  pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
+  // Subviews and collapsed shapes become arithmetic on offsets.
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  cleanUp(pm);
+  pm.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
+
+  ConvertVectorToLLVMPassOptions vectors;
+  vectors.x86Vector = true;
+  pm.addPass(createConvertVectorToLLVMPass(vectors));
+  pm.addNestedPass<func::FuncOp>(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  ConvertFuncToLLVMPassOptions functions;
+  functions.useBarePtrCallConv = true;
+  pm.addPass(createConvertFuncToLLVMPass(functions));
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  cleanUp(pm);
+}
+
+void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
+  // One entry with everything inlined: buffers are planned for it as a whole.
+  pm.addPass(createInlinerPass());
+  pm.addPass(createSymbolDCEPass());
+  pm.addPass(createA2QPrepareEntry());
+
+  pm.addPass(createConvertA2QToLinalg());
+  cleanUp(pm);
+  // Elementwise arithmetic becomes loops that are fused, so that no tensor of
+  // truth values reaches memory.
+  pm.addPass(createConvertElementwiseToLinalgPass());
+  pm.addPass(createLinalgElementwiseOpFusionPass());
+  cleanUp(pm);
+  // What follows silently makes invalid buffers of anything abstract.
+  pm.addPass(createA2QVerifyLowered());
+
+  bufferize(pm);
+  lowerToLLVM(pm);
+
+  A2QEmitCEntryOptions entry;
+  entry.prefix = options.prefix;
+  pm.addPass(createA2QEmitCEntry(entry));
+}
+
+void a2q::registerToLLVMPipeline() {
+  PassPipelineRegistration<ToLLVMOptions>(
+      "a2q-to-llvm-pipeline",
+      "Lower quantized tensors to the LLVM dialect, ready for an object file",
+      buildToLLVMPipeline);
+}

@@ -1,0 +1,79 @@
+//===- PrepareEntry.cpp - One function that programs call -------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Transforms/Entry.h"
+#include "a2q/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace a2q {
+#define GEN_PASS_DEF_A2QPREPAREENTRY
+#include "a2q/Transforms/Passes.h.inc"
+} // namespace a2q
+
+using namespace mlir;
+
+FailureOr<func::FuncOp> a2q::findEntry(ModuleOp module) {
+  func::FuncOp entry;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function.isPublic() || function.isExternal())
+      continue;
+    if (entry) {
+      InFlightDiagnostic diagnostic =
+          function.emitOpError("is the second public function");
+      diagnostic.attachNote(entry.getLoc())
+          << "a program has one entry; make all functions but one private";
+      return failure();
+    }
+    entry = function;
+  }
+  if (!entry)
+    return module.emitError("the module has no public function to call");
+  return entry;
+}
+
+namespace {
+
+LogicalResult verifyBoundary(func::FuncOp entry, StringRef what, unsigned index,
+                             Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (tensor && tensor.hasStaticShape() && tensor.getNumElements() > 0)
+    return success();
+  return entry.emitOpError() << what << " " << index << " has type " << type
+                             << ", but programs exchange tensors of static "
+                                "shape that are not empty";
+}
+
+struct PrepareEntry : a2q::impl::A2QPrepareEntryBase<PrepareEntry> {
+  void runOnOperation() override {
+    FailureOr<func::FuncOp> entry = a2q::findEntry(getOperation());
+    if (failed(entry))
+      return signalPassFailure();
+    for (auto [index, type] : llvm::enumerate(entry->getArgumentTypes())) {
+      if (failed(verifyBoundary(*entry, "argument", index, type)))
+        return signalPassFailure();
+      entry->setArgAttr(index,
+                        bufferization::BufferizationDialect::kWritableAttrName,
+                        BoolAttr::get(&getContext(), false));
+    }
+    if (entry->getNumResults() == 0) {
+      entry->emitOpError("returns nothing");
+      return signalPassFailure();
+    }
+    for (auto [index, type] : llvm::enumerate(entry->getResultTypes()))
+      if (failed(verifyBoundary(*entry, "result", index, type)))
+        return signalPassFailure();
+    Builder b(&getContext());
+    (*entry)->setAttr(
+        a2q::entryAttrName,
+        b.getDictionaryAttr(b.getNamedAttr(
+            "inputs", b.getI64IntegerAttr(entry->getNumArguments()))));
+  }
+};
+
+} // namespace
