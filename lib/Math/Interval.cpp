@@ -42,16 +42,6 @@ unsigned codeBits(Range range) {
   return std::max(1u, bitWidth(static_cast<UnsignedWide>(range.hi)));
 }
 
-Interval join(Interval a, Interval b) {
-  return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
-}
-
-Interval product(int64_t weight, Range range) {
-  Wide first = static_cast<Wide>(weight) * range.lo;
-  Wide second = static_cast<Wide>(weight) * range.hi;
-  return {std::min(first, second), std::max(first, second)};
-}
-
 Interval product(Range w, Range x) {
   return join(product(w.lo, x), product(w.hi, x));
 }

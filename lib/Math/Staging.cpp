@@ -287,9 +287,12 @@ longestTiles(const AccumulationProblem &problem, unsigned width, Bound bound,
          "a granule meets every lane equally often");
   int64_t length = problem.length;
   int64_t units = (length + granularity - 1) / granularity;
+  std::vector<DotProduct> dots;
+  for (int64_t channel = 0; channel < problem.channels; ++channel)
+    dots.push_back(problem.dot(channel));
   auto prefixOf = [&](int64_t row, int64_t unit) {
     int64_t begin = unit * granularity;
-    return heldByLane(problem.dot(row / lanes), begin,
+    return heldByLane(dots[row / lanes], begin,
                       std::min(begin + granularity, length), row % lanes, lanes)
         .prefix;
   };

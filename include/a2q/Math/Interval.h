@@ -65,7 +65,9 @@ struct Interval {
   bool contains(Wide value) const { return lo <= value && value <= hi; }
 };
 
-Interval join(Interval a, Interval b);
+inline Interval join(Interval a, Interval b) {
+  return {a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
+}
 
 namespace detail {
 /// `end + term`. An end that has left 128 bits stays out, whatever is added
@@ -94,7 +96,11 @@ inline Interval operator+(Interval a, Wide shift) {
 }
 
 /// The interval of `weight * x` for `x` in `range`.
-Interval product(int64_t weight, Range range);
+inline Interval product(int64_t weight, Range range) {
+  Wide first = static_cast<Wide>(weight) * range.lo;
+  Wide second = static_cast<Wide>(weight) * range.hi;
+  return weight < 0 ? Interval{second, first} : Interval{first, second};
+}
 
 /// The interval of `w * x` for `w` and `x` in their ranges.
 Interval product(Range w, Range x);
