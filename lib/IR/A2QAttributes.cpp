@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/IR/QuantTypes.h"
 
@@ -65,9 +64,9 @@ static ParseResult parseEnds(AsmParser &parser,
   return parser.parseCommaSeparatedList(
       AsmParser::Delimiter::Square, [&]() -> ParseResult {
         SmallVector<int64_t> tiles;
-        if (parser.parseCommaSeparatedList(
-                AsmParser::Delimiter::Square,
-                [&] { return parser.parseInteger(tiles.emplace_back()); }))
+        if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+              return parser.parseInteger(tiles.emplace_back());
+            }))
           return failure();
         ends.push_back(DenseI64ArrayAttr::get(parser.getContext(), tiles));
         return success();
@@ -129,9 +128,8 @@ using EmitError = function_ref<InFlightDiagnostic()>;
 /// C1 to C3.
 static LogicalResult verifyEnds(EmitError emitError,
                                 ArrayRef<DenseI64ArrayAttr> ends) {
-  if (ends.empty() || llvm::any_of(ends, [](DenseI64ArrayAttr tiles) {
-        return tiles.empty();
-      }))
+  if (ends.empty() ||
+      llvm::any_of(ends, [](DenseI64ArrayAttr tiles) { return tiles.empty(); }))
     return emitError() << "a schedule needs a stage, and each stage a tile";
   if (ends.back().size() != 1)
     return emitError() << "the outermost stage has " << ends.back().size()
@@ -169,13 +167,18 @@ static LogicalResult verifyStarts(EmitError emitError,
                        << "expected " << ends.size();
   std::optional<int64_t> channels;
   for (auto [stage, attr] : llvm::enumerate(starts)) {
-    if (auto zero = dyn_cast<IntegerAttr>(attr); zero && zero.getValue().isZero())
+    if (auto zero = dyn_cast<IntegerAttr>(attr);
+        zero && zero.getValue().isZero())
       continue;
     auto elements = dyn_cast<ElementsAttr>(attr);
     auto type = elements ? dyn_cast<RankedTensorType>(elements.getType())
                          : RankedTensorType();
-    if (!type || !type.getElementType().isSignlessInteger() ||
-        failed(integerElements(elements)))
+    // A resource comes after the attribute in a text file: the op that has the
+    // schedule checks that it is there.
+    bool readable = isa_and_nonnull<DenseResourceElementsAttr>(elements) ||
+                    (elements && hasIntegerElements(elements));
+    if (!type || !readable || !type.getElementType().isSignlessInteger() ||
+        type.getElementTypeBitWidth() > 64)
       return emitError() << "starts of stage " << stage
                          << " must be 0 or integer elements of shape "
                             "[channels, tiles, lanes]";
@@ -195,10 +198,10 @@ static LogicalResult verifyStarts(EmitError emitError,
 /// C5.
 static LogicalResult verifyOrder(EmitError emitError, int64_t length,
                                  ArrayRef<int64_t> order) {
-  llvm::BitVector seen(length);
   if (static_cast<int64_t>(order.size()) != length)
-    return emitError() << "the order has " << order.size() << " terms, expected "
-                       << length;
+    return emitError() << "the order has " << order.size()
+                       << " terms, expected " << length;
+  llvm::BitVector seen(length);
   for (int64_t term : order) {
     if (term < 0 || term >= length || seen[term])
       return emitError() << "the order must be a permutation of 0 to "
@@ -246,7 +249,8 @@ Schedule ScheduleAttr::toSchedule() const {
     if (ElementsAttr starts = getStageStarts(stage)) {
       facts.lanes = starts.getShapedType().getDimSize(2);
       FailureOr<SmallVector<int64_t>> values = integerElements(starts);
-      assert(succeeded(values) && "verified: integers that are present");
+      if (failed(values))
+        llvm::report_fatal_error("the starts of a schedule are absent");
       facts.starts.assign(values->begin(), values->end());
     }
   }
@@ -282,9 +286,8 @@ ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &schedule,
   }
   bool allZero = llvm::all_of(
       starts, [](Attribute attr) { return isa<IntegerAttr>(attr); });
-  return get(context, ends,
-             allZero ? ArrayAttr() : ArrayAttr::get(context, starts),
-             schedule.order.empty()
-                 ? DenseI64ArrayAttr()
-                 : DenseI64ArrayAttr::get(context, schedule.order));
+  return get(
+      context, ends, allZero ? ArrayAttr() : ArrayAttr::get(context, starts),
+      schedule.order.empty() ? DenseI64ArrayAttr()
+                             : DenseI64ArrayAttr::get(context, schedule.order));
 }

@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
 
@@ -57,9 +56,9 @@ static LogicalResult verifyQuantization(Operation *op, Type type,
   int64_t axis = perAxis.getQuantizedDimension();
   int64_t count = perAxis.getScales().size();
   if (axis >= tensor.getRank() || tensor.getDimSize(axis) != count)
-    return op->emitOpError() << what << " has " << count
-                             << " scales along dimension " << axis
-                             << ", which does not match its shape";
+    return op->emitOpError()
+           << what << " has " << count << " scales along dimension " << axis
+           << ", which does not match its shape";
   return success();
 }
 
@@ -74,8 +73,8 @@ static LogicalResult verifySameShape(Operation *op) {
 
 static LogicalResult verifyPerTensor(Operation *op, Type type, StringRef what) {
   if (!isa<UniformQuantizedType>(getElementTypeOrSelf(type)))
-    return op->emitOpError() << what << " must be quantized per tensor, found "
-                             << type;
+    return op->emitOpError()
+           << what << " must be quantized per tensor, found " << type;
   return success();
 }
 
@@ -90,9 +89,23 @@ static LogicalResult verifyWeights(Operation *op, Type type, StringRef what) {
            << ", weights have their output channels along dimension 0";
   for (auto [channel, zero] : llvm::enumerate(zeroPoints(quantized)))
     if (zero != 0)
-      return op->emitOpError() << what << " has zero point " << zero
-                               << " in channel " << channel
-                               << ", weights have zero point 0";
+      return op->emitOpError()
+             << what << " has zero point " << zero << " in channel " << channel
+             << ", weights have zero point 0";
+  return success();
+}
+
+/// The most products of one sum that the ops take: far more than any layer has,
+/// few enough to be listed one by one.
+static constexpr int64_t kLongestReduction = int64_t(1) << 24;
+
+/// Constant codes that their type cannot hold.
+static LogicalResult verifyCodes(Operation *op, Value value, StringRef what) {
+  Range codes = codeRange(getQuantizedType(value.getType()));
+  if (std::optional<int64_t> code = constantCodeOutside(value, codes))
+    return op->emitOpError()
+           << what << " has code " << *code << ", its type holds [" << codes.lo
+           << ", " << codes.hi << "]";
   return success();
 }
 
@@ -102,9 +115,9 @@ static LogicalResult verifyInitial(Operation *op, Value initial,
     return success();
   auto type = cast<RankedTensorType>(initial.getType());
   if (type.getRank() != 1 || type.getDimSize(0) != channels)
-    return op->emitOpError() << "initial value has type " << type
-                             << ", expected one integer for each of "
-                             << channels << " channels";
+    return op->emitOpError()
+           << "initial value has type " << type
+           << ", expected one integer for each of " << channels << " channels";
   return success();
 }
 
@@ -123,23 +136,29 @@ static LogicalResult verifySchedule(Operation *op, ScheduleAttr schedule,
     return op->emitOpError()
            << "schedule ends at product " << schedule.getReductionLength()
            << ", the reduction length is " << length;
-  Schedule facts = schedule.toSchedule();
-  if (facts.stages.size() != type.getStages().size())
-    return op->emitOpError() << "schedule has " << facts.stages.size()
-                             << " stages, the accumulator "
-                             << type.getStages().size();
-  for (auto [i, stage] : llvm::enumerate(facts.stages)) {
+  if (schedule.getEnds().size() != type.getStages().size())
+    return op->emitOpError()
+           << "schedule has " << schedule.getNumStages()
+           << " stages, the accumulator " << type.getStages().size();
+  for (auto [i, stage] : llvm::enumerate(type.getStages())) {
     if (ElementsAttr starts = schedule.getStageStarts(i);
         starts && starts.getShapedType().getDimSize(0) != channels)
+      return op->emitOpError() << "starts of stage " << i << " are for "
+                               << starts.getShapedType().getDimSize(0)
+                               << " channels, the op has " << channels;
+    else if (starts && !hasIntegerElements(starts))
+      return op->emitOpError() << "starts of stage " << i
+                               << " are a resource that is absent or of "
+                                  "another size";
+    int64_t begin = 0, longest = 0;
+    for (int64_t end : schedule.getEnds()[i].asArrayRef()) {
+      longest = std::max(longest, end - begin);
+      begin = end;
+    }
+    if (stage.terms && stage.terms != longest)
       return op->emitOpError()
-             << "starts of stage " << i << " are for "
-             << starts.getShapedType().getDimSize(0) << " channels, the op has "
-             << channels;
-    int64_t terms = type.getStages()[i].terms;
-    if (terms && terms != stage.longestTile())
-      return op->emitOpError() << "stage " << i << " has tiles of up to "
-                               << stage.longestTile()
-                               << " products, its type says " << terms;
+             << "stage " << i << " has tiles of up to " << longest
+             << " products, its type says " << stage.terms;
   }
   return success();
 }
@@ -209,7 +228,8 @@ struct FoldRequantizedCodes : OpRewritePattern<QuantizeOp> {
     case Rounding::HalfAway:
       break;
     default:
-      return rewriter.notifyMatchFailure(op, "directed rounding may move codes");
+      return rewriter.notifyMatchFailure(op,
+                                         "directed rounding may move codes");
     }
     for (double scale : scales(getQuantizedType(op.getType())))
       if (scale < 1e-30 || scale > 1e30)
@@ -221,7 +241,7 @@ struct FoldRequantizedCodes : OpRewritePattern<QuantizeOp> {
 } // namespace
 
 void QuantizeOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
-                                               MLIRContext *context) {
+                                             MLIRContext *context) {
   patterns.add<FoldRequantizedCodes>(context);
 }
 
@@ -237,22 +257,24 @@ static LogicalResult verifyMatmulShapes(MatmulOp op) {
   if (lhs.getRank() < 2)
     return op.emitOpError() << "lhs " << lhs << " must have rank 2 or more";
   ArrayRef<int64_t> batch = lhs.getShape().drop_back(2);
-  if (rhs.getRank() != 2 && (rhs.getRank() != lhs.getRank() ||
-                             rhs.getShape().drop_back(2) != batch))
-    return op.emitOpError() << "rhs " << rhs
-                            << " must have rank 2 or the batch dimensions of "
-                            << lhs;
+  if (rhs.getRank() != 2 &&
+      (rhs.getRank() != lhs.getRank() || rhs.getShape().drop_back(2) != batch))
+    return op.emitOpError()
+           << "rhs " << rhs << " must have rank 2 or the batch dimensions of "
+           << lhs;
   int64_t length = lhs.getShape().back();
   if (length != rhs.getShape().back() || ShapedType::isDynamic(length) ||
-      length == 0)
+      length == 0 || length > kLongestReduction)
     return op.emitOpError()
            << "reduction lengths of " << lhs << " and " << rhs
-           << " must agree, be static and not 0";
+           << " must agree, be static and from 1 to " << kLongestReduction;
+  if (rhs.getShape().end()[-2] == 0)
+    return op.emitOpError() << "rhs " << rhs << " has no output channel";
   SmallVector<int64_t> expected(lhs.getShape().drop_back());
   expected.push_back(rhs.getShape().end()[-2]);
   if (result.getShape() != ArrayRef(expected))
-    return op.emitOpError() << "result " << result << " must have shape ["
-                            << expected << "]";
+    return op.emitOpError()
+           << "result " << result << " must have shape [" << expected << "]";
   return success();
 }
 
@@ -264,7 +286,7 @@ LogicalResult MatmulOp::verify() {
   if (failed(verifyPerTensor(*this, getLhs().getType(), "lhs")))
     return failure();
   bool isWeights = cast<RankedTensorType>(getRhs().getType()).getRank() == 2 &&
-                   succeeded(constantCodes(getRhs()));
+                   hasConstantCodes(getRhs());
   if (failed(isWeights ? verifyWeights(*this, getRhs().getType(), "rhs")
                        : verifyPerTensor(*this, getRhs().getType(), "rhs")))
     return failure();
@@ -277,8 +299,12 @@ LogicalResult MatmulOp::verify() {
   if (failed(verifyInitial(*this, getInitial(), channels)))
     return failure();
   // C7, C8
-  return verifySchedule(*this, getScheduleAttr(), accumulatorOf(getResult()),
-                        *getReductionLength(), channels);
+  if (failed(verifySchedule(*this, getScheduleAttr(),
+                            accumulatorOf(getResult()), *getReductionLength(),
+                            channels)))
+    return failure();
+  // C9
+  return verifyCodes(*this, getRhs(), "rhs");
 }
 
 Value MatmulOp::getActivations() { return getLhs(); }
@@ -335,6 +361,12 @@ static LogicalResult verifyConvOperands(Conv2DOp op) {
       llvm::any_of(filter.getShape(), unusable))
     return op.emitOpError() << "image " << input << " and filter " << filter
                             << " must have static sizes that are not 0";
+  Wide length = 1;
+  for (int64_t size : filter.getShape().drop_front())
+    length = std::min<Wide>(length * size, kLongestReduction + 1);
+  if (length > kLongestReduction)
+    return op.emitOpError() << "filter " << filter << " sums more than "
+                            << kLongestReduction << " products";
   auto check = [&](StringRef name, ArrayRef<int64_t> values, size_t count,
                    int64_t least) -> LogicalResult {
     if (values.size() != count ||
@@ -350,27 +382,34 @@ static LogicalResult verifyConvOperands(Conv2DOp op) {
   int64_t groups = op.getGroups(), in = input.getDimSize(3);
   int64_t out = filter.getDimSize(0), perGroup = filter.getDimSize(3);
   if (groups < 1 || in % groups || out % groups || in / groups != perGroup)
-    return op.emitOpError() << groups << " groups do not divide " << in
-                            << " input and " << out
-                            << " output channels into filters of " << perGroup
-                            << " input channels";
+    return op.emitOpError()
+           << groups << " groups do not divide " << in << " input and " << out
+           << " output channels into filters of " << perGroup
+           << " input channels";
   return success();
 }
 
 /// C4.
 static LogicalResult verifyConvResult(Conv2DOp op) {
-  ArrayRef<int64_t> input = cast<RankedTensorType>(op.getInput().getType()).getShape();
+  ArrayRef<int64_t> input =
+      cast<RankedTensorType>(op.getInput().getType()).getShape();
   ArrayRef<int64_t> filter =
       cast<RankedTensorType>(op.getFilter().getType()).getShape();
   SmallVector<int64_t> expected = {input[0], 0, 0, filter[0]};
   for (int axis : {0, 1}) {
-    int64_t image = input[1 + axis] + op.getPadding()[axis] +
-                    op.getPadding()[2 + axis];
-    int64_t kernel = (filter[1 + axis] - 1) * op.getDilations()[axis] + 1;
+    // Wide: attributes may hold any 64-bit integer.
+    Wide image = Wide(input[1 + axis]) + op.getPadding()[axis] +
+                 op.getPadding()[2 + axis];
+    Wide kernel = Wide(filter[1 + axis] - 1) * op.getDilations()[axis] + 1;
     if (kernel > image)
-      return op.emitOpError() << "kernel spans " << kernel
-                              << " positions, the padded image has " << image;
-    expected[1 + axis] = (image - kernel) / op.getStrides()[axis] + 1;
+      return op.emitOpError()
+             << "kernel spans " << toString(kernel)
+             << " positions, the padded image has " << toString(image);
+    Wide size = (image - kernel) / op.getStrides()[axis] + 1;
+    if (size > std::numeric_limits<int64_t>::max())
+      return op.emitOpError() << "result would have " << toString(size)
+                              << " positions along dimension " << 1 + axis;
+    expected[1 + axis] = static_cast<int64_t>(size);
   }
   if (cast<RankedTensorType>(op.getType()).getShape() != ArrayRef(expected))
     return op.emitOpError() << "result " << op.getType() << " must have shape ["
@@ -394,8 +433,12 @@ LogicalResult Conv2DOp::verify() {
   if (failed(verifyInitial(*this, getInitial(), *getNumChannels())))
     return failure();
   // C8, C9
-  return verifySchedule(*this, getScheduleAttr(), accumulatorOf(getResult()),
-                        *getReductionLength(), *getNumChannels());
+  if (failed(verifySchedule(*this, getScheduleAttr(),
+                            accumulatorOf(getResult()), *getReductionLength(),
+                            *getNumChannels())))
+    return failure();
+  // C10
+  return verifyCodes(*this, getFilter(), "filter");
 }
 
 Value Conv2DOp::getActivations() { return getInput(); }
@@ -413,7 +456,8 @@ int64_t Conv2DOp::getNumGroups() { return getGroups(); }
 int64_t Conv2DOp::getChannelAxis() { return 3; }
 int64_t Conv2DOp::getActivationAxis() { return 3; }
 int64_t Conv2DOp::getActivationChannel(int64_t group, int64_t term) {
-  int64_t perGroup = cast<RankedTensorType>(getFilter().getType()).getDimSize(3);
+  int64_t perGroup =
+      cast<RankedTensorType>(getFilter().getType()).getDimSize(3);
   return group * perGroup + term % perGroup;
 }
 FailureOr<SmallVector<int64_t>> Conv2DOp::getWeightCodes() {
@@ -449,6 +493,15 @@ static LogicalResult verifyPerChannel(Operation *op, ElementsAttr elements,
   return success();
 }
 
+/// C2: constants that are written out, so that their values can be read.
+static LogicalResult verifyReadable(Operation *op, ElementsAttr elements,
+                                    StringRef what) {
+  if (!isa<DenseElementsAttr>(elements))
+    return op->emitOpError() << what << " must be dense elements, found "
+                             << elements.getShapedType() << " of another kind";
+  return success();
+}
+
 /// C3.
 static LogicalResult verifyMultiplier(RequantizeOp op) {
   ElementsAttr multiplier = op.getMultiplierAttr(), shift = op.getShiftAttr();
@@ -468,12 +521,12 @@ static LogicalResult verifyMultiplier(RequantizeOp op) {
            << multiplier.getShapedType();
   for (const APInt &value : multiplier.getValues<APInt>())
     if (!value.isStrictlyPositive())
-      return op.emitOpError() << "multipliers must be positive, found "
-                              << value.getSExtValue();
+      return op.emitOpError()
+             << "multipliers must be positive, found " << value.getSExtValue();
   for (const APInt &value : shift.getValues<APInt>())
     if (value.isNegative() || value.sgt(62))
-      return op.emitOpError() << "shifts are from 0 to 62, found "
-                              << value.getSExtValue();
+      return op.emitOpError()
+             << "shifts are from 0 to 62, found " << value.getSExtValue();
   return success();
 }
 
@@ -490,7 +543,8 @@ LogicalResult RequantizeOp::verify() {
        {std::pair<StringRef, ElementsAttr>("multiplier", getMultiplierAttr()),
         {"shift", getShiftAttr()},
         {"bias", getBiasAttr()}})
-    if (elements && failed(verifyPerChannel(*this, elements, what, channels)))
+    if (elements && (failed(verifyReadable(*this, elements, what)) ||
+                     failed(verifyPerChannel(*this, elements, what, channels))))
       return failure();
   // C3
   if (failed(verifyMultiplier(*this)))
@@ -515,8 +569,8 @@ LogicalResult DecodeOp::verify() {
   unsigned width = accumulatorOf(getInput()).getWidth();
   unsigned bits = getElementTypeOrSelf(getType()).getIntOrFloatBitWidth();
   if (bits < width)
-    return emitOpError() << "result has " << bits
-                         << " bits, the accumulator " << width;
+    return emitOpError() << "result has " << bits << " bits, the accumulator "
+                         << width;
   return success();
 }
 
@@ -533,6 +587,9 @@ LogicalResult MacOp::verify() {
     return emitOpError() << "operands " << lhs << " and " << rhs
                          << " must have one length, and the result the type of "
                             "the accumulator";
+  for (VectorType type : {acc, lhs, rhs})
+    if (type.isScalable())
+      return emitOpError() << "vector " << type << " must have a fixed length";
   // C2
   int64_t lanes = acc.getNumElements();
   int64_t factor = lhs.getNumElements() / lanes;
@@ -552,5 +609,12 @@ LogicalResult MacOp::verify() {
        !getLhsRange() || getLhsRange()->size() != 2))
     return emitOpError() << "`pair_exact` needs pairs of i8 codes, i16 "
                             "accumulators and the range of lhs";
+  if (!getLhsRange())
+    return success();
+  int64_t lo = getLhsRange()->front(), hi = getLhsRange()->back();
+  if (!getPairExact() || lo > hi || lo < (getLhsUnsigned() ? 0 : -128) ||
+      hi > (getLhsUnsigned() ? 255 : 127))
+    return emitOpError() << "range [" << lo << ", " << hi << "] of lhs must "
+                         << "hold i8 codes and belong to `pair_exact`";
   return success();
 }

@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #include "a2q/IR/A2QDialect.h"
 
 #include "mlir/IR/Builders.h"
@@ -56,8 +55,8 @@ Type AccumulatorType::parse(AsmParser &parser) {
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
                                      element))
     return {};
-  return AccumulatorType::getChecked(
-      [&] { return parser.emitError(loc); }, parser.getContext(), stages, wrap);
+  return AccumulatorType::getChecked([&] { return parser.emitError(loc); },
+                                     parser.getContext(), stages, wrap);
 }
 
 void AccumulatorType::print(AsmPrinter &printer) const {

@@ -1,11 +1,11 @@
-//===- QuantTypes.cpp - Upstream's quantized types, as this project reads them -*- C++ -*-===//
+//===- QuantTypes.cpp - Upstream's quantized types, as this project reads them
+//-*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 
 #include "a2q/IR/QuantTypes.h"
 
@@ -42,43 +42,120 @@ int64_t a2q::zeroPoint(QuantizedType type) {
   return cast<UniformQuantizedType>(type).getZeroPoint();
 }
 
+/// A splat takes no memory until it is expanded; more elements than this are
+/// not weights of any network.
+static constexpr int64_t kLargestSplat = int64_t(1) << 28;
+
+/// The number of elements, or one more than the limit.
+static int64_t countElements(ShapedType type, int64_t limit) {
+  a2q::Wide count = 1;
+  for (int64_t size : type.getShape()) {
+    if (size == 0)
+      return 0;
+    count = std::min<a2q::Wide>(count * size, limit + 1);
+  }
+  return static_cast<int64_t>(count);
+}
+
+/// Bits of the elements, 0 unless they are integers of 1 to 64 bits.
+static unsigned elementBits(ElementsAttr elements) {
+  auto type = dyn_cast<IntegerType>(elements.getElementType());
+  return type && type.getWidth() <= 64 ? type.getWidth() : 0;
+}
+
+static int64_t extend(const APInt &value, bool isSigned) {
+  return isSigned ? value.getSExtValue()
+                  : static_cast<int64_t>(value.getZExtValue());
+}
+
+bool a2q::hasIntegerElements(ElementsAttr elements) {
+  unsigned bits = elementBits(elements);
+  if (!bits)
+    return false;
+  auto resource = dyn_cast<DenseResourceElementsAttr>(elements);
+  if (!resource) {
+    auto dense = dyn_cast<DenseElementsAttr>(elements);
+    return dense &&
+           (!dense.isSplat() ||
+            countElements(dense.getType(), kLargestSplat) <= kLargestSplat);
+  }
+  AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+  if (!blob || bits % 8)
+    return false;
+  uint64_t bytes = bits / 8, size = blob->getData().size();
+  return size % bytes == 0 &&
+         size / bytes == static_cast<uint64_t>(
+                             countElements(resource.getType(), size / bytes));
+}
+
 FailureOr<SmallVector<int64_t>> a2q::integerElements(ElementsAttr elements,
                                                      bool isSigned) {
+  if (!hasIntegerElements(elements))
+    return failure();
   SmallVector<int64_t> values;
+  values.reserve(elements.getNumElements());
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
-    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    unsigned bits = resource.getType().getElementTypeBitWidth();
-    size_t count = resource.getNumElements();
-    if (!blob || bits % 8 || bits > 64 ||
-        blob->getData().size() != count * (bits / 8))
-      return failure();
-    const char *data = blob->getData().data();
-    for (size_t i = 0; i < count; ++i) {
+    unsigned bits = elementBits(elements), bytes = bits / 8;
+    ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
+    for (size_t i = 0; i < data.size(); i += bytes) {
       uint64_t raw = 0;
-      memcpy(&raw, data + i * (bits / 8), bits / 8);
-      APInt value(bits, raw);
-      values.push_back(isSigned ? value.getSExtValue() : value.getZExtValue());
+      memcpy(&raw, data.data() + i, bytes);
+      values.push_back(extend(APInt(bits, raw), isSigned));
     }
     return values;
   }
-  auto range = elements.tryGetValues<APInt>();
-  if (!range)
-    return failure();
-  for (const APInt &value : *range)
-    values.push_back(isSigned ? value.getSExtValue() : value.getZExtValue());
+  for (const APInt &value :
+       cast<DenseElementsAttr>(elements).getValues<APInt>())
+    values.push_back(extend(value, isSigned));
   return values;
 }
 
-FailureOr<SmallVector<int64_t>> a2q::constantCodes(Value value) {
+/// The constant behind a quantized or plain integer tensor, and how its
+/// elements are extended; null when there is none.
+static std::pair<ElementsAttr, bool> constantBehind(Value value) {
   bool isSigned = true;
   if (auto cast = value.getDefiningOp<quant::StorageCastOp>()) {
-    if (QuantizedType type = getQuantizedType(value.getType()))
+    if (QuantizedType type = a2q::getQuantizedType(value.getType()))
       isSigned = type.isSigned();
     value = cast.getInput();
   }
   ElementsAttr elements;
   if (!matchPattern(value, m_Constant(&elements)) ||
-      !elements.getElementType().isInteger())
+      !a2q::hasIntegerElements(elements))
+    return {};
+  return {elements, isSigned};
+}
+
+bool a2q::hasConstantCodes(Value value) {
+  return static_cast<bool>(constantBehind(value).first);
+}
+
+FailureOr<SmallVector<int64_t>> a2q::constantCodes(Value value) {
+  auto [elements, isSigned] = constantBehind(value);
+  if (!elements)
     return failure();
   return integerElements(elements, isSigned);
+}
+
+std::optional<int64_t> a2q::constantCodeOutside(Value value, Range range) {
+  auto [elements, isSigned] = constantBehind(value);
+  if (!elements)
+    return std::nullopt;
+  unsigned bits = elementBits(elements);
+  int64_t lowest = isSigned ? llvm::minIntN(bits) : 0;
+  int64_t highest = isSigned || bits == 64
+                        ? llvm::maxIntN(bits)
+                        : static_cast<int64_t>(llvm::maxUIntN(bits));
+  if (range.lo <= lowest && highest <= range.hi)
+    return std::nullopt;
+  SmallVector<int64_t> codes;
+  if (auto dense = dyn_cast<DenseElementsAttr>(elements);
+      dense && dense.isSplat())
+    codes.push_back(extend(dense.getSplatValue<APInt>(), isSigned));
+  else
+    codes = *integerElements(elements, isSigned);
+  for (int64_t code : codes)
+    if (code < range.lo || code > range.hi)
+      return code;
+  return std::nullopt;
 }

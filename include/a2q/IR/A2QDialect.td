@@ -33,14 +33,26 @@ def A2Q_Dialect : Dialect {
     - Weights are symmetric: their zero point is 0.
     - The terms of one dot product are numbered 0 to K - 1 in default order:
       kernel row, kernel column, input channel.
+
+    The attribute `a2q.range = [lo, hi]` on an argument of a function, or on an
+    op with one result, states the integers that its elements take. It is
+    trusted.
+
+    Constraints:
+
+    - (C1) `a2q.range` holds two 64-bit integers, the lower first.
+    - (C2) `a2q.range` belongs to an integer or a tensor of integers or codes.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{
     void registerTypes();
     void registerAttributes();
     void registerOps();
+    void registerBytecode();
 
     /// Range of an argument or value: `a2q.range = [lo, hi]`.
     static constexpr ::llvm::StringLiteral getRangeAttrName() {

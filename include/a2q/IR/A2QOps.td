@@ -102,14 +102,16 @@ def A2Q_MatmulOp : A2Q_Op<"matmul",
 
     - (C1) `lhs` has rank 2 or more; `rhs` has rank 2 or the rank of `lhs`, then
       with equal batch dimensions.
-    - (C2) The reduction lengths agree, are static and not 0.
+    - (C2) The reduction lengths agree and are static, from 1 to 2^24; there is
+      an output channel.
     - (C3) The result's shape is that of `lhs` with N for K.
     - (C4) The zero point of `rhs` is 0 when it is constant weights, and `rhs` is
       quantized per tensor or along dimension 0 of weights; `lhs` per tensor.
     - (C5) Scales and zero points as for `a2q.quantize`.
     - (C6) `initial` has integer elements and shape [N].
-    - (C7) `schedule` ends at K, and its starts have N channels.
+    - (C7) `schedule` ends at K, its starts have N channels and are present.
     - (C8) The stages of the result type have the schedule's longest tiles.
+    - (C9) The codes of a constant `rhs` lie in its storage range.
   }];
   let arguments = (ins A2Q_CodeTensor:$lhs, A2Q_CodeTensor:$rhs,
     Optional<A2Q_TensorOf<AnySignlessInteger, "ranked tensor of integers">>:$initial,
@@ -145,7 +147,7 @@ def A2Q_Conv2DOp : A2Q_Op<"conv_2d",
     Constraints:
 
     - (C1) `input` is NHWC and `filter` [out, kh, kw, in/groups], rank 4 each,
-      all of `filter` and the image size static and not 0.
+      all of `filter` and the image size static and not 0; K is at most 2^24.
     - (C2) Strides and dilations are positive, padding is not negative.
     - (C3) `groups` divides both channel counts, and `filter` has in/groups input
       channels.
@@ -155,8 +157,10 @@ def A2Q_Conv2DOp : A2Q_Op<"conv_2d",
       dimension 0; `input` per tensor.
     - (C6) Scales and zero points as for `a2q.quantize`.
     - (C7) `initial` has integer elements and shape [out].
-    - (C8) `schedule` ends at K = kh*kw*in/groups, its starts have `out` channels.
+    - (C8) `schedule` ends at K = kh*kw*in/groups, its starts have `out` channels
+      and are present.
     - (C9) The stages of the result type have the schedule's longest tiles.
+    - (C10) The codes of a constant `filter` lie in its storage range.
   }];
   let arguments = (ins A2Q_CodeTensor:$input, A2Q_CodeTensor:$filter,
     Optional<A2Q_TensorOf<AnySignlessInteger, "ranked tensor of integers">>:$initial,
@@ -204,7 +208,8 @@ def A2Q_RequantizeOp : A2Q_Op<"requantize", [Pure]> {
     Constraints:
 
     - (C1) Input and result have the same shape.
-    - (C2) `multiplier`, `shift` and `bias` have shape [1] or [C].
+    - (C2) `multiplier`, `shift` and `bias` are dense elements, no resources, of
+      shape [1] or [C].
     - (C3) `multiplier` holds f32 that are positive and finite, without `shift`;
       or i32 that are positive, with a `shift` of integers from 0 to 62.
     - (C4) `bias` holds signless integers of at most 64 bits.
@@ -265,12 +270,13 @@ def A2Q_MacOp : A2Q_Op<"mac", [Pure]> {
 
     Constraints:
 
-    - (C1) All operands are vectors of rank 1 of signless integers; `lhs` and
-      `rhs` have the same length.
+    - (C1) All operands are vectors of rank 1 and fixed length of signless
+      integers; `lhs` and `rhs` have the same length, and the result has the
+      type of `acc`.
     - (C2) F is 1, 2 or 4.
     - (C3) The accumulator's elements are at least as wide as the codes.
     - (C4) `pair_exact` comes with F = 2, i16 accumulators, i8 codes, and
-      `lhs_range`.
+      `lhs_range`, [lo, hi] of i8 codes; `lhs_range` does not come without it.
   }];
   let arguments = (ins
     VectorOfRankAndType<[1], [AnySignlessInteger]>:$acc,

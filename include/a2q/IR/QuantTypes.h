@@ -1,4 +1,5 @@
-//===- QuantTypes.h - Upstream's quantized types, as this project reads them -*- C++ -*-===//
+//===- QuantTypes.h - Upstream's quantized types, as this project reads them -*-
+//C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
@@ -36,8 +37,14 @@ llvm::SmallVector<int64_t> zeroPoints(mlir::quant::QuantizedType type);
 /// The zero point of a per-tensor type.
 int64_t zeroPoint(mlir::quant::QuantizedType type);
 
+/// Whether `integerElements` can read the constant: integers of at most 64
+/// bits, dense or a resource that is present (and of whole bytes). Reads no
+/// element.
+bool hasIntegerElements(mlir::ElementsAttr elements);
+
 /// The elements of a constant, dense or resource, as integers of at most 64
-/// bits, row-major. Failure when they are no integers or the resource is absent.
+/// bits, row-major. Failure when they are no integers or the resource is
+/// absent.
 mlir::FailureOr<llvm::SmallVector<int64_t>>
 integerElements(mlir::ElementsAttr elements, bool isSigned = true);
 
@@ -45,6 +52,12 @@ integerElements(mlir::ElementsAttr elements, bool isSigned = true);
 /// constant behind `quant.scast`, sign- or zero-extended as the type says.
 /// Failure when the value is not constant.
 mlir::FailureOr<llvm::SmallVector<int64_t>> constantCodes(mlir::Value value);
+
+/// Whether `constantCodes` succeeds. Reads no element.
+bool hasConstantCodes(mlir::Value value);
+
+/// The first code of a constant that is not in `range`, if there is one.
+std::optional<int64_t> constantCodeOutside(mlir::Value value, Range range);
 
 } // namespace a2q
 
