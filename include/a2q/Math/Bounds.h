@@ -104,18 +104,18 @@ std::vector<int64_t> lowerWitness(const DotProduct &dot);
 
 /// K products of `weightBits`-bit signed weights and activations of `range`:
 /// the smallest P with `K * 2^(N + M - 1 - signed) <= 2^(P-1) - 1` (Colbert et
-/// al. 2023, arXiv 2301.13376, section 3).
+/// al. 2023, arXiv 2301.13376).
 unsigned datatypeWidth(uint64_t length, unsigned weightBits, Range range);
 
 /// The smallest P with `l1 <= (2^(P-1) - 1) * 2^(signed - N)` (A2Q, arXiv
-/// 2308.13504, section 3); 1 when the sum is 0 for all inputs.
+/// 2308.13504); 1 when the sum is 0 for all inputs.
 unsigned a2qWidth(const Norms &norms, Range range);
 
 /// The smallest P with `2 * max(pos, neg) * (2^N - 1) <= 2^P - 2` (A2Q+, arXiv
-/// 2401.10432, section 3). The paper states its budget for l1 of a zero-sum
-/// vector. Rounded weights no longer sum to 0, and a row of 256 ones meets the
-/// budget of 256.99 (P = 16, N = 8) and reaches 65280, so pos and neg are
-/// checked separately: each may use half of the register.
+/// 2401.10432). The paper states its budget for l1 of a zero-sum vector.
+/// Rounded weights no longer sum to 0, and a row of 256 ones meets the budget
+/// of 256.99 (P = 16, N = 8) and reaches 65280, so pos and neg are checked
+/// separately: each may use half of the register.
 unsigned a2qPlusWidth(const Norms &norms, Range range);
 
 /// `exact` is signedWidth(prefixInterval) and `centred` spanWidth of the same.
@@ -131,10 +131,13 @@ struct ChannelBounds {
   unsigned exact = 1;      ///< == prefixWidth
   unsigned centred = 1;    ///< span of the prefix interval
   unsigned finalWidth = 1; ///< enough for wrapping adds
-  unsigned zeroPoint =
-      1; ///< `exact` for codes shifted to signed; reported only
+  /// `exact` when unsigned N-bit codes are stored less 2^(N-1). Signed codes
+  /// and the range [0, 0] stay as they are. Reported only.
+  unsigned zeroPoint = 1;
   unsigned width(Bound bound) const;
 };
+
+/// `weightBits` holds all weights (M); else `datatype` promises nothing.
 ChannelBounds boundChannel(const DotProduct &dot, unsigned weightBits);
 
 /// The largest l1 norm that `width` allows: whatever the signs and positions,

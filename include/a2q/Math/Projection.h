@@ -17,7 +17,7 @@ namespace a2q {
 /// (Duchi et al. 2008, figure 1), O(K log K). `radius` >= 0; `u` is finite.
 void projectOntoL1Ball(std::span<double> u, double radius);
 
-/// A2Q+ (arXiv 2401.10432, section 3 and its EP-init): subtract the mean,
+/// A2Q+ with EP-init (arXiv 2401.10432): subtract the mean,
 /// project with the A2Q+ radius, subtract the mean again and scale, truncate
 /// toward zero. `u` are the weights of one channel in units of their scale,
 /// finite. The result is clipped to `weightBits` (narrow range: 4 bits are

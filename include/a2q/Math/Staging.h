@@ -24,15 +24,15 @@
 //   sum      what the outer accumulator holds, less all starts: here
 //            outer - (1 - 1 - 1 - 1) = outer + 2.
 //
-// The trap is to centre the outer stage by the interval of the true sum, [0,
-// 3]: start -2 on top of what is handed over gives [-5, -2], which overflows 2
-// bits. Hence each stage is computed from what the stage below hands over,
-// innermost out.
+// The trap is to centre the outer stage by the interval of the true sum, which
+// is [0, 3]: start -2 on top of what is handed over gives [-5, -2], and that
+// overflows 2 bits. Hence each stage is computed from what the stage below
+// hands over, innermost out.
 //
 // Why starts stay in: to subtract a tile's start at every spill costs an
 // instruction per spill, or another constant in the outer stage. All starts of
 // a channel together are one constant, subtracted once, in the requantization's
-// bias. The rival is the data-type rule of AXE (arXiv 2409.17092, section 3.3),
+// bias. The rival is the data-type rule of AXE (arXiv 2409.17092),
 // `P_outer = P_inner + ceil(log2(K / T))` for equal tiles of T terms: it needs
 // no weights, and pays for it with shorter tiles and a wider outer stage.
 //
@@ -46,8 +46,7 @@
 //   goes to lane `((p - b) / 2) % lanes` of the innermost stage; outer stages
 //   have one lane. lanes = 1: everything in one register.
 // - A tile hands `sum of lanes` (starts left in, lanes widened before they
-// meet)
-//   to the next stage when it ends. The *sum* of the dot product is the
+//   meet) to the next stage when it ends. The *sum* of the dot product is the
 //   outermost value minus all starts.
 // - The initial value is a term of the outermost stage (of lane 0, should that
 //   have lanes).
