@@ -27,8 +27,46 @@ Schedule AccumulatingOp::schedule() const {
   return Schedule::trivial(problem.length);
 }
 
+/// The schedule with the starts of one channel only.
+static Schedule scheduleOfChannel(const Schedule &schedule, int64_t channel) {
+  Schedule result = schedule;
+  for (StageSchedule &stage : result.stages) {
+    if (stage.starts.empty())
+      continue;
+    auto count = stage.tiles() * stage.lanes;
+    auto begin = stage.starts.begin() + channel * count;
+    stage.starts = std::vector<int64_t>(begin, begin + count);
+  }
+  return result;
+}
+
 std::vector<StageNeed> AccumulatingOp::prove(const Schedule &schedule) const {
-  return proveSchedule(reorder(problem, schedule.order), schedule);
+  AccumulationProblem ordered = reorder(problem, schedule.order);
+  int64_t channels = 0;
+  for (const StageSchedule &stage : schedule.stages)
+    channels = std::max<int64_t>(channels, stage.starts.size() /
+                                               (stage.tiles() * stage.lanes));
+  if (constantWeights || channels <= 1)
+    return proveSchedule(ordered, schedule);
+  // One channel of products stands for all, but each has its own starts.
+  std::vector<StageNeed> worst;
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    std::vector<StageNeed> needs =
+        proveSchedule(ordered, scheduleOfChannel(schedule, channel));
+    if (channel == 0) {
+      worst = std::move(needs);
+      continue;
+    }
+    for (auto [most, need] : llvm::zip_equal(worst, needs)) {
+      unsigned finalWidth = std::max(most.finalWidth, need.finalWidth);
+      if (need.prefixWidth > most.prefixWidth) {
+        most = need;
+        most.channel = channel;
+      }
+      most.finalWidth = finalWidth;
+    }
+  }
+  return worst;
 }
 
 ChannelBounds AccumulatingOp::bounds(int64_t channel) const {

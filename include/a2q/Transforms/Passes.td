@@ -13,6 +13,75 @@ include "mlir/Pass/PassBase.td"
 
 // Passes in alphabetical order.
 
+def A2QInferAccumulators : Pass<"a2q-infer-accumulators", "::mlir::ModuleOp"> {
+  let summary = "Give each accumulator the narrowest width that is proven";
+  let description = [{
+    Each a2q op that accumulates gets the narrowest `!a2q.acc` type that `bound`
+    guarantees for its worst channel, from the weights and ranges that are in
+    the module. Padding, zero points and initial values are in the proof,
+    whatever the bound: a bound that speaks of weights only is raised to what is
+    proven of the sum with its initial value.
+
+    - `datatype`: the reduction length and the types of the codes.
+    - `a2q`: the l1 norm of the weights (arXiv 2308.13504).
+    - `a2q-plus`: the norms of the positive and of the negative weights (arXiv
+      2401.10432).
+    - `exact` (default): the interval of the sum itself. Any order of terms and
+      any splitting of them stays in it, so this needs no schedule.
+    - `centred`: the span of that interval. The schedule gets the starts that
+      make the type true, in those channels that do not fit from 0.
+
+    An op with tiles keeps its schedule, and each stage gets the width that is
+    proven of it; a looser bound widens the outermost stage only. A type with
+    `wrap` keeps it and gets final widths. An op of `linalg` or `tosa` keeps its
+    type: narrowing it is another pass's work.
+
+    All ops with constant weights get the attribute `a2q.channels`: figures per
+    channel, for the whole reduction and without initial value. They are
+    `array<i64>` for up to 64 channels and elements in a resource beyond, keyed
+    `l1`, `pos`, `neg`, `final_width`, `prefix_width`, `centred_width`.
+
+    An op of which too little is known keeps its type, and a remark says why. A
+    width beyond 64 bits is an error.
+  }];
+  let options = [Option<"bound", "bound", "std::string", "\"exact\"",
+    "what guarantees the width: datatype, a2q, a2q-plus, exact or centred">];
+}
+
+def A2QInferRanges : Pass<"a2q-infer-ranges", "::mlir::ModuleOp"> {
+  let summary = "Write down the ranges that are proven";
+  let description = [{
+    Every op with one result that is a tensor of codes, sums or integers gets the
+    attribute `a2q.range`:
+
+    ```
+    a2q.range = [lo, hi]
+    a2q.range = {axis = 3, lo = array<i64: 0, 0>, hi = array<i64: 7, 15>}
+    ```
+
+    The second form has a range per index along `axis`; it is used up to 64
+    indices, and their join beyond. Constants carry none. Signless integers are
+    given as signed. The attribute informs a reader: analyses compute their own
+    and read it on arguments of functions only, where it is trusted.
+  }];
+}
+
+def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> {
+  let summary = "Prove every accumulator type of a module";
+  let description = [{
+    For every a2q op that accumulates: each physical accumulator of its schedule
+    (channel, stage, tile, lane), from its start, with the weights and ranges
+    that are in the module now, fits its stage of the type. A type with `wrap`
+    promises final values only; all others every partial sum in any order.
+
+    An accumulator that does not fit is an error, and so is one of which too
+    little is known.
+
+    - It reads no attribute that another pass left: it may be run alone, on any
+      module, and again after each transformation.
+  }];
+}
+
 def A2QEmitCEntry : Pass<"a2q-emit-c-entry", "::mlir::ModuleOp"> {
   let summary = "Give a lowered module the functions that C programs call";
   let description = [{
