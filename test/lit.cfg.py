@@ -1,13 +1,14 @@
 # Configuration of the lit tests; CMake fills lit.site.cfg.py.in.
 import os
+import sys
 
 import lit.formats
 from lit.llvm import llvm_config
 
 config.name = "a2q"
 config.test_format = lit.formats.ShTest(True)
-config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "CMakeLists.txt"]
+config.suffixes = [".mlir", ".test", ".py"]
+config.excludes = ["Inputs", "CMakeLists.txt", "lit.cfg.py"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.a2q_obj_root + "/test"
 
@@ -18,5 +19,6 @@ llvm_config.with_environment("PATH", config.a2q_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 
+config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))

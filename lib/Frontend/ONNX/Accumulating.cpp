@@ -1,0 +1,439 @@
+//===- Accumulating.cpp - Conv, Gemm, MatMul, and their biases -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "a2q/IR/A2QOps.h"
+#include "a2q/Math/Bounds.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+/// Integer weights of zero point 0, output channel first.
+struct Importer::Weights {
+  SmallVector<int64_t> shape;
+  std::vector<int64_t> codes;
+  a2q::Range range;
+  bool isSigned = true;
+  unsigned bits = 8; ///< in memory
+  SmallVector<float> scales;
+
+  int64_t channels() const { return shape.front(); }
+  int64_t length() const {
+    return static_cast<int64_t>(codes.size()) / channels();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+FailureOr<Known *> Importer::activations(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  if ((*input)->kind != Known::Dequantized || (*input)->isConstant()) {
+    node.emitInputError(0) << "must be dequantized activation codes (a "
+                              "DequantizeLinear of what is no constant)";
+    return failure();
+  }
+  return input;
+}
+
+/// Subtracts zero points: the differences must fit the machine's signed codes.
+/// Unsigned weights of zero point 0 may stay as they are.
+static LogicalResult centre(const Node &node, const CodeFormat &format,
+                            const Quantization &quantization, bool &isSigned,
+                            std::vector<int64_t> &codes, a2q::Range &range) {
+  ArrayRef<int64_t> zeroPoints = quantization.zeroPoints;
+  unsigned bits = format.storageBits();
+  a2q::Range fits{llvm::minIntN(bits), llvm::maxIntN(bits)};
+  auto fit = [&](a2q::Range range) {
+    return range.lo >= fits.lo && range.hi <= fits.hi;
+  };
+  range = {format.range.lo - *llvm::max_element(zeroPoints),
+           format.range.hi - *llvm::min_element(zeroPoints)};
+  int64_t length = codes.size() / zeroPoints.size();
+  for (auto [index, code] : llvm::enumerate(codes))
+    code -= zeroPoints[index / length];
+  if (fit(range))
+    return success();
+  isSigned = format.isSigned();
+  if (llvm::all_of(zeroPoints, [](int64_t zero) { return zero == 0; }))
+    return success();
+  // The type allows more than there is.
+  isSigned = true;
+  range = {std::max(range.lo, fits.lo), std::min(range.hi, fits.hi)};
+  for (auto [index, code] : llvm::enumerate(codes))
+    if (code < range.lo || code > range.hi)
+      return node.emitInputError(1)
+             << "holds a weight that is " << code
+             << " above its zero point; supported are differences from "
+             << range.lo << " to " << range.hi;
+  return success();
+}
+
+/// Dequantized constants; `permutation` brings their dimensions into the
+/// order of the a2q op, and `channelDim` is the output channel before that.
+FailureOr<Importer::Weights> Importer::weights(const Node &node,
+                                               ArrayRef<int64_t> permutation,
+                                               int64_t channelDim) {
+  FailureOr<Known *> input = lookup(node, 1);
+  if (failed(input))
+    return failure();
+  const Known &known = **input;
+  if (!known.isConstant() || known.kind != Known::Dequantized) {
+    node.emitInputError(1)
+        << (known.isConstant()
+                ? "is not quantized, weights must be a DequantizeLinear of "
+                  "integers"
+                : "is computed, weights must be constant");
+    return failure();
+  }
+  if (known.shape.size() != permutation.size()) {
+    node.emitInputError(1) << "has shape " << shapeText(known.shape)
+                           << ", expected rank " << permutation.size();
+    return failure();
+  }
+  if (known.constant->ints.empty()) {
+    node.emitInputError(1) << "has shape " << shapeText(known.shape)
+                           << ": there is nothing to sum";
+    return failure();
+  }
+  const Quantization &quantization = known.quantization;
+  if (!quantization.isPerTensor() && quantization.axis != channelDim) {
+    node.emitInputError(1) << "has scales along axis " << quantization.axis
+                           << ", supported is the output channel, axis "
+                           << channelDim;
+    return failure();
+  }
+  if (integerFormat(known.format.type)->bits > 16) {
+    node.emitInputError(1) << "has type " << toString(known.format.type)
+                           << "; supported are weights of at most 16 bits";
+    return failure();
+  }
+  Weights result;
+  Tensor tensor = transpose(*known.constant, permutation);
+  result.shape = tensor.shape;
+  result.codes = std::move(tensor.ints);
+  result.bits = known.format.storageBits();
+  result.scales = quantization.scales;
+  if (failed(centre(node, known.format, quantization, result.isSigned,
+                    result.codes, result.range)))
+    return failure();
+  return result;
+}
+
+FailureOr<Value> Importer::emitWeights(const Node &node,
+                                       const Weights &weights) {
+  Type storageType = b.getIntegerType(weights.bits);
+  unsigned flags = weights.isSigned ? quant::QuantizationFlags::Signed : 0;
+  auto emitError = [&] { return node.emitError(); };
+  Type type;
+  a2q::Range range = weights.range;
+  if (weights.scales.size() == 1) {
+    type = quant::UniformQuantizedType::getChecked(
+        emitError, flags, storageType, b.getF32Type(), weights.scales.front(),
+        0, range.lo, range.hi);
+  } else {
+    SmallVector<double> scales(weights.scales.begin(), weights.scales.end());
+    SmallVector<int64_t> zeroPoints(scales.size(), 0);
+    type = quant::UniformQuantizedPerAxisType::getChecked(
+        emitError, flags, storageType, b.getF32Type(), scales, zeroPoints, 0,
+        range.lo, range.hi);
+  }
+  if (!type)
+    return failure();
+  return quantized(constantTensor(weights.shape, weights.codes, weights.bits),
+                   type);
+}
+
+//===----------------------------------------------------------------------===//
+// Sums and biases
+//===----------------------------------------------------------------------===//
+
+/// What an accumulating op over these operands is known by; `value` is still
+/// to be set. The correction for the zero point of the activations, -z * sum
+/// of the weights, is where the bias begins.
+Sums Importer::startSums(const Known &input, const Weights &weights) {
+  Sums sums;
+  unsigned weightBits = signedWidth({weights.range.lo, weights.range.hi});
+  sums.width = datatypeWidth(weights.length(), weightBits, input.format.range);
+  for (float scale : weights.scales)
+    sums.scales.push_back(input.quantization.scales.front() * scale);
+  int64_t zeroPoint = input.quantization.zeroPoints.front();
+  sums.bias.assign(weights.channels(), 0);
+  for (auto [index, code] : llvm::enumerate(weights.codes))
+    sums.bias[index / weights.length()] -= zeroPoint * code;
+  return sums;
+}
+
+/// The accumulator before anything is proven: wide enough for its data types.
+Type Importer::accumulator(unsigned width) {
+  return AccumulatorType::get(b.getContext(), std::max(32u, width));
+}
+
+/// One value per channel of a constant whose only dimension that is not 1 is
+/// the channel, counted from the end.
+template <typename T>
+static std::optional<SmallVector<T>>
+perChannel(ArrayRef<int64_t> shape, ArrayRef<T> values, int64_t channelFromEnd,
+           int64_t channels) {
+  int64_t rank = shape.size();
+  for (auto [dim, size] : llvm::enumerate(shape))
+    if (size != 1 && rank - static_cast<int64_t>(dim) != channelFromEnd)
+      return std::nullopt;
+  if (values.size() == 1)
+    return SmallVector<T>(channels, values.front());
+  if (static_cast<int64_t>(values.size()) != channels)
+    return std::nullopt;
+  return SmallVector<T>(values);
+}
+
+/// Integers `k` with `value == float32(k * scale)`, if there are such.
+static std::optional<int64_t> integerMultiple(float value, float scale) {
+  double ratio = std::nearbyint(double(value) / double(scale));
+  if (std::abs(ratio) > INT32_MAX)
+    return std::nullopt;
+  auto multiple = static_cast<int64_t>(ratio);
+  if (static_cast<float>(multiple) * scale != value)
+    return std::nullopt;
+  return multiple;
+}
+
+/// Adds a constant to the sums: as integers when it is one in their units,
+/// else as real numbers.
+LogicalResult Importer::addBias(const Node &node, const Known &bias,
+                                unsigned index, int64_t channelFromEnd,
+                                Sums &sums) {
+  auto channels = static_cast<int64_t>(sums.bias.size());
+  auto misshapen = [&] {
+    return node.emitInputError(index)
+           << "has shape " << shapeText(bias.shape) << ", expected one value "
+           << "for each of " << channels << " output channels";
+  };
+  std::vector<float> constant = constantReals(bias);
+  auto reals =
+      perChannel<float>(bias.shape, constant, channelFromEnd, channels);
+  if (!reals)
+    return misshapen();
+  for (auto [channel, value] : llvm::enumerate(*reals))
+    if (!std::isfinite(value))
+      return node.emitInputError(index)
+             << "holds " << value << " in channel " << channel;
+  auto scale = [&](int64_t channel) {
+    return sums.scales[sums.scales.size() == 1 ? 0 : channel];
+  };
+  SmallVector<int64_t> integers;
+  if (bias.kind == Known::Dequantized) {
+    // Exporters round s_x * s_w in their own ways.
+    const Quantization &quantization = bias.quantization;
+    auto codes = perChannel<int64_t>(bias.shape, bias.constant->ints,
+                                     channelFromEnd, channels);
+    for (int64_t channel = 0; channel < channels; ++channel) {
+      size_t own = quantization.isPerTensor() ? 0 : channel;
+      if (std::abs(double(quantization.scales[own]) / scale(channel) - 1) <=
+          1e-6)
+        integers.push_back((*codes)[channel] - quantization.zeroPoints[own]);
+    }
+  }
+  if (static_cast<int64_t>(integers.size()) != channels) {
+    integers.clear();
+    for (int64_t channel = 0; channel < channels; ++channel)
+      if (auto multiple = integerMultiple((*reals)[channel], scale(channel)))
+        integers.push_back(*multiple);
+  }
+  if (static_cast<int64_t>(integers.size()) != channels) {
+    sums.realBias = *reals;
+    return success();
+  }
+  for (auto [sum, integer] : llvm::zip(sums.bias, integers))
+    sum += integer;
+  return success();
+}
+
+LogicalResult Importer::addBiasInput(const Node &node, unsigned index,
+                                     Sums &sums) {
+  if (!node.hasInput(index))
+    return success();
+  FailureOr<Known *> bias = lookup(node, index);
+  if (failed(bias))
+    return failure();
+  const Known &known = **bias;
+  bool isReal = known.kind == Known::Dequantized ||
+                (known.isConstant() && known.constant->isFloat());
+  if (!known.isConstant() || !isReal)
+    return node.emitInputError(index) << "must be a constant bias: FLOAT, or a "
+                                         "DequantizeLinear of integers";
+  return addBias(node, known, index, 1, sums);
+}
+
+FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
+  FailureOr<Known *> accumulated = lookup(node, index);
+  FailureOr<Known *> constant = lookup(node, 1 - index);
+  if (failed(accumulated) || failed(constant))
+    return failure();
+  Known result = **accumulated;
+  const Known &bias = **constant;
+  bool isReal = bias.kind == Known::Dequantized ||
+                (bias.isConstant() && bias.constant->isFloat());
+  if (result.kind != Known::Accumulated || !bias.isConstant() || !isReal ||
+      result.sums.lo || result.sums.hi || !result.sums.realBias.empty())
+    return false;
+  int64_t channelFromEnd = result.sums.isImage ? 3 : 1;
+  std::vector<float> values = constantReals(bias);
+  if (bias.shape.size() > result.shape.size() ||
+      !perChannel<float>(bias.shape, values, channelFromEnd,
+                         result.sums.bias.size()))
+    return false;
+  result.real = nullptr;
+  if (failed(addBias(node, bias, 1 - index, channelFromEnd, result.sums)))
+    return failure();
+  define(node, std::move(result));
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+LogicalResult Importer::importConv(const Node &node) {
+  FailureOr<Known *> input = activations(node);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> image = (*input)->shape;
+  if (image.size() != 4)
+    return node.emitInputError(0) << "has shape " << shapeText(image)
+                                  << ", supported is 2-D convolution (rank 4)";
+  FailureOr<Weights> weights = this->weights(node, {0, 2, 3, 1}, 0);
+  if (failed(weights))
+    return failure();
+  ArrayRef<int64_t> filter = weights->shape;
+  FailureOr<Window> window =
+      this->window(node, image.drop_front(2), filter.slice(1, 2));
+  if (failed(window))
+    return failure();
+  if (ArrayRef(window->kernel) != filter.slice(1, 2))
+    return node.emitError()
+           << "kernel_shape [" << ArrayRef(window->kernel)
+           << "] is not that of the weights, [" << filter.slice(1, 2) << "]";
+  int64_t groups = node.integer("group", 1);
+  if (groups < 1 || image[1] % groups || filter[0] % groups ||
+      image[1] / groups != filter[3])
+    return node.emitError()
+           << groups << " groups do not divide " << image[1] << " input and "
+           << filter[0] << " output channels into filters of " << filter[3]
+           << " input channels";
+  FailureOr<quant::QuantizedType> type =
+      codeType(node, (*input)->format, (*input)->quantization);
+  FailureOr<Value> emitted = emitWeights(node, *weights);
+  if (failed(type) || failed(emitted))
+    return failure();
+  Known result{Known::Accumulated,
+               {image[0], filter[0], window->out[0], window->out[1]}};
+  if (failed(checkSize(node, result.shape)))
+    return failure();
+  result.sums = startSums(**input, *weights);
+  result.sums.isImage = true;
+  Value codes = this->codes(**input, Layout::ChannelsLast, *type);
+  auto resultType =
+      RankedTensorType::get(physicalShape(result.shape, Layout::ChannelsLast),
+                            accumulator(result.sums.width));
+  result.sums.value = Conv2DOp::create(
+      b, resultType, codes, *emitted, Value(), window->strides,
+      window->dilations, window->padding(), groups, ScheduleAttr());
+  if (failed(addBiasInput(node, 2, result.sums)))
+    return failure();
+  define(node, std::move(result));
+  return success();
+}
+
+/// Weights of a flattened image follow the image's layout in memory, so that
+/// the image need not be transposed: [n, c, h, w] to [n, h, w, c].
+static void permuteToChannelsLast(ArrayRef<int64_t> image,
+                                  std::vector<int64_t> &codes) {
+  int64_t channels = image[0], pixels = image[1] * image[2];
+  std::vector<int64_t> from = codes;
+  for (size_t index = 0; index < codes.size(); ++index) {
+    int64_t row = index / (channels * pixels),
+            column = index % (channels * pixels);
+    int64_t pixel = column / channels, channel = column % channels;
+    codes[index] = from[(row * channels + channel) * pixels + pixel];
+  }
+}
+
+/// `weights` is [N, K].
+LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
+                                      bool hasBias) {
+  FailureOr<Known *> input = activations(node);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> shape = (*input)->shape;
+  if (shape.size() < 2 || shape.back() != weights.shape[1])
+    return node.emitInputError(0)
+           << "has shape " << shapeText(shape)
+           << ", expected rank 2 or more and a last dimension of "
+           << weights.shape[1] << " as the weights have";
+  Layout layout = preferred(**input);
+  if (layout == Layout::ChannelsLast)
+    layout = Layout::Plain;
+  if (layout == Layout::Flattened)
+    permuteToChannelsLast((*input)->layouts.flattenedFrom, weights.codes);
+  FailureOr<quant::QuantizedType> type =
+      codeType(node, (*input)->format, (*input)->quantization);
+  FailureOr<Value> emitted = emitWeights(node, weights);
+  if (failed(type) || failed(emitted))
+    return failure();
+  Known result{Known::Accumulated, SmallVector<int64_t>(shape)};
+  result.shape.back() = weights.channels();
+  if (failed(checkSize(node, result.shape)))
+    return failure();
+  result.sums = startSums(**input, weights);
+  Value codes = this->codes(**input, layout, *type);
+  auto resultType =
+      RankedTensorType::get(result.shape, accumulator(result.sums.width));
+  result.sums.value =
+      MatmulOp::create(b, resultType, codes, *emitted, Value(), ScheduleAttr());
+  if (hasBias && failed(addBiasInput(node, 2, result.sums)))
+    return failure();
+  define(node, std::move(result));
+  return success();
+}
+
+LogicalResult Importer::importGemm(const Node &node) {
+  if (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1 ||
+      node.integer("transA", 0) != 0)
+    return node.emitError()
+           << "has alpha " << node.real("alpha", 1) << ", beta "
+           << node.real("beta", 1) << " and transA "
+           << node.integer("transA", 0) << "; supported are 1, 1 and 0";
+  FailureOr<Known *> input = activations(node);
+  if (failed(input))
+    return failure();
+  if ((*input)->shape.size() != 2)
+    return node.emitInputError(0)
+           << "has shape " << shapeText((*input)->shape) << ", expected rank 2";
+  bool transposed = node.integer("transB", 0) != 0;
+  FailureOr<Weights> weights = transposed ? this->weights(node, {0, 1}, 0)
+                                          : this->weights(node, {1, 0}, 1);
+  if (failed(weights))
+    return failure();
+  return matrixProduct(node, std::move(*weights), true);
+}
+
+LogicalResult Importer::importMatMul(const Node &node) {
+  FailureOr<Weights> weights = this->weights(node, {1, 0}, 1);
+  if (failed(weights))
+    return failure();
+  return matrixProduct(node, std::move(*weights), false);
+}

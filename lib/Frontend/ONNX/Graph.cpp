@@ -1,0 +1,307 @@
+//===- Graph.cpp - An ONNX graph, checked and sorted -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Graph.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <map>
+#include <set>
+
+using namespace mlir;
+using namespace a2q::frontend;
+
+//===----------------------------------------------------------------------===//
+// Nodes
+//===----------------------------------------------------------------------===//
+
+InFlightDiagnostic Node::emitError() const {
+  return mlir::emitError(loc)
+         << "node '" << name << "' (" << proto->op_type() << "): ";
+}
+
+InFlightDiagnostic Node::emitInputError(unsigned index) const {
+  InFlightDiagnostic diagnostic = emitError();
+  diagnostic << "input '" << input(index) << "' ";
+  return diagnostic;
+}
+
+StringRef Node::input(unsigned index) const {
+  if (static_cast<int>(index) >= proto->input_size())
+    return "";
+  return proto->input(index);
+}
+
+const onnx::AttributeProto *Node::find(StringRef name) const {
+  for (const onnx::AttributeProto &attribute : proto->attribute())
+    if (name == attribute.name())
+      return &attribute;
+  return nullptr;
+}
+
+int64_t Node::integer(StringRef name, int64_t otherwise) const {
+  const auto *attribute = find(name);
+  return attribute ? attribute->i() : otherwise;
+}
+
+float Node::real(StringRef name, float otherwise) const {
+  const auto *attribute = find(name);
+  return attribute ? attribute->f() : otherwise;
+}
+
+StringRef Node::string(StringRef name, StringRef otherwise) const {
+  const auto *attribute = find(name);
+  return attribute ? StringRef(attribute->s()) : otherwise;
+}
+
+SmallVector<int64_t> Node::integers(StringRef name,
+                                    ArrayRef<int64_t> otherwise) const {
+  const auto *attribute = find(name);
+  if (!attribute)
+    return SmallVector<int64_t>(otherwise);
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+static bool isStandardDomain(StringRef domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
+
+/// ONNX Runtime writes 4- and 16-bit quantization in its own domain, with the
+/// same meaning.
+static bool isKnownDomain(const onnx::NodeProto &node) {
+  return isStandardDomain(node.domain()) ||
+         (node.domain() == "com.microsoft" &&
+          (node.op_type() == "QuantizeLinear" ||
+           node.op_type() == "DequantizeLinear"));
+}
+
+static std::string operatorText(const onnx::NodeProto &node) {
+  if (isKnownDomain(node))
+    return node.op_type();
+  return node.domain() + "." + node.op_type();
+}
+
+static std::string nodeName(const onnx::NodeProto &node) {
+  if (!node.name().empty())
+    return node.name();
+  std::string output = node.output_size() ? node.output(0) : "";
+  return node.op_type() + " of " + output;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+Graph::Graph(Location loc, StringRef path)
+    : fileLoc(loc), folder(llvm::sys::path::parent_path(path)) {}
+
+FailureOr<std::unique_ptr<Graph>> Graph::read(StringRef bytes, StringRef path,
+                                              MLIRContext *context) {
+  Location loc = FileLineColLoc::get(context, path, 0, 0);
+  std::unique_ptr<Graph> graph(new Graph(loc, path));
+  bool parsed = false;
+  {
+    google::protobuf::LogSilencer silence;
+    parsed = bytes.size() <= INT32_MAX &&
+             graph->model.ParseFromArray(bytes.data(), bytes.size());
+  }
+  if (!parsed) {
+    emitError(loc) << "is not an ONNX model, or is truncated";
+    return failure();
+  }
+  if (!graph->model.has_graph() || graph->proto().output_size() == 0) {
+    emitError(loc) << "is not an ONNX model: it has no graph with outputs";
+    return failure();
+  }
+  if (failed(graph->checkOpset()) || failed(graph->checkOperators()) ||
+      failed(graph->collectInitializers()) ||
+      failed(graph->collectDefinitions()) || failed(graph->sortNodes()))
+    return failure();
+  return graph;
+}
+
+LogicalResult Graph::checkOpset() {
+  constexpr int64_t kOldest = 13, kNewest = 25;
+  for (const auto &opset : model.opset_import()) {
+    if (!isStandardDomain(opset.domain()))
+      continue;
+    if (opset.version() < kOldest || opset.version() > kNewest)
+      return emitError(fileLoc)
+             << "uses ONNX operator set " << opset.version()
+             << ", supported are " << kOldest << " to " << kNewest;
+    return success();
+  }
+  return emitError(fileLoc) << "does not say which ONNX operator set it uses";
+}
+
+LogicalResult Graph::checkOperators() {
+  MLIRContext *context = fileLoc.getContext();
+  std::map<std::string, std::vector<std::string>> unsupported;
+  for (const onnx::NodeProto &proto : model.graph().node()) {
+    const Operator *op =
+        llvm::find_if(supportedOperators(), [&](const Operator &op) {
+          return op.name == proto.op_type();
+        });
+    std::string name = nodeName(proto);
+    if (op == supportedOperators().end() || !isKnownDomain(proto))
+      unsupported[operatorText(proto)].push_back(name);
+    else
+      unsorted.push_back(
+          {&proto, op, name,
+           NameLoc::get(StringAttr::get(context, name), fileLoc)});
+  }
+  if (unsupported.empty()) {
+    for (const Node &node : unsorted)
+      if (failed(checkNode(node)))
+        return failure();
+    return success();
+  }
+  InFlightDiagnostic diagnostic = emitError(fileLoc);
+  diagnostic << "has unsupported operators: ";
+  llvm::interleaveComma(unsupported, diagnostic, [&](const auto &entry) {
+    const auto &[op, nodes] = entry;
+    diagnostic << nodes.size() << " " << op << " ('" << nodes.front() << "'";
+    if (nodes.size() > 1)
+      diagnostic << ", ...";
+    diagnostic << ")";
+  });
+  Diagnostic &note = diagnostic.attachNote();
+  note << "supported are ";
+  llvm::interleaveComma(supportedOperators(), note,
+                        [&](const Operator &op) { note << op.name; });
+  return diagnostic;
+}
+
+/// Counts of inputs and outputs, and the attributes with their types.
+LogicalResult Graph::checkNode(const Node &node) {
+  const Operator &op = *node.op;
+  unsigned count = node.proto->input_size();
+  if (count < op.minInputs || count > op.maxInputs)
+    return node.emitError() << "has " << count << " inputs, expected "
+                            << op.minInputs << " to " << op.maxInputs;
+  for (unsigned i = 0; i < op.minInputs; ++i)
+    if (!node.hasInput(i))
+      return node.emitError() << "input " << i << " is missing";
+  if (node.proto->output_size() == 0 || node.output().empty())
+    return node.emitError() << "has no output";
+  for (int i = 1; i < node.proto->output_size(); ++i)
+    if (!node.proto->output(i).empty())
+      return node.emitError() << "output '" << node.proto->output(i)
+                              << "' is not supported, only the first one is";
+  StringSet<> seen;
+  for (const onnx::AttributeProto &attribute : node.proto->attribute()) {
+    const auto *known = llvm::find_if(op.attributes, [&](const auto &known) {
+      return known.first == attribute.name();
+    });
+    if (known == op.attributes.end())
+      return node.emitError()
+             << "attribute '" << attribute.name() << "' is not supported";
+    if (attribute.type() != known->second)
+      return node.emitError()
+             << "attribute '" << attribute.name() << "' has type "
+             << onnx::AttributeProto::AttributeType_Name(attribute.type())
+             << ", expected "
+             << onnx::AttributeProto::AttributeType_Name(known->second);
+    if (!seen.insert(attribute.name()).second)
+      return node.emitError()
+             << "attribute '" << attribute.name() << "' is given twice";
+  }
+  return success();
+}
+
+LogicalResult Graph::collectInitializers() {
+  if (proto().sparse_initializer_size())
+    return emitError(fileLoc) << "has sparse initializers, which are not "
+                                 "supported; store them as dense tensors";
+  for (const onnx::TensorProto &tensor : proto().initializer())
+    if (!initializers.try_emplace(tensor.name(), &tensor).second)
+      return emitError(fileLoc)
+             << "defines initializer '" << tensor.name() << "' twice";
+  return success();
+}
+
+/// Every value has one definition; inputs may repeat initializers.
+LogicalResult Graph::collectDefinitions() {
+  for (const onnx::ValueInfoProto &input : proto().input())
+    if (!inputs.insert(input.name()).second)
+      return emitError(fileLoc)
+             << "defines input '" << input.name() << "' twice";
+  for (auto [index, node] : llvm::enumerate(unsorted)) {
+    StringRef output = node.output();
+    if (initializers.count(output) || inputs.contains(output) ||
+        !producers.try_emplace(output, index).second)
+      return node.emitError() << "output '" << output << "' is already defined";
+    for (const std::string &input : node.proto->input())
+      if (!input.empty())
+        consumers[input].push_back(index);
+  }
+  for (const Node &node : unsorted)
+    for (const std::string &input : node.proto->input())
+      if (!input.empty() && !producers.count(input) &&
+          !initializers.count(input) && !inputs.contains(input))
+        return node.emitError() << "input '" << input << "' is not defined";
+  for (const onnx::ValueInfoProto &output : proto().output())
+    if (!producers.count(output.name()) && !initializers.count(output.name()) &&
+        !inputs.contains(output.name()))
+      return emitError(fileLoc)
+             << "output '" << output.name() << "' is not defined";
+  return success();
+}
+
+/// Kahn's algorithm, taking constants first, because they are looked at ahead,
+/// and else the earliest ready node, so that a sorted model keeps its order.
+LogicalResult Graph::sortNodes() {
+  SmallVector<unsigned> waiting(unsorted.size(), 0);
+  std::set<unsigned> ready;
+  auto take = [&](unsigned index) {
+    sorted.push_back(unsorted[index]);
+    auto users = consumers.find(unsorted[index].output());
+    if (users == consumers.end())
+      return;
+    for (unsigned user : users->second)
+      if (--waiting[user] == 0)
+        ready.insert(user);
+  };
+  for (auto [index, node] : llvm::enumerate(unsorted))
+    for (const std::string &input : node.proto->input())
+      waiting[index] += !input.empty() && producers.count(input);
+  SmallVector<unsigned> constants;
+  for (auto [index, node] : llvm::enumerate(unsorted)) {
+    if (waiting[index])
+      continue;
+    if (node.proto->input_size() == 0)
+      constants.push_back(index);
+    else
+      ready.insert(index);
+  }
+  for (unsigned index : constants)
+    take(index);
+  while (!ready.empty()) {
+    unsigned index = *ready.begin();
+    ready.erase(ready.begin());
+    take(index);
+  }
+  for (auto [index, node] : llvm::enumerate(unsorted))
+    if (waiting[index])
+      return node.emitError() << "is part of a cycle, or depends on one";
+  return success();
+}
+
+const Node *Graph::onlyConsumer(StringRef value) const {
+  auto users = consumers.find(value);
+  if (users == consumers.end() || users->second.size() != 1)
+    return nullptr;
+  for (const onnx::ValueInfoProto &output : proto().output())
+    if (value == output.name())
+      return nullptr;
+  return &unsorted[users->second.front()];
+}

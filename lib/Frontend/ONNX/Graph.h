@@ -1,0 +1,107 @@
+//===- Graph.h - An ONNX graph, checked and sorted -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What is known of a model before anything is translated: it parses, its
+// opset and operators are supported, every value is defined once, and nodes
+// come in an order in which inputs precede their users.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_LIB_FRONTEND_ONNX_GRAPH_H
+#define A2Q_LIB_FRONTEND_ONNX_GRAPH_H
+
+#include "Tensor.h"
+
+#include "mlir/IR/Location.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace a2q::frontend {
+
+class Importer;
+struct Node;
+
+/// One supported operator: how many inputs it takes and which attributes, each
+/// with its type. Anything else on a node is an error, so that nothing is
+/// silently dropped.
+struct Operator {
+  llvm::StringLiteral name;
+  unsigned minInputs;
+  unsigned maxInputs;
+  mlir::LogicalResult (Importer::*import)(const Node &);
+  llvm::ArrayRef<
+      std::pair<llvm::StringLiteral, onnx::AttributeProto::AttributeType>>
+      attributes;
+};
+llvm::ArrayRef<Operator> supportedOperators();
+
+/// A node with its name, or one made of its operator and first output.
+struct Node {
+  const onnx::NodeProto *proto;
+  const Operator *op;
+  std::string name;
+  mlir::Location loc;
+
+  mlir::InFlightDiagnostic emitError() const;
+  /// An error about input `index`, naming its tensor.
+  mlir::InFlightDiagnostic emitInputError(unsigned index) const;
+
+  /// "" when the optional input is absent.
+  llvm::StringRef input(unsigned index) const;
+  bool hasInput(unsigned index) const { return !input(index).empty(); }
+  llvm::StringRef output() const { return proto->output(0); }
+
+  /// Attributes, whose types were checked when the graph was read.
+  const onnx::AttributeProto *find(llvm::StringRef name) const;
+  int64_t integer(llvm::StringRef name, int64_t otherwise) const;
+  float real(llvm::StringRef name, float otherwise) const;
+  llvm::StringRef string(llvm::StringRef name, llvm::StringRef otherwise) const;
+  llvm::SmallVector<int64_t> integers(llvm::StringRef name,
+                                      llvm::ArrayRef<int64_t> otherwise) const;
+};
+
+class Graph {
+public:
+  /// One diagnostic and failure when the bytes are no supported model.
+  static mlir::FailureOr<std::unique_ptr<Graph>>
+  read(llvm::StringRef bytes, llvm::StringRef path, mlir::MLIRContext *context);
+
+  const onnx::GraphProto &proto() const { return model.graph(); }
+  llvm::ArrayRef<Node> nodes() const { return sorted; }
+  mlir::Location loc() const { return fileLoc; }
+  llvm::StringRef directory() const { return folder; }
+
+  const onnx::TensorProto *initializer(llvm::StringRef name) const {
+    return initializers.lookup(name);
+  }
+  /// The one node that reads the value; null when several do, or the graph
+  /// returns it.
+  const Node *onlyConsumer(llvm::StringRef value) const;
+
+private:
+  Graph(mlir::Location loc, llvm::StringRef path);
+  mlir::LogicalResult checkOpset();
+  mlir::LogicalResult checkOperators();
+  mlir::LogicalResult checkNode(const Node &node);
+  mlir::LogicalResult collectInitializers();
+  mlir::LogicalResult collectDefinitions();
+  mlir::LogicalResult sortNodes();
+
+  onnx::ModelProto model;
+  mlir::Location fileLoc;
+  std::string folder;
+  std::vector<Node> unsorted, sorted;
+  llvm::StringMap<const onnx::TensorProto *> initializers;
+  llvm::StringMap<unsigned> producers; // value to node
+  llvm::StringMap<llvm::SmallVector<unsigned, 1>> consumers;
+  llvm::StringSet<> inputs;
+};
+
+} // namespace a2q::frontend
+
+#endif // A2Q_LIB_FRONTEND_ONNX_GRAPH_H

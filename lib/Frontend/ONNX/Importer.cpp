@@ -1,0 +1,379 @@
+//===- Importer.cpp - From ONNX nodes to operations -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "a2q/IR/A2QOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Tools/mlir-translate/Translation.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+ArrayRef<Operator> frontend::supportedOperators() {
+  using Attributes =
+      std::pair<llvm::StringLiteral, onnx::AttributeProto::AttributeType>;
+  constexpr auto Int = onnx::AttributeProto::INT;
+  constexpr auto Ints = onnx::AttributeProto::INTS;
+  constexpr auto Float = onnx::AttributeProto::FLOAT;
+  constexpr auto String = onnx::AttributeProto::STRING;
+  static const Attributes quantize[] = {{"axis", Int},
+                                        {"saturate", Int},
+                                        {"block_size", Int},
+                                        {"output_dtype", Int},
+                                        {"precision", Int}};
+  static const Attributes conv[] = {
+      {"auto_pad", String},   {"dilations", Ints}, {"group", Int},
+      {"kernel_shape", Ints}, {"pads", Ints},      {"strides", Ints}};
+  static const Attributes gemm[] = {
+      {"alpha", Float}, {"beta", Float}, {"transA", Int}, {"transB", Int}};
+  static const Attributes pool[] = {
+      {"auto_pad", String},       {"ceil_mode", Int},
+      {"count_include_pad", Int}, {"dilations", Ints},
+      {"kernel_shape", Ints},     {"pads", Ints},
+      {"storage_order", Int},     {"strides", Ints}};
+  static const Attributes constant[] = {
+      {"value", onnx::AttributeProto::TENSOR},
+      {"value_float", Float},
+      {"value_floats", onnx::AttributeProto::FLOATS},
+      {"value_int", Int},
+      {"value_ints", Ints}};
+  static const Attributes axis[] = {{"axis", Int}};
+  static const Attributes reshape[] = {{"allowzero", Int}};
+  static const Attributes transpose[] = {{"perm", Ints}};
+  static const Operator operators[] = {
+      {"Add", 2, 2, &Importer::importAdd, {}},
+      {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
+      {"Clip", 1, 3, &Importer::importClip, {}},
+      {"Constant", 0, 0, &Importer::importConstant, constant},
+      {"Conv", 2, 3, &Importer::importConv, conv},
+      {"DequantizeLinear", 2, 3, &Importer::importDequantizeLinear, quantize},
+      {"Flatten", 1, 1, &Importer::importFlatten, axis},
+      {"Gemm", 2, 3, &Importer::importGemm, gemm},
+      {"GlobalAveragePool", 1, 1, &Importer::importGlobalAveragePool, {}},
+      {"Identity", 1, 1, &Importer::importIdentity, {}},
+      {"MatMul", 2, 2, &Importer::importMatMul, {}},
+      {"MaxPool", 1, 1, &Importer::importMaxPool, pool},
+      {"QuantizeLinear", 2, 3, &Importer::importQuantizeLinear, quantize},
+      {"Relu", 1, 1, &Importer::importRelu, {}},
+      {"Reshape", 2, 2, &Importer::importReshape, reshape},
+      {"Transpose", 1, 1, &Importer::importTranspose, transpose},
+  };
+  return operators;
+}
+
+LogicalResult Importer::importConstant(const Node &node) {
+  if (node.proto->attribute_size() != 1)
+    return node.emitError()
+           << "has " << node.proto->attribute_size() << " values, expected one";
+  const onnx::AttributeProto &attribute = node.proto->attribute(0);
+  Tensor tensor;
+  if (attribute.type() == onnx::AttributeProto::TENSOR) {
+    FailureOr<Tensor> read = readTensor(attribute.t(), graph.directory(), [&] {
+      InFlightDiagnostic diagnostic = node.emitError();
+      diagnostic << "its value ";
+      return diagnostic;
+    });
+    if (failed(read))
+      return failure();
+    tensor = std::move(*read);
+  } else if (attribute.type() == onnx::AttributeProto::FLOAT ||
+             attribute.type() == onnx::AttributeProto::FLOATS) {
+    tensor.floats.assign(attribute.floats().begin(), attribute.floats().end());
+    if (attribute.type() == onnx::AttributeProto::FLOAT)
+      tensor.floats = {attribute.f()};
+    else
+      tensor.shape = {attribute.floats_size()};
+  } else {
+    tensor.type = ElementType::Int64;
+    tensor.ints.assign(attribute.ints().begin(), attribute.ints().end());
+    if (attribute.type() == onnx::AttributeProto::INT)
+      tensor.ints = {attribute.i()};
+    else
+      tensor.shape = {attribute.ints_size()};
+  }
+  define(node, constantOf(std::move(tensor)));
+  return success();
+}
+
+LogicalResult Importer::importIdentity(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  define(node, **input);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+Known Importer::constantOf(Tensor tensor) {
+  Known known(Known::Constant, tensor.shape);
+  if (auto format = integerFormat(tensor.type))
+    known.format = {tensor.type, format->range()};
+  known.constant = std::make_shared<Tensor>(std::move(tensor));
+  return known;
+}
+
+/// Initializers are read when they are first used.
+FailureOr<Known *> Importer::lookup(const Node &node, unsigned index) {
+  StringRef name = node.input(index);
+  std::unique_ptr<Known> &known = values[name];
+  if (known)
+    return known.get();
+  const onnx::TensorProto *initializer = graph.initializer(name);
+  if (!initializer) {
+    node.emitInputError(index) << "is not defined";
+    return failure();
+  }
+  FailureOr<Tensor> tensor = readTensor(*initializer, graph.directory(), [&] {
+    return node.emitInputError(index);
+  });
+  if (failed(tensor))
+    return failure();
+  known = std::make_unique<Known>(constantOf(std::move(*tensor)));
+  return known.get();
+}
+
+FailureOr<std::shared_ptr<const Tensor>>
+Importer::constantInput(const Node &node, unsigned index, StringRef what) {
+  FailureOr<Known *> known = lookup(node, index);
+  if (failed(known))
+    return failure();
+  if ((*known)->kind != Known::Constant) {
+    node.emitInputError(index)
+        << "is computed, the " << what << " must be constant";
+    return failure();
+  }
+  return (*known)->constant;
+}
+
+LogicalResult Importer::checkSize(const Node &node, ArrayRef<int64_t> shape) {
+  std::optional<int64_t> count = elementCount(shape);
+  if (count && *count > 0)
+    return success();
+  return node.emitError()
+         << "its result has shape " << shapeText(shape)
+         << ", sizes must be positive and their product at most 2^31";
+}
+
+void Importer::define(const Node &node, Known known) {
+  known.loc = node.loc;
+  values[node.output()] = std::make_unique<Known>(std::move(known));
+}
+
+//===----------------------------------------------------------------------===//
+// The function
+//===----------------------------------------------------------------------===//
+
+Importer::Importer(const Graph &graph, const ImportOptions &options,
+                   MLIRContext *context)
+    : graph(graph), options(options), b(graph.loc(), context) {}
+
+/// Only the first dimension may be symbolic.
+FailureOr<SmallVector<int64_t>>
+Importer::inputShape(const onnx::ValueInfoProto &input) {
+  auto error = [&]() -> InFlightDiagnostic {
+    return emitError(graph.loc()) << "input '" << input.name() << "' ";
+  };
+  const auto &type = input.type().tensor_type();
+  if (!input.type().has_tensor_type() || !type.has_shape()) {
+    error() << "has no known shape";
+    return failure();
+  }
+  SmallVector<int64_t> shape;
+  for (const auto &dim : type.shape().dim()) {
+    bool isBatch = shape.empty();
+    if (dim.has_dim_value()) {
+      if (isBatch && options.batch && *options.batch != dim.dim_value()) {
+        error() << "has a fixed batch of " << dim.dim_value() << ", a batch of "
+                << *options.batch << " was asked for";
+        return failure();
+      }
+      shape.push_back(dim.dim_value());
+    } else if (isBatch) {
+      shape.push_back(options.batch.value_or(1));
+    } else {
+      error() << "has an unknown size in dimension " << shape.size()
+              << ", only the batch (dimension 0) may be symbolic";
+      return failure();
+    }
+  }
+  std::optional<int64_t> count = elementCount(shape);
+  if (!count || *count == 0) {
+    error() << "has shape " << shapeText(shape)
+            << ", sizes must be positive and their product at most 2^31";
+    return failure();
+  }
+  return shape;
+}
+
+LogicalResult Importer::defineInputs() {
+  SmallVector<Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  SmallVector<std::pair<StringRef, std::unique_ptr<Known>>> inputs;
+  for (const onnx::ValueInfoProto &input : graph.proto().input()) {
+    if (graph.initializer(input.name()))
+      continue;
+    FailureOr<SmallVector<int64_t>> shape = inputShape(input);
+    if (failed(shape))
+      return failure();
+    auto type =
+        static_cast<ElementType>(input.type().tensor_type().elem_type());
+    auto format = integerFormat(type);
+    bool isCode = format && (format->bits == 8 || format->bits == 16);
+    if (type != ElementType::Float && !isCode)
+      return emitError(graph.loc())
+             << "input '" << input.name() << "' has element type "
+             << toString(type)
+             << "; supported are FLOAT, UINT8, INT8, UINT16 and INT16";
+    auto known = std::make_unique<Known>(
+        Known{isCode ? Known::Codes : Known::Real, *shape});
+    if (isCode)
+      known->format = {type, format->range()};
+    Type element =
+        isCode ? Type(b.getIntegerType(format->bits)) : Type(b.getF32Type());
+    types.push_back(RankedTensorType::get(*shape, element));
+    attributes.push_back(
+        interfaceAttributes(input.name(), isCode && !format->isSigned));
+    inputs.emplace_back(input.name(), std::move(known));
+  }
+  auto function = func::FuncOp::create(b, "main", b.getFunctionType(types, {}));
+  function.setAllArgAttrs(attributes);
+  b.setInsertionPointToStart(function.addEntryBlock());
+  for (auto [argument, input] : llvm::zip(function.getArguments(), inputs)) {
+    input.second->layouts.plain = argument;
+    values[input.first] = std::move(input.second);
+  }
+  return success();
+}
+
+DictionaryAttr Importer::interfaceAttributes(StringRef name, bool isUnsigned) {
+  SmallVector<NamedAttribute> attributes = {
+      b.getNamedAttr(kInterfaceNameAttr, b.getStringAttr(name))};
+  if (isUnsigned)
+    attributes.push_back(
+        b.getNamedAttr(kInterfaceUnsignedAttr, b.getUnitAttr()));
+  return b.getDictionaryAttr(attributes);
+}
+
+/// Outputs are codes or real numbers, in ONNX's layout.
+LogicalResult Importer::returnOutputs() {
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> attributes;
+  for (const onnx::ValueInfoProto &output : graph.proto().output()) {
+    std::unique_ptr<Known> &known = values[output.name()];
+    if (!known || known->isConstant())
+      return emitError(graph.loc())
+             << "output '" << output.name()
+             << "' is constant; supported are outputs that depend on an input";
+    Known *returned = known.get();
+    bool isCode = known->kind == Known::Codes;
+    if (isCode && integerFormat(known->format.type)->bits < 8)
+      return emitError(graph.loc())
+             << "output '" << output.name() << "' has element type "
+             << toString(known->format.type)
+             << "; supported are FLOAT, UINT8, INT8, UINT16 and INT16";
+    if (!isCode)
+      returned = emitReal(*known);
+    results.push_back(storage(get(*returned, Layout::Plain)));
+    attributes.push_back(interfaceAttributes(
+        output.name(), isCode && !known->format.isSigned()));
+  }
+  auto function = cast<func::FuncOp>(b.getInsertionBlock()->getParentOp());
+  func::ReturnOp::create(b, results);
+  function.setFunctionType(
+      b.getFunctionType(function.getArgumentTypes(), ValueRange(results)));
+  function.setAllResultAttrs(attributes);
+  return success();
+}
+
+OwningOpRef<ModuleOp> Importer::run() {
+  module = ModuleOp::create(b, graph.loc());
+  b.setInsertionPointToStart(module->getBody());
+  if (failed(defineInputs()))
+    return nullptr;
+  for (const Node &node : graph.nodes()) {
+    b.setLoc(node.loc);
+    if (failed((this->*node.op->import)(node)))
+      return nullptr;
+  }
+  b.setLoc(graph.loc());
+  if (failed(returnOutputs()) || failed(verify(*module)))
+    return nullptr;
+  return std::move(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Entry points
+//===----------------------------------------------------------------------===//
+
+OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
+                                      MLIRContext *context,
+                                      const ImportOptions &options) {
+  context->loadDialect<A2QDialect, arith::ArithDialect, func::FuncDialect,
+                       linalg::LinalgDialect, quant::QuantDialect,
+                       tensor::TensorDialect>();
+  StringRef path = buffer.getBufferIdentifier();
+  if (options.batch && *options.batch < 1) {
+    emitError(FileLineColLoc::get(context, path, 0, 0))
+        << "a batch of " << *options.batch
+        << " was asked for, it is at least 1";
+    return nullptr;
+  }
+  FailureOr<std::unique_ptr<Graph>> graph =
+      Graph::read(buffer.getBuffer(), path, context);
+  if (failed(graph))
+    return nullptr;
+  return Importer(**graph, options, context).run();
+}
+
+OwningOpRef<ModuleOp> a2q::importONNX(StringRef path, MLIRContext *context,
+                                      const ImportOptions &options) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    emitError(FileLineColLoc::get(context, path, 0, 0))
+        << "cannot be read: " << buffer.getError().message();
+    return nullptr;
+  }
+  return importONNX((*buffer)->getMemBufferRef(), context, options);
+}
+
+void a2q::registerONNXImport() {
+  static llvm::cl::opt<int64_t> batch(
+      "batch", llvm::cl::desc("Size of a symbolic batch dimension (1)"),
+      llvm::cl::value_desc("N"));
+  TranslateToMLIRRegistration registration(
+      "import-onnx", "Import a quantized ONNX model",
+      [](llvm::SourceMgr &sources, MLIRContext *context) {
+        ImportOptions options;
+        if (batch.getNumOccurrences())
+          options.batch = batch;
+        const llvm::MemoryBuffer *buffer =
+            sources.getMemoryBuffer(sources.getMainFileID());
+        OwningOpRef<ModuleOp> module =
+            importONNX(buffer->getMemBufferRef(), context, options);
+        return OwningOpRef<Operation *>(module ? module.release().getOperation()
+                                               : nullptr);
+      });
+}

@@ -1,0 +1,256 @@
+//===- Importer.h - From ONNX nodes to operations -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The importer walks the sorted nodes once. What a node defines is a `Known`:
+// codes, codes with their quantization, the sums of an accumulating layer, real
+// numbers, or a constant. Nothing is emitted before it is needed in that form,
+// so a DequantizeLinear whose only readers are convolutions leaves no trace,
+// and a QuantizeLinear meets the sums themselves and becomes a requantization.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_LIB_FRONTEND_ONNX_IMPORTER_H
+#define A2Q_LIB_FRONTEND_ONNX_IMPORTER_H
+
+#include "Graph.h"
+
+#include "a2q/Frontend/ONNX/Import.h"
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace a2q::frontend {
+
+/// One tensor in the layouts in which it exists so far. Integers may be held as
+/// codes of a quantized type or as plain storage.
+struct Layouts {
+  mlir::Value plain;        ///< as ONNX has it
+  mlir::Value channelsLast; ///< rank 4 only, [N, H, W, C]
+  /// Rank 2 only: [N, H*W*C], flattened from `flattenedFrom` = {C, H, W}.
+  mlir::Value flattened;
+  llvm::SmallVector<int64_t, 3> flattenedFrom;
+};
+
+enum class Layout { Plain, ChannelsLast, Flattened };
+
+/// Integer type of codes and the part of it that they can take.
+struct CodeFormat {
+  ElementType type = ElementType::UInt8;
+  Range range;
+  bool isSigned() const { return integerFormat(type)->isSigned; }
+  /// Bits in memory: 4-bit codes are stored in bytes.
+  unsigned storageBits() const {
+    return std::max(8u, integerFormat(type)->bits);
+  }
+};
+
+struct Quantization {
+  llvm::SmallVector<float> scales; ///< one, or one per index of `axis`
+  llvm::SmallVector<int64_t> zeroPoints;
+  int64_t axis = 0;
+  bool isPerTensor() const { return scales.size() == 1; }
+};
+
+/// Sums, channels last (an image or rows), times `scales` per channel:
+/// real = max(lo, min(hi, float32(sum + bias) * scale + realBias)).
+struct Sums {
+  mlir::Value value;                 ///< of accumulator type
+  bool isImage = false;              ///< [N, H, W, C]
+  unsigned width = 0;                ///< bits that the sums can need
+  llvm::SmallVector<float> scales;   ///< one or one per channel
+  llvm::SmallVector<int64_t> bias;   ///< none or one per channel
+  llvm::SmallVector<float> realBias; ///< none or one per channel
+  std::optional<float> lo, hi;
+};
+
+/// What is known of an ONNX value.
+struct Known {
+  enum Kind { Constant, Codes, Dequantized, Accumulated, Real } kind;
+  llvm::SmallVector<int64_t> shape; ///< as ONNX has it
+  Layouts layouts;                  ///< Codes, Dequantized, Real
+  /// Constants, and Dequantized ones (the integers).
+  std::shared_ptr<const Tensor> constant;
+  CodeFormat format;           ///< Codes, Dequantized
+  Quantization quantization;   ///< Dequantized
+  Sums sums;                   ///< Accumulated
+  std::shared_ptr<Known> real; ///< the value as real numbers, once emitted
+  mlir::LocationAttr loc;      ///< of the node that defines it
+
+  Known(Kind kind, llvm::ArrayRef<int64_t> shape) : kind(kind), shape(shape) {}
+  bool isConstant() const { return constant != nullptr; }
+};
+
+/// A window that moves over an image, one entry per image dimension.
+struct Window {
+  llvm::SmallVector<int64_t> kernel, strides, dilations, before, after, out;
+  llvm::SmallVector<int64_t> padding() const {
+    return {before[0], before[1], after[0], after[1]};
+  }
+  bool hasPadding() const;
+};
+
+class Importer {
+public:
+  Importer(const Graph &graph, const ImportOptions &options,
+           mlir::MLIRContext *context);
+
+  mlir::OwningOpRef<mlir::ModuleOp> run();
+
+  // Operators. Importer.cpp
+  mlir::LogicalResult importConstant(const Node &node);
+  mlir::LogicalResult importIdentity(const Node &node);
+  // Quantization.cpp
+  mlir::LogicalResult importQuantizeLinear(const Node &node);
+  mlir::LogicalResult importDequantizeLinear(const Node &node);
+  mlir::LogicalResult importClip(const Node &node);
+  mlir::LogicalResult importRelu(const Node &node);
+  // Accumulating.cpp
+  mlir::LogicalResult importConv(const Node &node);
+  mlir::LogicalResult importGemm(const Node &node);
+  mlir::LogicalResult importMatMul(const Node &node);
+  // Operators.cpp
+  mlir::LogicalResult importAdd(const Node &node);
+  mlir::LogicalResult importFlatten(const Node &node);
+  mlir::LogicalResult importReshape(const Node &node);
+  mlir::LogicalResult importTranspose(const Node &node);
+  // Pooling.cpp
+  mlir::LogicalResult importMaxPool(const Node &node);
+  mlir::LogicalResult importAveragePool(const Node &node);
+  mlir::LogicalResult importGlobalAveragePool(const Node &node);
+
+private:
+  // The function. Importer.cpp
+  mlir::LogicalResult defineInputs();
+  mlir::FailureOr<llvm::SmallVector<int64_t>>
+  inputShape(const onnx::ValueInfoProto &input);
+  mlir::DictionaryAttr interfaceAttributes(llvm::StringRef name,
+                                           bool isUnsigned);
+  mlir::LogicalResult returnOutputs();
+
+  // Values. Importer.cpp
+  mlir::FailureOr<Known *> lookup(const Node &node, unsigned index);
+  /// The input as a constant; an error says that `what` must be constant.
+  mlir::FailureOr<std::shared_ptr<const Tensor>>
+  constantInput(const Node &node, unsigned index, llvm::StringRef what);
+  static Known constantOf(Tensor tensor);
+  /// An error when a result of this shape is empty or beyond 2^31 elements.
+  static mlir::LogicalResult checkSize(const Node &node,
+                                       llvm::ArrayRef<int64_t> shape);
+  void define(const Node &node, Known known);
+
+  // Layouts. Layouts.cpp
+  mlir::Value get(Known &known, Layout layout);
+  /// The layout to continue in without a transposition.
+  Layout preferred(const Known &known) const;
+  static void set(Layouts &layouts, Layout layout, mlir::Value value);
+  mlir::Value transposed(mlir::Value value,
+                         llvm::ArrayRef<int64_t> permutation);
+  mlir::Value reshaped(mlir::Value value, llvm::ArrayRef<int64_t> shape);
+  /// Integers of a quantized tensor, and back. Pairs of casts cancel.
+  mlir::Value storage(mlir::Value value);
+  mlir::Value quantized(mlir::Value value, mlir::Type type);
+  llvm::SmallVector<int64_t> physicalShape(llvm::ArrayRef<int64_t> shape,
+                                           Layout layout) const;
+
+  // Emission. Layouts.cpp
+  mlir::Value constantTensor(llvm::ArrayRef<int64_t> shape,
+                             llvm::ArrayRef<float> values);
+  mlir::Value constantTensor(llvm::ArrayRef<int64_t> shape,
+                             llvm::ArrayRef<int64_t> values, unsigned bits);
+  mlir::Value scalar(float value);
+  mlir::Value scalar(int64_t value, unsigned bits);
+  /// An elementwise linalg.generic; operands of the given maps.
+  using Body = llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &,
+                                              mlir::ValueRange)>;
+  mlir::Value elementwise(llvm::ArrayRef<mlir::Value> operands,
+                          llvm::ArrayRef<mlir::AffineMap> maps,
+                          llvm::ArrayRef<int64_t> shape, mlir::Type element,
+                          Body body);
+  mlir::Value elementwise(mlir::Value operand, mlir::Type element, Body body);
+
+  // Codes and real numbers. Quantization.cpp
+  mlir::FailureOr<Quantization>
+  quantizationOf(const Node &node, ElementType type, const Known &value);
+  /// Range left by the Clips that are the only readers of `value`, so that
+  /// they need no code of their own.
+  mlir::LogicalResult narrowByClips(const Node &node, CodeFormat &format);
+  mlir::FailureOr<Range> integerBounds(const Node &node, ElementType type);
+  mlir::FailureOr<mlir::quant::QuantizedType>
+  codeType(const Node &node, const CodeFormat &format,
+           const Quantization &quantization);
+  mlir::Value codes(Known &known, Layout layout, mlir::Type type);
+  mlir::LogicalResult quantizeConstant(const Node &node, const Tensor &tensor,
+                                       const CodeFormat &format,
+                                       const Quantization &quantization);
+  mlir::FailureOr<bool> requantize(const Node &node, Known &input,
+                                   CodeFormat format,
+                                   const Quantization &quantization);
+  mlir::LogicalResult clipCodes(const Node &node, Known &input, Range bounds);
+  mlir::LogicalResult clipReals(const Node &node, Known &input,
+                                std::optional<float> lo,
+                                std::optional<float> hi);
+  /// The input as real numbers.
+  mlir::FailureOr<Known *> real(const Node &node, unsigned index);
+  /// The same for what is not codes; emitted once.
+  Known *emitReal(Known &known);
+  static std::vector<float> constantReals(const Known &known);
+  mlir::Value emitSums(const Sums &sums);
+
+  // Layers. Accumulating.cpp
+  struct Weights;
+  mlir::FailureOr<Known *> activations(const Node &node);
+  mlir::FailureOr<Weights> weights(const Node &node,
+                                   llvm::ArrayRef<int64_t> permutation,
+                                   int64_t channelDim);
+  mlir::FailureOr<mlir::Value> emitWeights(const Node &node,
+                                           const Weights &weights);
+  static Sums startSums(const Known &input, const Weights &weights);
+  mlir::LogicalResult addBias(const Node &node, const Known &bias,
+                              unsigned index, int64_t channelFromEnd,
+                              Sums &sums);
+  mlir::LogicalResult addBiasInput(const Node &node, unsigned index,
+                                   Sums &sums);
+  mlir::LogicalResult matrixProduct(const Node &node, Weights weights,
+                                    bool hasBias);
+  /// For an Add: makes it a bias of input `index`, when that is sums and the
+  /// other a constant per channel. False when it is not so.
+  mlir::FailureOr<bool> addToSums(const Node &node, unsigned index);
+  mlir::Type accumulator(unsigned width);
+
+  // Operators.cpp
+  mlir::AffineMap broadcastMap(llvm::ArrayRef<int64_t> shape, Layout layout,
+                               llvm::ArrayRef<int64_t> to, Layout resultLayout);
+  mlir::LogicalResult reshapeTo(const Node &node, Known &input,
+                                llvm::ArrayRef<int64_t> shape);
+
+  // Pooling.cpp
+  /// `kernel` is the default of kernel_shape.
+  mlir::FailureOr<Window> window(const Node &node,
+                                 llvm::ArrayRef<int64_t> image,
+                                 llvm::ArrayRef<int64_t> kernel);
+  mlir::FailureOr<Window> poolingWindow(const Node &node, const Known &input);
+  mlir::Value padded(mlir::Value image, const Window &window,
+                     mlir::Value value);
+  template <typename PoolingOp>
+  mlir::Value pool(mlir::Value image, const Window &window,
+                   mlir::Value initial);
+  mlir::LogicalResult average(const Node &node, Known &input,
+                              const Window &window);
+
+  const Graph &graph;
+  ImportOptions options;
+  mlir::ImplicitLocOpBuilder b;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  llvm::StringMap<std::unique_ptr<Known>> values;
+};
+
+/// round half to even of x / scale, plus the zero point; saturated.
+int64_t quantizeReal(float x, float scale, int64_t zeroPoint, Range range);
+
+} // namespace a2q::frontend
+
+#endif // A2Q_LIB_FRONTEND_ONNX_IMPORTER_H

@@ -1,0 +1,268 @@
+//===- Pooling.cpp - Pooling, and the windows of pooling and convolution -*- C++
+//-*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+bool Window::hasPadding() const {
+  return llvm::any_of(padding(), [](int64_t size) { return size != 0; });
+}
+
+//===----------------------------------------------------------------------===//
+// Windows
+//===----------------------------------------------------------------------===//
+
+/// An attribute of `count` integers, each from `least` to 2^20.
+static FailureOr<SmallVector<int64_t>> sizes(const Node &node, StringRef name,
+                                             ArrayRef<int64_t> otherwise,
+                                             int64_t least) {
+  constexpr int64_t kMost = int64_t(1) << 20;
+  SmallVector<int64_t> values = node.integers(name, otherwise);
+  if (values.size() != otherwise.size() ||
+      llvm::any_of(values, [&](int64_t value) {
+        return value < least || value > kMost;
+      })) {
+    node.emitError() << name << " [" << ArrayRef(values) << "] must be "
+                     << otherwise.size() << " integers of at least " << least
+                     << " (2-D)";
+    return failure();
+  }
+  return values;
+}
+
+/// Where a window of the kernel's size stands on an image: strides, dilations,
+/// and padding by `pads` or `auto_pad`.
+FailureOr<Window> Importer::window(const Node &node, ArrayRef<int64_t> image,
+                                   ArrayRef<int64_t> kernel) {
+  auto kernelShape = sizes(node, "kernel_shape", kernel, 1);
+  auto strides = sizes(node, "strides", {1, 1}, 1);
+  if (failed(kernelShape) || failed(strides))
+    return failure();
+  auto dilations = sizes(node, "dilations", {1, 1}, 1);
+  if (failed(dilations))
+    return failure();
+  auto pads = sizes(node, "pads", {0, 0, 0, 0}, 0);
+  if (failed(pads))
+    return failure();
+  StringRef mode = node.string("auto_pad", "NOTSET");
+  bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
+  if (!same && mode != "VALID" && mode != "NOTSET") {
+    node.emitError() << "auto_pad '" << mode << "' is not supported";
+    return failure();
+  }
+  if (node.integer("ceil_mode", 0) != 0) {
+    node.emitError() << "ceil_mode is not supported";
+    return failure();
+  }
+  Window window{*kernelShape, *strides, *dilations, {}, {}, {}};
+  for (unsigned dim : {0, 1}) {
+    int64_t stride = window.strides[dim];
+    int64_t span = (window.kernel[dim] - 1) * window.dilations[dim] + 1;
+    int64_t before = mode == "NOTSET" ? (*pads)[dim] : 0;
+    int64_t after = mode == "NOTSET" ? (*pads)[2 + dim] : 0;
+    if (same) {
+      int64_t positions = (image[dim] + stride - 1) / stride;
+      int64_t total =
+          std::max<int64_t>((positions - 1) * stride + span - image[dim], 0);
+      before = mode == "SAME_LOWER" ? total - total / 2 : total / 2;
+      after = total - before;
+    }
+    int64_t padded = image[dim] + before + after;
+    if (span > padded) {
+      node.emitError() << "the kernel spans " << span
+                       << " positions, the padded image has " << padded;
+      return failure();
+    }
+    window.before.push_back(before);
+    window.after.push_back(after);
+    window.out.push_back((padded - span) / stride + 1);
+  }
+  return window;
+}
+
+/// The window of a pooling operator over the image `input`.
+FailureOr<Window> Importer::poolingWindow(const Node &node,
+                                          const Known &input) {
+  if (input.shape.size() != 4) {
+    node.emitInputError(0) << "has shape " << shapeText(input.shape)
+                           << ", supported is 2-D pooling (rank 4)";
+    return failure();
+  }
+  if (!node.find("kernel_shape")) {
+    node.emitError() << "has no kernel_shape";
+    return failure();
+  }
+  FailureOr<Window> window =
+      this->window(node, ArrayRef(input.shape).drop_front(2), {1, 1});
+  if (failed(window))
+    return failure();
+  for (unsigned dim : {0, 1}) {
+    int64_t span = (window->kernel[dim] - 1) * window->dilations[dim] + 1;
+    int64_t most = std::max(window->before[dim], window->after[dim]);
+    if (most >= span) {
+      node.emitError() << "a padding of " << most
+                       << " leaves nothing to pool in a kernel that spans "
+                       << span;
+      return failure();
+    }
+  }
+  return window;
+}
+
+/// `image` ([N, H, W, C]) with borders of `value` around it.
+Value Importer::padded(Value image, const Window &window, Value value) {
+  if (!window.hasPadding())
+    return image;
+  auto type = cast<RankedTensorType>(image.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<OpFoldResult> low(4, b.getIndexAttr(0)), high = low;
+  for (unsigned dim : {0, 1}) {
+    shape[1 + dim] += window.before[dim] + window.after[dim];
+    low[1 + dim] = b.getIndexAttr(window.before[dim]);
+    high[1 + dim] = b.getIndexAttr(window.after[dim]);
+  }
+  return tensor::PadOp::create(b, type.clone(shape), image, low, high, value);
+}
+
+/// The named linalg op over a padded image, its result beginning as `initial`.
+template <typename PoolingOp>
+Value Importer::pool(Value image, const Window &window, Value initial) {
+  auto type = cast<RankedTensorType>(image.getType());
+  SmallVector<int64_t> shape = {type.getDimSize(0), window.out[0],
+                                window.out[1], type.getDimSize(3)};
+  Value empty = tensor::EmptyOp::create(b, shape, type.getElementType());
+  Value init = linalg::FillOp::create(b, initial, empty).getResult(0);
+  Value kernel =
+      tensor::EmptyOp::create(b, window.kernel, type.getElementType());
+  auto steps = [&](ArrayRef<int64_t> values) {
+    return DenseIntElementsAttr::get(RankedTensorType::get({2}, b.getI64Type()),
+                                     values);
+  };
+  return PoolingOp::create(b, TypeRange{init.getType()},
+                           ValueRange{image, kernel}, ValueRange{init},
+                           steps(window.strides), steps(window.dilations))
+      ->getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+/// Codes pool as integers of their own signedness, because scales are
+/// positive; padding is a code that no other is below.
+LogicalResult Importer::importMaxPool(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  bool isCode =
+      !(*input)->isConstant() &&
+      ((*input)->kind == Known::Codes || (*input)->kind == Known::Dequantized);
+  if (!isCode)
+    input = real(node, 0);
+  if (failed(input))
+    return failure();
+  FailureOr<Window> window = poolingWindow(node, **input);
+  if (failed(window))
+    return failure();
+  Known result = **input;
+  result.real = nullptr;
+  result.layouts = Layouts();
+  result.shape = {(*input)->shape[0], (*input)->shape[1], window->out[0],
+                  window->out[1]};
+  Value image = storage(get(**input, Layout::ChannelsLast));
+  Value pooled;
+  if (!isCode) {
+    Value lowest = scalar(-std::numeric_limits<float>::infinity());
+    pooled = pool<linalg::PoolingNhwcMaxOp>(padded(image, *window, lowest),
+                                            *window, lowest);
+  } else {
+    const CodeFormat &format = (*input)->format;
+    Value lowest = scalar(format.range.lo, format.storageBits());
+    image = padded(image, *window, lowest);
+    pooled =
+        format.isSigned()
+            ? pool<linalg::PoolingNhwcMaxOp>(image, *window, lowest)
+            : pool<linalg::PoolingNhwcMaxUnsignedOp>(image, *window, lowest);
+  }
+  result.layouts.channelsLast = pooled;
+  define(node, std::move(result));
+  return success();
+}
+
+/// Image positions under each window, [H, W]; padding counts if asked for.
+static SmallVector<float>
+windowCounts(const Window &window, ArrayRef<int64_t> image, bool countPadding) {
+  auto along = [&](unsigned dim, int64_t position) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < window.kernel[dim]; ++k) {
+      int64_t at = position * window.strides[dim] + k * window.dilations[dim] -
+                   window.before[dim];
+      count += countPadding || (at >= 0 && at < image[dim]);
+    }
+    return count;
+  };
+  SmallVector<float> counts;
+  for (int64_t h = 0; h < window.out[0]; ++h)
+    for (int64_t w = 0; w < window.out[1]; ++w)
+      counts.push_back(static_cast<float>(along(0, h) * along(1, w)));
+  return counts;
+}
+
+/// Sums in float32, divided by how many positions each window holds.
+LogicalResult Importer::average(const Node &node, Known &input,
+                                const Window &window) {
+  Value zero = scalar(0.0f);
+  Value image = padded(get(input, Layout::ChannelsLast), window, zero);
+  Value sums = pool<linalg::PoolingNhwcSumOp>(image, window, zero);
+  SmallVector<float> counts =
+      windowCounts(window, ArrayRef(input.shape).drop_front(2),
+                   node.integer("count_include_pad", 0) != 0);
+  Value divisor = constantTensor(window.out, counts);
+  Known result{Known::Real,
+               {input.shape[0], input.shape[1], window.out[0], window.out[1]}};
+  AffineMap position = AffineMap::get(
+      4, 0, {b.getAffineDimExpr(1), b.getAffineDimExpr(2)}, b.getContext());
+  result.layouts.channelsLast = elementwise(
+      {sums, divisor}, {b.getMultiDimIdentityMap(4), position},
+      physicalShape(result.shape, Layout::ChannelsLast), b.getF32Type(),
+      [](ImplicitLocOpBuilder &builder, ValueRange in) -> Value {
+        return arith::DivFOp::create(builder, in[0], in[1]);
+      });
+  define(node, std::move(result));
+  return success();
+}
+
+LogicalResult Importer::importAveragePool(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  FailureOr<Window> window = poolingWindow(node, **input);
+  if (failed(window))
+    return failure();
+  return average(node, **input, *window);
+}
+
+LogicalResult Importer::importGlobalAveragePool(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> shape = (*input)->shape;
+  if (shape.size() != 4)
+    return node.emitInputError(0) << "has shape " << shapeText(shape)
+                                  << ", supported is 2-D pooling (rank 4)";
+  Window all{{shape[2], shape[3]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
+  return average(node, **input, all);
+}
