@@ -58,6 +58,15 @@ def A2Q_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral getRangeAttrName() {
       return "a2q.range";
     }
+    /// Name of an argument or result of the entry: `a2q.name = "images"`.
+    static constexpr ::llvm::StringLiteral getNameAttrName() {
+      return "a2q.name";
+    }
+    /// Unit attribute of an argument or result of the entry: its builtin
+    /// integers are unsigned.
+    static constexpr ::llvm::StringLiteral getUnsignedAttrName() {
+      return "a2q.unsigned";
+    }
     /// Per-channel figures that infer-accumulators leaves on an op.
     static constexpr ::llvm::StringLiteral getChannelsAttrName() {
       return "a2q.channels";

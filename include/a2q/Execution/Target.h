@@ -1,0 +1,57 @@
+//===- Target.h - The processor that code is generated for ------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_EXECUTION_TARGET_H
+#define A2Q_EXECUTION_TARGET_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <memory>
+#include <string>
+
+namespace llvm {
+class TargetMachine;
+}
+
+namespace a2q {
+
+/// A processor: the one this program runs on, or a named one of the same
+/// architecture.
+class CpuTarget {
+public:
+  /// The host, with the features that it really has.
+  static CpuTarget host();
+  /// The processor `name`; empty or "host" is the host. The error for an
+  /// unknown name lists the known ones.
+  static llvm::Expected<CpuTarget> get(llvm::StringRef name);
+
+  const llvm::Triple &getTriple() const { return triple; }
+  llvm::StringRef getCpu() const { return cpu; }
+  llvm::StringRef getFeatures() const { return features; }
+
+  /// Whether the processor has an LLVM feature such as "avx2".
+  bool has(llvm::StringRef feature) const;
+  /// Whether rounding to an integral float is an instruction, not a call of
+  /// the C library's mathematics.
+  bool hasRoundingInstructions() const;
+  /// A feature that the code may use and the host lacks, or empty.
+  std::string missingOnHost() const;
+
+  std::unique_ptr<llvm::TargetMachine> createTargetMachine() const;
+
+private:
+  llvm::Triple triple;
+  std::string cpu;
+  std::string features;
+};
+
+} // namespace a2q
+
+#endif // A2Q_EXECUTION_TARGET_H

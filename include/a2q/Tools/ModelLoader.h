@@ -1,0 +1,39 @@
+//===- ModelLoader.h - Networks from files ----------------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_TOOLS_MODELLOADER_H
+#define A2Q_TOOLS_MODELLOADER_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+#include <optional>
+
+namespace a2q {
+
+/// A context with the dialects of networks, and diagnostics printed to stderr.
+class ModelContext {
+public:
+  ModelContext();
+  ~ModelContext();
+
+  mlir::MLIRContext *operator->();
+  mlir::MLIRContext *get();
+
+  /// Reads a .mlir file (text or bytecode). Null after one diagnostic.
+  mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path);
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace a2q
+
+#endif // A2Q_TOOLS_MODELLOADER_H

@@ -1,0 +1,25 @@
+//===- CheckFailed.cpp - Where checked programs report ----------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Execution/CheckFailed.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+
+void a2q_check_failed(const char *layer, int64_t channel, int64_t stage,
+                      int64_t value, int64_t lo, int64_t hi) {
+  std::fflush(stdout);
+  std::fprintf(stderr,
+               "error: accumulator of layer \"%s\", channel %" PRId64
+               ", stage %" PRId64 " holds %" PRId64
+               ", its type promises [%" PRId64 ", %" PRId64 "]\n",
+               layer, channel, stage, value, lo, hi);
+  // No destructors: other threads may still run the program.
+  std::_Exit(1);
+}

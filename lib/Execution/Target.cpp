@@ -1,0 +1,95 @@
+//===- Target.cpp - The processor that code is generated for ----*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Execution/Target.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+using namespace a2q;
+
+static const llvm::Target &getHostArchitecture(const Triple &triple) {
+  static const llvm::Target *target = [&] {
+    InitializeNativeTarget();
+    InitializeNativeTargetAsmPrinter();
+    std::string error;
+    const llvm::Target *found = TargetRegistry::lookupTarget(triple, error);
+    if (!found)
+      reportFatalUsageError(Twine(error));
+    return found;
+  }();
+  return *target;
+}
+
+static std::unique_ptr<MCSubtargetInfo>
+createSubtarget(const CpuTarget &target) {
+  return std::unique_ptr<MCSubtargetInfo>(
+      getHostArchitecture(target.getTriple())
+          .createMCSubtargetInfo(target.getTriple(), target.getCpu(),
+                                 target.getFeatures()));
+}
+
+CpuTarget CpuTarget::host() {
+  CpuTarget target;
+  target.triple = Triple(sys::getProcessTriple());
+  target.cpu = sys::getHostCPUName().str();
+  SmallVector<std::string> features;
+  for (const auto &feature : sys::getHostCPUFeatures())
+    features.push_back((feature.second ? "+" : "-") + feature.first().str());
+  llvm::sort(features);
+  target.features = join(features, ",");
+  return target;
+}
+
+Expected<CpuTarget> CpuTarget::get(StringRef name) {
+  CpuTarget target = host();
+  if (name.empty() || name == "host")
+    return target;
+  CpuTarget generic = target;
+  generic.cpu = generic.features = "";
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(generic);
+  SmallVector<StringRef> known;
+  for (const SubtargetSubTypeKV &cpu : subtarget->getAllProcessorDescriptions())
+    known.push_back(cpu.Key);
+  if (!is_contained(known, name))
+    return createStringError("unknown target-cpu '" + name + "'; known are " +
+                             join(known, ", "));
+  target.cpu = name.str();
+  target.features = "";
+  return target;
+}
+
+bool CpuTarget::has(StringRef feature) const {
+  return createSubtarget(*this)->checkFeatures(("+" + feature).str());
+}
+
+bool CpuTarget::hasRoundingInstructions() const {
+  return !triple.isX86() || has("sse4.1");
+}
+
+std::string CpuTarget::missingOnHost() const {
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(*this);
+  for (const auto &feature : sys::getHostCPUFeatures())
+    if (!feature.second &&
+        subtarget->checkFeatures(("+" + feature.first()).str()))
+      return feature.first().str();
+  return "";
+}
+
+std::unique_ptr<TargetMachine> CpuTarget::createTargetMachine() const {
+  return std::unique_ptr<TargetMachine>(
+      getHostArchitecture(triple).createTargetMachine(
+          triple, cpu, features, TargetOptions(), Reloc::PIC_, std::nullopt,
+          CodeGenOptLevel::Aggressive));
+}

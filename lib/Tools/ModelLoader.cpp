@@ -1,0 +1,55 @@
+//===- ModelLoader.cpp - Networks from files --------------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Tools/ModelLoader.h"
+
+#include "a2q/InitAll.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace a2q;
+
+struct ModelContext::Impl {
+  static DialectRegistry registry() {
+    DialectRegistry all;
+    a2q::registerAllDialects(all);
+    return all;
+  }
+
+  llvm::SourceMgr sources;
+  // One thread: diagnostics come in order, and networks are small.
+  MLIRContext context{registry(), MLIRContext::Threading::DISABLED};
+  SourceMgrDiagnosticHandler handler{sources, &context};
+};
+
+ModelContext::ModelContext() : impl(std::make_unique<Impl>()) {}
+ModelContext::~ModelContext() = default;
+MLIRContext *ModelContext::operator->() { return &impl->context; }
+MLIRContext *ModelContext::get() { return &impl->context; }
+
+OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
+  auto fail = [&](const Twine &message) {
+    emitError(UnknownLoc::get(get())) << "'" << path << "': " << message;
+    return nullptr;
+  };
+  if (llvm::sys::fs::is_directory(path))
+    return fail("is a directory");
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(path, &error);
+  if (!file) {
+    emitError(UnknownLoc::get(get())) << error;
+    return nullptr;
+  }
+  if (!path.ends_with(".mlir") && path != "-")
+    return fail("is no model: the name of a model ends with .mlir");
+  impl->sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+  return parseSourceFile<ModuleOp>(impl->sources, get());
+}

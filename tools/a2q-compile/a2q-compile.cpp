@@ -1,0 +1,110 @@
+//===- a2q-compile.cpp - Compile a network to an object file ----*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Execution/ObjectFile.h"
+#include "a2q/Execution/Signature.h"
+#include "a2q/Target/CHeader.h"
+#include "a2q/Tools/CompileOptions.h"
+#include "a2q/Tools/ModelLoader.h"
+#include "a2q/Tools/Npy.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using namespace a2q;
+
+namespace {
+
+struct Options {
+  cl::opt<std::string> model{cl::Positional, cl::Required,
+                             cl::desc("<model.mlir>")};
+  cl::opt<std::string> output{
+      "o", cl::Required,
+      cl::desc("the object file; the header is written beside it"),
+      cl::value_desc("m.o")};
+  cl::opt<std::string> prefix{
+      "prefix",
+      cl::desc("what the names of the C functions begin with (default: the "
+               "object file's name)"),
+      cl::value_desc("name")};
+  CompileOptions compile;
+};
+
+} // namespace
+
+static Error write(StringRef path, StringRef bytes) {
+  if (sys::fs::is_directory(path))
+    return fileError(path, "is a directory");
+  Error error = writeToOutput(path, [&](raw_ostream &os) {
+    os << bytes;
+    return Error::success();
+  });
+  if (!error)
+    return error;
+  return fileError(path, "cannot be written: " + toString(std::move(error)));
+}
+
+/// Writes both files or none.
+static Error writeBoth(StringRef object, StringRef objectBytes,
+                       StringRef header, StringRef headerText) {
+  if (Error error = write(object, objectBytes))
+    return error;
+  Error error = write(header, headerText);
+  if (error)
+    sys::fs::remove(object);
+  return error;
+}
+
+/// True when all went well; false after a diagnostic.
+static Expected<bool> compile(const Options &options) {
+  Expected<CpuTarget> target = options.compile.getTarget();
+  if (!target)
+    return target.takeError();
+  std::string stem = options.prefix.empty()
+                         ? sys::path::stem(options.output).str()
+                         : options.prefix.getValue();
+  std::optional<std::string> prefix = makeCPrefix(stem);
+  if (!prefix || (!options.prefix.empty() && *prefix != options.prefix))
+    return createStringError("'" + stem +
+                             "' cannot begin the name of a C function; give "
+                             "another with --prefix");
+  if (sys::path::extension(options.output) == ".h")
+    return fileError(options.output, "is the name of the header, which is "
+                                     "written beside the object file");
+
+  ModelContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  if (!module)
+    return false;
+  mlir::FailureOr<Signature> signature = getSignature(*module);
+  if (failed(signature) || failed(options.compile.lower(*module, *prefix)))
+    return false;
+  auto object = compileToObject(*module, *target);
+  if (!object)
+    return object.takeError();
+
+  std::string headerText;
+  raw_string_ostream os(headerText);
+  writeCHeader(os, *signature, *prefix);
+  SmallString<128> header(options.output);
+  sys::path::replace_extension(header, "h");
+  if (Error error = writeBoth(options.output, (*object)->getBuffer(), header,
+                              headerText))
+    return std::move(error);
+  return true;
+}
+
+int main(int argc, char **argv) {
+  Options options;
+  cl::ParseCommandLineOptions(
+      argc, argv, "a2q-compile: a network as an object file and a C header\n");
+  Expected<bool> result = compile(options);
+  if (!result)
+    return reportError(result.takeError());
+  return *result ? 0 : 1;
+}

@@ -1,0 +1,146 @@
+//===- a2q-run.cpp - Run a network on arrays --------------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Execution/ObjectFile.h"
+#include "a2q/Execution/Program.h"
+#include "a2q/Tools/Accuracy.h"
+#include "a2q/Tools/CompileOptions.h"
+#include "a2q/Tools/Feeds.h"
+#include "a2q/Tools/ModelLoader.h"
+#include "llvm/Support/Format.h"
+
+#include <chrono>
+
+using namespace llvm;
+using namespace a2q;
+
+namespace {
+
+struct RunOptions {
+  cl::opt<std::string> model{cl::Positional, cl::Required,
+                             cl::desc("<model.mlir>")};
+  cl::list<std::string> inputs{"input", cl::desc("an input, a .npy file"),
+                               cl::value_desc("[name=]x.npy")};
+  cl::list<std::string> outputs{"output",
+                                cl::desc("where to write an output"),
+                                cl::value_desc("[name=]y.npy")};
+  cl::opt<std::string> labels{
+      "labels",
+      cl::desc("print how often the largest element of the first output is at "
+               "the index that this file names"),
+      cl::value_desc("labels.npy")};
+  cl::opt<unsigned> repeat{
+      "repeat", cl::desc("run this often and print the median time"),
+      cl::value_desc("N"), cl::init(0)};
+  CompileOptions compile;
+};
+
+} // namespace
+
+/// Runs the program for each part of the feeds, once.
+static Error runOnce(Program &program, Feeds &feeds) {
+  for (int64_t part = 0; part < feeds.getNumRuns(); ++part)
+    if (int status = program.run(feeds.inputs(part), feeds.outputs(part)))
+      return createStringError("the program returned status " + Twine(status));
+  return Error::success();
+}
+
+static Error measure(Program &program, Feeds &feeds, unsigned repeat) {
+  std::vector<double> micros(repeat);
+  for (double &time : micros) {
+    auto begin = std::chrono::steady_clock::now();
+    if (Error error = runOnce(program, feeds))
+      return error;
+    time = std::chrono::duration<double, std::micro>(
+               std::chrono::steady_clock::now() - begin)
+               .count();
+  }
+  llvm::sort(micros);
+  auto quantile = [&](size_t percent) {
+    return micros[(repeat - 1) * percent / 100];
+  };
+  outs() << format("time: median %.3f us, quartiles %.3f and %.3f us, %u runs",
+                   quantile(50), quantile(25), quantile(75), repeat);
+  if (int64_t samples = feeds.getLeadingSize(); samples > 1)
+    outs() << format(", %.3f us per sample", quantile(50) / samples);
+  outs() << '\n';
+  return Error::success();
+}
+
+/// The program for this model and these arrays; none after a diagnostic.
+static Expected<std::optional<Program>>
+compile(const RunOptions &options, mlir::ModuleOp module,
+        const CpuTarget &target) {
+  if (failed(options.compile.lower(module, "model")))
+    return std::nullopt;
+  auto object = compileToObject(module, target);
+  if (!object)
+    return object.takeError();
+  Expected<Program> program = Program::load(std::move(*object), "model");
+  if (!program)
+    return program.takeError();
+  return std::optional<Program>(std::move(*program));
+}
+
+/// True when all went well; false after a diagnostic.
+static Expected<bool> run(const RunOptions &options) {
+  Expected<CpuTarget> target = options.compile.getTarget();
+  if (!target)
+    return target.takeError();
+  if (std::string missing = target->missingOnHost(); !missing.empty())
+    return createStringError("code for target-cpu '" + target->getCpu() +
+                             "' cannot run here: this processor lacks " +
+                             missing);
+  auto arrays = readInputs(options.inputs);
+  if (!arrays)
+    return arrays.takeError();
+  ModelContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  if (!module)
+    return false;
+  mlir::FailureOr<Signature> signature = getSignature(*module);
+  if (failed(signature))
+    return false;
+  Expected<Feeds> feeds =
+      Feeds::bind(*signature, std::move(*arrays), options.outputs);
+  if (!feeds)
+    return feeds.takeError();
+  auto program = compile(options, *module, *target);
+  if (!program)
+    return program.takeError();
+  if (!*program)
+    return false;
+
+  if (Error error = runOnce(**program, *feeds))
+    return std::move(error);
+  if (options.repeat)
+    if (Error error = measure(**program, *feeds, options.repeat))
+      return std::move(error);
+  if (!options.labels.empty()) {
+    Expected<Accuracy> accuracy =
+        measureAccuracy(feeds->getOutput(0), options.labels);
+    if (!accuracy)
+      return accuracy.takeError();
+    outs() << format("accuracy: %.2f %% (%lld of %lld)\n",
+                     100.0 * accuracy->correct / accuracy->total,
+                     (long long)accuracy->correct, (long long)accuracy->total);
+  }
+  if (Error error = feeds->writeOutputs())
+    return std::move(error);
+  return true;
+}
+
+int main(int argc, char **argv) {
+  RunOptions options;
+  cl::ParseCommandLineOptions(argc, argv,
+                              "a2q-run: compile a network and run it\n");
+  Expected<bool> result = run(options);
+  if (!result)
+    return reportError(result.takeError());
+  return *result ? 0 : 1;
+}
