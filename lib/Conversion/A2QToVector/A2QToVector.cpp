@@ -86,8 +86,8 @@ static FailureOr<Value> lowerUnfused(OpBuilder &b, const Layer &layer,
     auto constants = [&](ArrayRef<Attribute> values, Type element) -> Value {
       if (llvm::all_equal(values))
         return arith::ConstantOp::create(b, loc, cast<TypedAttr>(values[0]));
-      auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
-                                        element);
+      auto type =
+          RankedTensorType::get({static_cast<int64_t>(values.size())}, element);
       Value table = arith::ConstantOp::create(
           b, loc, DenseElementsAttr::get(type, values));
       Value channel = linalg::IndexOp::create(b, loc, rank - 1);
@@ -114,7 +114,7 @@ static void replaceConsumer(RewriterBase &rewriter, Operation *consumer,
 //===----------------------------------------------------------------------===//
 
 static LogicalResult lowerLayer(IRRewriter &rewriter,
-                                AccumulatingOpInterface op, Isa isa,
+                                AccumulatingOpInterface op, Isa target,
                                 bool check) {
   SmallVector<Operation *> consumers(op->getUsers());
   for (Operation *consumer : consumers)
@@ -128,7 +128,7 @@ static LogicalResult lowerLayer(IRRewriter &rewriter,
   FailureOr<Layer> layer = collectLayer(op);
   if (failed(layer))
     return failure();
-  Plan plan = planLayer(*layer, isa, check);
+  Plan plan = planLayer(*layer, target, check);
   Operation *fused = consumers.size() == 1 ? consumers[0] : nullptr;
   FailureOr<Epilogue> epilogue = fused ? Epilogue::get(*layer, plan, fused)
                                        : Epilogue::getPlain(*layer, plan);
@@ -186,7 +186,7 @@ struct ConvertA2QToVector
   using ConvertA2QToVectorBase::ConvertA2QToVectorBase;
 
   void runOnOperation() override {
-    std::optional<Isa> target = parseIsa(isa);
+    std::optional<Isa> target = parseIsa(this->isa);
     if (!target) {
       getOperation().emitError()
           << "unknown isa '" << isa.getValue()

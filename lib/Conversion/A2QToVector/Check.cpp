@@ -54,18 +54,17 @@ static Value nameConstant(OpBuilder &b, Location loc, ModuleOp module,
   return LLVM::AddressOfOp::create(b, loc, global);
 }
 
-static func::FuncOp reportFunction(OpBuilder &b, Location loc,
-                                   ModuleOp module) {
-  if (auto function = module.lookupSymbol<func::FuncOp>(kReport))
+static LLVM::LLVMFuncOp reportFunction(OpBuilder &b, Location loc,
+                                       ModuleOp module) {
+  if (auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(kReport))
     return function;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(module.getBody());
   SmallVector<Type> arguments = {LLVM::LLVMPointerType::get(b.getContext())};
   arguments.append(5, b.getI64Type());
-  auto function = func::FuncOp::create(
-      b, loc, kReport, b.getFunctionType(arguments, TypeRange()));
-  function.setPrivate();
-  return function;
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()), arguments);
+  return LLVM::LLVMFuncOp::create(b, loc, kReport, type);
 }
 
 /// if (value < lo || value > hi) report(...)
@@ -79,17 +78,16 @@ static void emitScalarCheck(OpBuilder &b, Location loc, StringRef name,
   };
   Value lo = number(static_cast<int64_t>(promise.lo));
   Value hi = number(static_cast<int64_t>(promise.hi));
-  Value low = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, value,
-                                    lo);
-  Value high = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, value,
-                                     hi);
+  Value low =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, value, lo);
+  Value high =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, value, hi);
   Value broken = arith::OrIOp::create(b, loc, low, high);
   auto branch = scf::IfOp::create(b, loc, broken, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  Value index =
-      arith::IndexCastOp::create(b, loc, b.getI64Type(), channel);
-  func::CallOp::create(b, loc, reportFunction(b, loc, module),
+  Value index = arith::IndexCastOp::create(b, loc, b.getI64Type(), channel);
+  LLVM::CallOp::create(b, loc, reportFunction(b, loc, module),
                        ValueRange{nameConstant(b, loc, module, name), index,
                                   number(stage), value, lo, hi});
 }
@@ -108,9 +106,9 @@ void a2q::emitCheck(OpBuilder &b, Location loc, Value values,
                                     bound(site.promise.lo));
   Value high = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, values,
                                      bound(site.promise.hi));
-  Value broken = vector::ReductionOp::create(
-      b, loc, vector::CombiningKind::OR,
-      arith::OrIOp::create(b, loc, low, high));
+  Value broken =
+      vector::ReductionOp::create(b, loc, vector::CombiningKind::OR,
+                                  arith::OrIOp::create(b, loc, low, high));
   auto branch = scf::IfOp::create(b, loc, broken, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
@@ -124,20 +122,20 @@ void a2q::emitCheck(OpBuilder &b, Location loc, Value values,
 }
 
 /// `a2q.range = [lo, hi]` of an argument.
-static std::optional<Range> argumentRange(func::FuncOp function,
-                                          unsigned number) {
+static std::optional<a2q::Range> argumentRange(func::FuncOp function,
+                                               unsigned number) {
   auto attr = function.getArgAttrOfType<ArrayAttr>(
       number, A2QDialect::getRangeAttrName());
   if (auto dense = function.getArgAttrOfType<DenseI64ArrayAttr>(
           number, A2QDialect::getRangeAttrName());
       dense && dense.size() == 2)
-    return Range{dense[0], dense[1]};
+    return a2q::Range{dense[0], dense[1]};
   if (!attr || attr.size() != 2)
     return std::nullopt;
   auto lo = dyn_cast<IntegerAttr>(attr[0]), hi = dyn_cast<IntegerAttr>(attr[1]);
   if (!lo || !hi)
     return std::nullopt;
-  return Range{lo.getInt(), hi.getInt()};
+  return a2q::Range{lo.getInt(), hi.getInt()};
 }
 
 void a2q::emitArgumentChecks(Operation *op) {
@@ -146,7 +144,7 @@ void a2q::emitArgumentChecks(Operation *op) {
     return;
   OpBuilder b(&function.getBody().front(), function.getBody().front().begin());
   for (BlockArgument argument : function.getArguments()) {
-    std::optional<Range> range =
+    std::optional<a2q::Range> range =
         argumentRange(function, argument.getArgNumber());
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!range || !type)

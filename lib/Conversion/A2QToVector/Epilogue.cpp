@@ -20,6 +20,7 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -64,16 +65,15 @@ LogicalResult Epilogue::init(Operation *consumer, ArrayRef<Interval> sums,
     beforeBias = join(beforeBias, sums[c]);
     Wide offset = bias[c] - startSums[c];
     if (!fits({offset, offset}, 64))
-      return emitError(loc) << "channel " << c
-                            << " has starts and a bias that add up to "
-                            << toString(offset) << ", beyond 64 bits";
+      return emitError(loc)
+             << "channel " << c << " has starts and a bias that add up to "
+             << toString(offset) << ", beyond 64 bits";
     offsets.push_back(static_cast<int64_t>(offset));
     hasOffsets |= offset != 0;
   }
   if (!fits(all, 64))
     return emitError(loc) << "sums with bias reach [" << toString(all.lo)
-                          << ", " << toString(all.hi)
-                          << "], beyond 64 bits";
+                          << ", " << toString(all.hi) << "], beyond 64 bits";
   sumType = IntegerType::get(context, fits(all, 32) ? 32 : 64);
   if (requantize) {
     quant::QuantizedType codes = getQuantizedType(requantize.getType());
@@ -83,14 +83,14 @@ LogicalResult Epilogue::init(Operation *consumer, ArrayRef<Interval> sums,
   resultType = sumType;
   if (!consumer)
     return success();
-  resultType = cast<IntegerType>(
-      getElementTypeOrSelf(consumer->getResult(0).getType()));
+  resultType =
+      cast<IntegerType>(getElementTypeOrSelf(consumer->getResult(0).getType()));
   if (!fits(beforeBias, resultType.getWidth())) {
-    InFlightDiagnostic diagnostic =
-        emitError(consumer->getLoc())
-        << "sums reach [" << toString(beforeBias.lo) << ", "
-        << toString(beforeBias.hi) << "], which " << resultType
-        << " does not hold";
+    InFlightDiagnostic diagnostic = emitError(consumer->getLoc())
+                                    << "sums reach [" << toString(beforeBias.lo)
+                                    << ", " << toString(beforeBias.hi)
+                                    << "], which " << resultType
+                                    << " does not hold";
     diagnostic.attachNote() << "decode to a wider integer; starts are not part "
                                "of the decoded sum";
     return failure();
@@ -258,8 +258,8 @@ static Value roundToInteger(OpBuilder &b, Location loc, Value value,
                        splatFloat(b, loc, value, 0.5));
     Value down = compare(b, loc, arith::CmpFPredicate::OLE, rest,
                          splatFloat(b, loc, value, -0.5));
-    number = arith::AddIOp::create(b, loc, number,
-                                   asInteger(b, loc, up, integer));
+    number =
+        arith::AddIOp::create(b, loc, number, asInteger(b, loc, up, integer));
     return arith::SubIOp::create(b, loc, number,
                                  asInteger(b, loc, down, integer));
   }
@@ -277,9 +277,8 @@ static Value roundToInteger(OpBuilder &b, Location loc, Value value,
 }
 
 Value Epilogue::requantizeFloat(OpBuilder &b, Location loc, Value sum) const {
-  quant::QuantizedType type = getQuantizedType(
-      const_cast<RequantizeOp &>(requantize).getType());
-  Range codes = codeRange(type);
+  quant::QuantizedType type = getQuantizedType(requantize.getType());
+  a2q::Range codes = codeRange(type);
   int64_t zero = zeroPoint(type);
   int64_t lo = codes.lo - zero, hi = codes.hi - zero;
   Value real = arith::SIToFPOp::create(b, loc, like(sum, b.getF32Type()), sum);
@@ -295,22 +294,20 @@ Value Epilogue::requantizeFloat(OpBuilder &b, Location loc, Value sum) const {
       b, loc, compare(b, loc, arith::CmpFPredicate::OLT, real, high), real,
       high);
   Type integer = b.getIntegerType(wide ? 64 : 32);
-  Value code = roundToInteger(
-      b, loc, real, integer,
-      const_cast<RequantizeOp &>(requantize).getRounding());
+  Value code = roundToInteger(b, loc, real, integer, requantize.getRounding());
   if (zero != 0)
     code = arith::AddIOp::create(b, loc, code, splatInt(b, loc, code, zero));
   return resize(b, loc, code, resultType);
 }
 
 Value Epilogue::requantizeFixed(OpBuilder &b, Location loc, Value sum) const {
-  auto op = const_cast<RequantizeOp &>(requantize);
+  RequantizeOp op = requantize;
   quant::QuantizedType codesType = getQuantizedType(op.getType());
-  Range codes = codeRange(codesType);
+  a2q::Range codes = codeRange(codesType);
   int64_t zero = zeroPoint(codesType);
   Type element = getElementTypeOrSelf(multiplier.getType());
-  Value product = arith::MulIOp::create(b, loc, resize(b, loc, sum, element),
-                                        multiplier);
+  Value product =
+      arith::MulIOp::create(b, loc, resize(b, loc, sum, element), multiplier);
   auto negative = [&] {
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, product,
                                  splatInt(b, loc, product, 0));
@@ -318,7 +315,6 @@ Value Epilogue::requantizeFixed(OpBuilder &b, Location loc, Value sum) const {
   auto add = [&](Value addend) {
     product = arith::AddIOp::create(b, loc, product, addend);
   };
-  Value roundedUp;
   switch (op.getRounding()) {
   case Rounding::Floor:
     break;

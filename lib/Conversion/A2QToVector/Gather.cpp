@@ -33,8 +33,7 @@ Value a2q::toCodes(OpBuilder &builder, Value quantized) {
     codes = quant::StorageCastOp::create(builder, loc, storage, quantized);
   if (element.getStorageTypeIntegralWidth() == codeBits(element))
     return codes;
-  RankedTensorType wide =
-      type.clone(builder.getIntegerType(codeBits(element)));
+  RankedTensorType wide = type.clone(builder.getIntegerType(codeBits(element)));
   if (element.isSigned())
     return arith::ExtSIOp::create(builder, loc, wide, codes);
   return arith::ExtUIOp::create(builder, loc, wide, codes);
@@ -75,10 +74,9 @@ static Value padLast(OpBuilder &builder, Location loc, Value tensor,
   SmallVector<OpFoldResult> high(type.getRank(), builder.getIndexAttr(0));
   high.back() = builder.getIndexAttr(padding);
   Value zero = codeConstant(builder, loc, type.getElementType(), 0);
-  return tensor::PadOp::create(builder, loc,
-                               RankedTensorType::get(shape,
-                                                     type.getElementType()),
-                               tensor, low, high, zero);
+  return tensor::PadOp::create(
+      builder, loc, RankedTensorType::get(shape, type.getElementType()), tensor,
+      low, high, zero);
 }
 
 /// [positions, groups * K] to [positions, groups, K].
@@ -137,8 +135,8 @@ static Value padImage(OpBuilder &builder, Conv2DOp op, Value image) {
   auto attr = [&](int64_t size) { return builder.getIndexAttr(size); };
   SmallVector<OpFoldResult> low = {attr(0), attr(padding[0]), attr(padding[1]),
                                    attr(0)};
-  SmallVector<OpFoldResult> high = {attr(0), attr(padding[2]),
-                                    attr(padding[3]), attr(0)};
+  SmallVector<OpFoldResult> high = {attr(0), attr(padding[2]), attr(padding[3]),
+                                    attr(0)};
   SmallVector<int64_t> shape(type.getShape());
   shape[1] += padding[0] + padding[2];
   shape[2] += padding[1] + padding[3];
@@ -154,8 +152,7 @@ static Value gatherImage(OpBuilder &builder, Conv2DOp op, Value image) {
   auto type = cast<RankedTensorType>(image.getType());
   ArrayRef<int64_t> filter =
       cast<RankedTensorType>(op.getFilter().getType()).getShape();
-  ArrayRef<int64_t> result =
-      cast<RankedTensorType>(op.getType()).getShape();
+  ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
   int64_t groups = op.getGroups();
   SmallVector<OpFoldResult> sizes = {
       tensor::getMixedSize(builder, loc, image, 0)};
@@ -169,16 +166,16 @@ static Value gatherImage(OpBuilder &builder, Conv2DOp op, Value image) {
   for (unsigned i = 0; i < 7; ++i)
     d.push_back(getAffineDimExpr(i, context));
   ArrayRef<int64_t> stride = op.getStrides(), dilation = op.getDilations();
-  AffineMap read = AffineMap::get(
-      7, 0,
-      {d[0], d[1] * stride[0] + d[4] * dilation[0],
-       d[2] * stride[1] + d[5] * dilation[1], d[3] * filter[3] + d[6]},
-      context);
+  AffineMap read = AffineMap::get(7, 0,
+                                  {d[0], d[1] * stride[0] + d[4] * dilation[0],
+                                   d[2] * stride[1] + d[5] * dilation[1],
+                                   d[3] * filter[3] + d[6]},
+                                  context);
   SmallVector<utils::IteratorType> loops(7, utils::IteratorType::parallel);
   Value gathered =
-      linalg::GenericOp::create(
-          builder, loc, empty.getType(), image, empty,
-          {read, builder.getMultiDimIdentityMap(7)}, loops, yieldFirst)
+      linalg::GenericOp::create(builder, loc, empty.getType(), image, empty,
+                                {read, builder.getMultiDimIdentityMap(7)},
+                                loops, yieldFirst)
           .getResult(0);
   return tensor::CollapseShapeOp::create(
       builder, loc, gathered,
@@ -215,8 +212,8 @@ static Value gatherByTable(OpBuilder &builder, Location loc, const Table &table,
   sizes.push_back(builder.getIndexAttr(places));
   Value empty = tensor::EmptyOp::create(builder, loc, sizes, element);
   unsigned rank = sizes.size();
-  AffineMap read = AffineMap::get(
-      rank, 0, {builder.getAffineDimExpr(rank - 1)}, builder.getContext());
+  AffineMap read = AffineMap::get(rank, 0, {builder.getAffineDimExpr(rank - 1)},
+                                  builder.getContext());
   SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
   auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
     Value index = arith::IndexCastOp::create(b, loc, b.getIndexType(), args[0]);
@@ -227,8 +224,8 @@ static Value gatherByTable(OpBuilder &builder, Location loc, const Table &table,
       index = arith::AddIOp::create(b, loc, index, step);
     }
     Value row = linalg::IndexOp::create(b, loc, 0);
-    Value code = tensor::ExtractOp::create(b, loc, table.rows,
-                                           ValueRange{row, index});
+    Value code =
+        tensor::ExtractOp::create(b, loc, table.rows, ValueRange{row, index});
     linalg::YieldOp::create(b, loc, code);
   };
   return linalg::GenericOp::create(
@@ -249,11 +246,11 @@ static Value gatherConv(OpBuilder &builder, Conv2DOp op, const Layer &layer,
   if (isDefaultOrder(plan, layer.length)) {
     bool pointwise = filter[1] == 1 && filter[2] == 1 &&
                      llvm::all_of(op.getStrides(), isOne);
-    Value gathered = pointwise
-                         ? splitGroups(builder, loc,
-                                       mergeLeading(builder, loc, image, 1),
-                                       layer.groups)
-                         : gatherImage(builder, op, image);
+    Value gathered =
+        pointwise
+            ? splitGroups(builder, loc, mergeLeading(builder, loc, image, 1),
+                          layer.groups)
+            : gatherImage(builder, op, image);
     return padLast(builder, loc, gathered, padding);
   }
   Table table;
@@ -297,8 +294,8 @@ static Value gatherMatmul(OpBuilder &builder, MatmulOp op, const Layer &layer,
   Value batches = arith::DivUIOp::create(
       builder, loc, tensor::DimOp::create(builder, loc, flat, 0),
       arith::ConstantIndexOp::create(builder, loc, rows));
-  int64_t batch = type.isDynamicDim(0) ? ShapedType::kDynamic
-                                       : type.getDimSize(0) / rows;
+  int64_t batch =
+      type.isDynamicDim(0) ? ShapedType::kDynamic : type.getDimSize(0) / rows;
   SmallVector<OpFoldResult> sizes = {
       batch == ShapedType::kDynamic ? OpFoldResult(batches)
                                     : builder.getIndexAttr(batch),

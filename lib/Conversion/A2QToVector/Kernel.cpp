@@ -105,9 +105,9 @@ emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
     if (*lo.known + step >= *hi.known)
       return body(lo, carried);
   }
-  auto loop = scf::ForOp::create(
-      b, loc, lo.value, hi.value,
-      arith::ConstantIndexOp::create(b, loc, step), carried);
+  auto loop =
+      scf::ForOp::create(b, loc, lo.value, hi.value,
+                         arith::ConstantIndexOp::create(b, loc, step), carried);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> results =
@@ -125,8 +125,8 @@ Value Kernel::emit() {
                                      b.getIndexAttr(layer.channels)};
   if (layer.batched)
     std::swap(sizes[0], sizes[1]);
-  Value out = tensor::EmptyOp::create(b, loc, sizes,
-                                      epilogue.getResultElementType());
+  Value out =
+      tensor::EmptyOp::create(b, loc, sizes, epilogue.getResultElementType());
   auto toIndex = [&](OpFoldResult size) {
     return Index{getValueOrCreateConstantIndexOp(b, loc, size),
                  getConstantIntValue(size)};
@@ -185,8 +185,7 @@ Value Kernel::emitPositionBlock(Value out, Value position, int64_t count) {
   positions.clear();
   for (int64_t r = 0; r < count; ++r)
     positions.push_back(
-        r == 0 ? position
-               : arith::AddIOp::create(b, loc, position, number(r)));
+        r == 0 ? position : arith::AddIOp::create(b, loc, position, number(r)));
   SmallVector<Value> sums = emitTile(stages() - 1, index(0));
   size_t perPosition = sums.size() / count;
   for (int64_t r = 0; r < count; ++r) {
@@ -223,12 +222,12 @@ static bool isSplat(ArrayRef<Attribute> values) {
 static Value readRow(OpBuilder &b, Location loc, Value table,
                      SmallVector<Value> indices, VectorType type) {
   indices.push_back(arith::ConstantIndexOp::create(b, loc, 0));
-  Value padding = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(type.getElementType()));
+  Value padding =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
   return vector::TransferReadOp::create(
       b, loc, type, table, indices, padding,
       AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
-      b.getBoolArrayAttr({true}));
+      ArrayRef<bool>{true});
 }
 
 /// Per-channel constants of the current block; one value stands for all.
@@ -269,8 +268,8 @@ Index Kernel::bound(size_t stage, Index tile) {
   }
   auto type = RankedTensorType::get({static_cast<int64_t>(bounds.size())},
                                     b.getI64Type());
-  Value table = arith::ConstantOp::create(b, loc,
-                                          DenseElementsAttr::get(type, bounds));
+  Value table =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, bounds));
   Value entry = tensor::ExtractOp::create(b, loc, table, tile.value);
   return {arith::IndexCastOp::create(b, loc, b.getIndexType(), entry),
           std::nullopt};
@@ -299,9 +298,8 @@ SmallVector<Value> Kernel::starts(size_t stage, Index tile) {
                     schedule.tiles() * registers * row;
     for (int64_t t = 0; t < schedule.tiles(); ++t)
       for (int64_t l = 0; l < schedule.lanes; ++l) {
-        int64_t place = paired
-                            ? within % plan.block * 2 + l
-                            : l * row + within % plan.block;
+        int64_t place = paired ? within % plan.block * 2 + l
+                               : l * row + within % plan.block;
         values[first + t * registers * row + place] =
             APInt(width, schedule.start(c, t, l), /*isSigned=*/true,
                   /*implicitTrunc=*/true);
@@ -329,22 +327,21 @@ Value Kernel::initialValue(unsigned target) {
   Value initial = layer.op.getInitialValue();
   if (!initial)
     return {};
-  unsigned width = cast<RankedTensorType>(initial.getType())
-                       .getElementTypeBitWidth();
+  unsigned width =
+      cast<RankedTensorType>(initial.getType()).getElementTypeBitWidth();
   Value channel = arith::AddIOp::create(
       b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
-      layer.batched ? number(0)
-                    : arith::MulIOp::create(b, loc, group,
-                                            number(layer.channels))
-                          .getResult());
+      layer.batched
+          ? number(0)
+          : arith::MulIOp::create(b, loc, group, number(layer.channels))
+                .getResult());
   Value padding =
       arith::ConstantIntOp::create(b, loc, b.getIntegerType(width), 0);
   // A block that is not full reads channels of the next group, or padding
   // beyond the last: nobody stores what becomes of them.
   Value vector = vector::TransferReadOp::create(
       b, loc, vectorOf(width, plan.block), initial, channel, padding,
-      b.getMultiDimIdentityMap(1),
-      b.getBoolArrayAttr({validChannels == plan.block}));
+      b.getMultiDimIdentityMap(1), ArrayRef<bool>{validChannels == plan.block});
   VectorType type = vectorOf(target, plan.block);
   if (width < type.getElementTypeBitWidth())
     return arith::ExtSIOp::create(b, loc, type, vector);
@@ -371,10 +368,11 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
     for (Value accumulator : first)
       check(stage, accumulator);
   Index lo = bound(stage, tile);
-  Index hi = tile.known ? bound(stage, index(*tile.known + 1))
-                        : bound(stage, {arith::AddIOp::create(
-                                            b, loc, tile.value, number(1)),
-                                        std::nullopt});
+  Index hi =
+      tile.known
+          ? bound(stage, index(*tile.known + 1))
+          : bound(stage, {arith::AddIOp::create(b, loc, tile.value, number(1)),
+                          std::nullopt});
   auto body = [&](Index i, ValueRange carried) -> SmallVector<Value> {
     if (stage == 0)
       return step(i.value, carried);
@@ -382,9 +380,9 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
     size_t perPosition = inner.size() / positions.size();
     SmallVector<Value> outer;
     for (size_t r = 0; r < positions.size(); ++r) {
-      outer.push_back(
-          spill(stage, ArrayRef(inner).slice(r * perPosition, perPosition),
-                carried[r]));
+      outer.push_back(spill(stage,
+                            ArrayRef(inner).slice(r * perPosition, perPosition),
+                            carried[r]));
       if (plan.check && !layer.type.getWrap())
         check(stage, outer.back());
     }
@@ -419,7 +417,7 @@ SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
           b, loc, vectorOf(weightBits, plan.block), weights, indices,
           arith::ConstantIntOp::create(b, loc, b.getIntegerType(weightBits), 0),
           AffineMap::getMinorIdentityMap(4, 1, b.getContext()),
-          b.getBoolArrayAttr({true}));
+          ArrayRef<bool>{true});
       for (auto [r, position] : llvm::enumerate(positions)) {
         Value lhs = loadActivations(position, place, j);
         Value &acc = results[r * registers + j / 2 % lanes];
@@ -435,14 +433,13 @@ SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
   Value rhs = readRow(b, loc, weights, row,
                       vectorOf(weightBits, plan.block * plan.chunk));
   bool pairExact = plan.form == KernelForm::Pmaddubsw;
-  Range codes = codeRange(layer.activations);
+  a2q::Range codes = codeRange(layer.activations);
   auto range = pairExact ? b.getDenseI64ArrayAttr({codes.lo, codes.hi})
                          : DenseI64ArrayAttr();
   for (auto [r, position] : llvm::enumerate(positions)) {
     Value lhs = loadActivations(position, place, 0);
-    results[r] =
-        MacOp::create(b, loc, results[r].getType(), results[r], lhs, rhs,
-                      lhsUnsigned, rhsUnsigned, pairExact, range);
+    results[r] = MacOp::create(b, loc, results[r].getType(), results[r], lhs,
+                               rhs, lhsUnsigned, rhsUnsigned, pairExact, range);
   }
   return results;
 }
@@ -466,7 +463,7 @@ Value Kernel::loadActivations(Value position, Value place, int64_t product) {
       b, loc, VectorType::get({plan.chunk}, element), activations, indices,
       arith::ConstantIntOp::create(b, loc, element, 0),
       AffineMap::getMinorIdentityMap(3, 1, b.getContext()),
-      b.getBoolArrayAttr({true}));
+      ArrayRef<bool>{true});
   unsigned stepBits = plan.chunk * element.getWidth();
   Value word = vector::BitCastOp::create(b, loc, vectorOf(stepBits, 1), codes);
   Value all = vector::BroadcastOp::create(
@@ -482,9 +479,8 @@ Value Kernel::spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer) {
   if (plan.form == KernelForm::Pmaddubsw && stage == 1) {
     Value ones = arith::ConstantOp::create(
         b, loc,
-        DenseElementsAttr::get(
-            cast<VectorType>(lanesOfOutput[0].getType()),
-            b.getI16IntegerAttr(1)));
+        DenseElementsAttr::get(cast<VectorType>(lanesOfOutput[0].getType()),
+                               b.getI16IntegerAttr(1)));
     return MacOp::create(b, loc, type, outer, lanesOfOutput[0], ones,
                          /*lhs_unsigned=*/false, /*rhs_unsigned=*/false,
                          /*pair_exact=*/false, DenseI64ArrayAttr());
@@ -517,10 +513,10 @@ Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput) {
 void Kernel::check(size_t stage, Value accumulator) {
   Value channel = arith::AddIOp::create(
       b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
-      layer.batched ? number(0)
-                    : arith::MulIOp::create(b, loc, group,
-                                            number(layer.channels))
-                          .getResult());
+      layer.batched
+          ? number(0)
+          : arith::MulIOp::create(b, loc, group, number(layer.channels))
+                .getResult());
   emitCheck(b, loc, accumulator,
             {channel, static_cast<int64_t>(stage),
              signedInterval(layer.type.getStages()[stage].width)});

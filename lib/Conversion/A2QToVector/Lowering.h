@@ -15,7 +15,7 @@
 //   pack      weights as [groups][blocks][steps][block * chunk]   (Pack.cpp)
 //   kernel    loops over positions, channel blocks, tiles of each stage and
 //             steps; `a2q.mac` in the middle                      (Kernel.cpp)
-//   epilogue  sums to codes or to plain integers, in registers    (Epilogue.cpp)
+//   epilogue  sums to codes or to plain integers, in registers (Epilogue.cpp)
 //
 // A *step* takes `chunk` products of each output channel. K' is K with each
 // innermost tile padded to whole steps; the padding has weight 0, so it may
@@ -42,7 +42,8 @@ namespace a2q {
 
 /// What the kernels need to know of one accumulating op.
 struct Layer {
-  AccumulatingOpInterface op;
+  /// A handle; its accessors are not const.
+  mutable AccumulatingOpInterface op;
   /// Groups of a convolution. The batch of a product of two activations is
   /// walked as groups too, then `batched` is set and `groups` is 1: all share
   /// the per-channel constants.
@@ -149,8 +150,8 @@ public:
   static mlir::FailureOr<Epilogue> getPlain(const Layer &layer,
                                             const Plan &plan);
   /// For sums that are materialized already as integers.
-  static mlir::FailureOr<Epilogue>
-  getUnfused(mlir::Operation *consumer, llvm::ArrayRef<Interval> sums);
+  static mlir::FailureOr<Epilogue> getUnfused(mlir::Operation *consumer,
+                                              llvm::ArrayRef<Interval> sums);
 
   /// Element type of what `apply` returns.
   mlir::Type getResultElementType() const { return resultType; }
@@ -168,7 +169,7 @@ private:
   mlir::Value requantizeFixed(mlir::OpBuilder &builder, mlir::Location loc,
                               mlir::Value sum) const;
 
-  RequantizeOp requantize;
+  mutable RequantizeOp requantize; ///< null: plain integers
   mlir::IntegerType sumType;
   mlir::IntegerType resultType;
   llvm::SmallVector<int64_t> offsets; ///< bias - starts, per channel

@@ -27,8 +27,8 @@ static Value packConstants(OpBuilder &builder, const Layer &layer,
                            const Plan &plan, IntegerType element) {
   int64_t blocks = llvm::divideCeil(layer.channels, plan.block);
   int64_t row = plan.block * plan.chunk;
-  auto type = RankedTensorType::get(
-      {layer.groups, blocks, plan.steps(), row}, element);
+  auto type =
+      RankedTensorType::get({layer.groups, blocks, plan.steps(), row}, element);
   SmallVector<APInt> packed(type.getNumElements(),
                             APInt(element.getWidth(), 0));
   for (int64_t c = 0; c < layer.allChannels(); ++c) {
@@ -89,13 +89,13 @@ static Value packValues(OpBuilder &builder, const Layer &layer,
       productOf[placeInStep(plan, c, j)] = j;
     }
   Value terms = constant(plan.terms);
-  Value empty = tensor::EmptyOp::create(
-      builder, loc,
-      {batch, builder.getIndexAttr(blocks), builder.getIndexAttr(plan.steps()),
-       builder.getIndexAttr(row)},
-      element);
-  AffineMap byPlace = AffineMap::get(4, 0, {builder.getAffineDimExpr(3)},
-                                     builder.getContext());
+  Value empty = tensor::EmptyOp::create(builder, loc,
+                                        {batch, builder.getIndexAttr(blocks),
+                                         builder.getIndexAttr(plan.steps()),
+                                         builder.getIndexAttr(row)},
+                                        element);
+  AffineMap byPlace =
+      AffineMap::get(4, 0, {builder.getAffineDimExpr(3)}, builder.getContext());
   SmallVector<utils::IteratorType> loops(4, utils::IteratorType::parallel);
   auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
     auto index = [&](Value v) -> Value {
@@ -115,9 +115,8 @@ static Value packValues(OpBuilder &builder, const Layer &layer,
                               number(plan.chunk)),
         index(args[1]));
     Value term = index(tensor::ExtractOp::create(b, loc, terms, place));
-    Value isChannel =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, channel,
-                              number(layer.channels));
+    Value isChannel = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                            channel, number(layer.channels));
     Value isTerm = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge,
                                          term, number(0));
     // Read some code in any case, from within bounds.

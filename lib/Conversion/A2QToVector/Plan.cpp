@@ -33,7 +33,7 @@ AccumulationProblem Layer::problem() const {
 }
 
 Interval Layer::sums(int64_t channel) const {
-  Range codes = codeRange(activations);
+  a2q::Range codes = codeRange(activations);
   Interval byCodes;
   if (weightCodes) {
     ArrayRef<int64_t> row =
@@ -68,9 +68,8 @@ static LogicalResult collectInitial(Layer &layer) {
   auto type = cast<RankedTensorType>(initial.getType());
   unsigned bits = type.getElementTypeBitWidth();
   if (bits > 64)
-    return layer.op->emitOpError()
-           << "initial value has elements of " << bits
-           << " bits, at most 64 can be lowered";
+    return layer.op->emitOpError() << "initial value has elements of " << bits
+                                   << " bits, at most 64 can be lowered";
   ElementsAttr elements;
   if (matchPattern(initial, m_Constant(&elements)))
     if (FailureOr<SmallVector<int64_t>> values = integerElements(elements);
@@ -80,9 +79,9 @@ static LogicalResult collectInitial(Layer &layer) {
       return success();
     }
   Interval all = signedInterval(bits);
-  layer.initial.assign(layer.allChannels(),
-                       Range{static_cast<int64_t>(all.lo),
-                             static_cast<int64_t>(all.hi)});
+  layer.initial.assign(
+      layer.allChannels(),
+      a2q::Range{static_cast<int64_t>(all.lo), static_cast<int64_t>(all.hi)});
   return success();
 }
 
