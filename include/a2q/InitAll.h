@@ -11,6 +11,7 @@
 
 #include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QDialect.h"
+#include "a2q/IR/ExternalModels.h"
 #include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/InitAllDialects.h"
@@ -24,6 +25,8 @@ inline void registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   registry.insert<A2QDialect>();
+  registerLinalgModels(registry);
+  registerTosaModels(registry);
 }
 
 /// The passes and pipelines of the project, and all upstream passes.

@@ -8,6 +8,7 @@
 
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/IR/A2QOps.h"
+#include "a2q/IR/RangeAttr.h"
 
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -26,26 +27,14 @@ void A2QDialect::initialize() {
   registerBytecode();
 }
 
-/// `a2q.range`, C1 and C2.
+/// `a2q.range`, C1 and C2. What an analysis found of a sum is not held to a
+/// type; buffers and pointers that lowering made of tensors keep a range that
+/// nobody reads any more.
 static LogicalResult verifyRange(Operation *op, Attribute attr, Type type) {
-  auto array = dyn_cast<ArrayAttr>(attr);
-  auto integer = [](Attribute attr) {
-    auto value = dyn_cast<IntegerAttr>(attr);
-    return value && value.getType().isSignlessInteger(64);
-  };
-  // C1
-  if (!array || array.size() != 2 || !llvm::all_of(array, integer) ||
-      cast<IntegerAttr>(array[0]).getInt() >
-          cast<IntegerAttr>(array[1]).getInt())
-    return op->emitError() << "`a2q.range` must be [lo, hi] with two 64-bit "
-                              "integers lo <= hi, found "
-                           << attr;
-  // C2
-  Type element = getElementTypeOrSelf(type);
-  if (!element.isIntOrIndex() && !isa<quant::QuantizedType>(element))
-    return op->emitError() << "`a2q.range` belongs to integers or codes, found "
-                           << type;
-  return success();
+  if (isa<AccumulatorType>(getElementTypeOrSelf(type)) ||
+      !(isa<TensorType>(type) || type.isIntOrIndexOrFloat()))
+    return success();
+  return parseRangeAttr(attr, type, [&] { return op->emitError(); });
 }
 
 LogicalResult A2QDialect::verifyRegionArgAttribute(Operation *op,
@@ -57,8 +46,7 @@ LogicalResult A2QDialect::verifyRegionArgAttribute(Operation *op,
   // The body of a declaration is empty: its type has the argument.
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function || argIndex >= function.getArgumentTypes().size())
-    return op->emitError()
-           << "`a2q.range` belongs to an argument of a function";
+    return op->emitError() << "a2q.range belongs to an argument of a function";
   return verifyRange(op, attr.getValue(),
                      function.getArgumentTypes()[argIndex]);
 }
@@ -68,7 +56,7 @@ LogicalResult A2QDialect::verifyOperationAttribute(Operation *op,
   if (attr.getName() != getRangeAttrName())
     return success();
   if (op->getNumResults() != 1)
-    return op->emitError() << "`a2q.range` belongs to an op with one result, "
+    return op->emitError() << "a2q.range belongs to an op with one result, "
                               "found "
                            << op->getNumResults();
   return verifyRange(op, attr.getValue(), op->getResult(0).getType());

@@ -112,8 +112,8 @@ FailureOr<SmallVector<int64_t>> a2q::integerElements(ElementsAttr elements,
 
 /// The constant behind a quantized or plain integer tensor, and how its
 /// elements are extended; null when there is none.
-static std::pair<ElementsAttr, bool> constantBehind(Value value) {
-  bool isSigned = true;
+static std::pair<ElementsAttr, bool> constantBehind(Value value,
+                                                    bool isSigned = true) {
   if (auto cast = value.getDefiningOp<quant::StorageCastOp>()) {
     if (QuantizedType type = a2q::getQuantizedType(value.getType()))
       isSigned = type.isSigned();
@@ -130,8 +130,9 @@ bool a2q::hasConstantCodes(Value value) {
   return static_cast<bool>(constantBehind(value).first);
 }
 
-FailureOr<SmallVector<int64_t>> a2q::constantCodes(Value value) {
-  auto [elements, isSigned] = constantBehind(value);
+FailureOr<SmallVector<int64_t>> a2q::constantCodes(Value value,
+                                                   bool plainSigned) {
+  auto [elements, isSigned] = constantBehind(value, plainSigned);
   if (!elements)
     return failure();
   return integerElements(elements, isSigned);

@@ -34,14 +34,16 @@ def A2Q_Dialect : Dialect {
     - The terms of one dot product are numbered 0 to K - 1 in default order:
       kernel row, kernel column, input channel.
 
-    The attribute `a2q.range = [lo, hi]` on an argument of a function, or on an
-    op with one result, states the integers that its elements take. It is
-    trusted.
+    The attribute `a2q.range` on an argument of a function, or on an op with one
+    result, states the integers that its elements take: `[lo, hi]`, or one range
+    per index of a dimension, `{axis = 3, lo = array<i64: ...>, hi = ...}`. On
+    arguments it is trusted.
 
     Constraints:
 
-    - (C1) `a2q.range` holds two 64-bit integers, the lower first.
-    - (C2) `a2q.range` belongs to an integer or a tensor of integers or codes.
+    - (C1) A range is not empty, and a dimension has one per index.
+    - (C2) A range fits its elements, integers of at most 64 bits (read as signed
+      or as unsigned) or codes; on an op it belongs to the only result.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

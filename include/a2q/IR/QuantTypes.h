@@ -1,5 +1,5 @@
 //===- QuantTypes.h - Upstream's quantized types, as this project reads them -*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
@@ -49,9 +49,11 @@ mlir::FailureOr<llvm::SmallVector<int64_t>>
 integerElements(mlir::ElementsAttr elements, bool isSigned = true);
 
 /// Codes of a constant quantized (or plain integer) tensor, row-major: a
-/// constant behind `quant.scast`, sign- or zero-extended as the type says.
-/// Failure when the value is not constant.
-mlir::FailureOr<llvm::SmallVector<int64_t>> constantCodes(mlir::Value value);
+/// constant behind `quant.scast`, sign- or zero-extended as the type says, or
+/// as `plainSigned` says for plain integers. Failure when the value is not
+/// constant.
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+constantCodes(mlir::Value value, bool plainSigned = true);
 
 /// Whether `constantCodes` succeeds. Reads no element.
 bool hasConstantCodes(mlir::Value value);
