@@ -22,3 +22,18 @@ config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixe
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))
+config.substitutions.append(("%python", sys.executable))
+
+# Programs are tested for every instruction set that this machine has; the
+# others are reported as unsupported.
+try:
+    with open("/proc/cpuinfo") as cpuinfo:
+        flags = set(cpuinfo.read().split())
+except OSError:
+    flags = set()
+if "avx2" in flags:
+    config.available_features.add("avx2")
+if {"avx512bw", "avx512vl"} <= flags:
+    config.available_features.add("avx512bw")
+if {"avx512bw", "avx512vl", "avx512_vnni"} <= flags:
+    config.available_features.add("avx512vnni")

@@ -83,6 +83,11 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createA2QPrepareEntry());
 
+  ConvertA2QToVectorOptions kernels;
+  kernels.isa = options.isa;
+  kernels.check = options.checkAccumulators;
+  pm.addPass(createConvertA2QToVector(kernels));
+  pm.addPass(createConvertA2QMacToArith());
   pm.addPass(createConvertA2QToLinalg());
   cleanUp(pm);
   // Elementwise arithmetic becomes loops that are fused, so that no tensor of

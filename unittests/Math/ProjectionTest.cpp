@@ -8,7 +8,9 @@
 
 #include "a2q/Math/Projection.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <gtest/gtest.h>
 #include <limits>
 #include <random>
@@ -30,16 +32,6 @@ double squaredDistance(const std::vector<double> &a,
   for (size_t i = 0; i < a.size(); ++i)
     sum += (a[i] - b[i]) * (a[i] - b[i]);
   return sum;
-}
-
-void expectFits(const std::vector<int64_t> &q, unsigned width, Range range) {
-  std::vector<Range> ranges = {range};
-  Norms reached = norms(q);
-  Wide half = l1Budget(Bound::A2QPlus, width, range) / 2;
-  EXPECT_LE(reached.pos, half);
-  EXPECT_LE(reached.neg, half);
-  EXPECT_LE(a2qPlusWidth(reached, range), width);
-  EXPECT_TRUE(signedInterval(width).contains(prefixInterval({q, ranges})));
 }
 
 TEST(L1Ball, InsideStaysOutsideLandsOnTheSphere) {
@@ -81,148 +73,160 @@ TEST(L1Ball, NoPointOfTheBallIsNearer) {
   }
 }
 
-TEST(A2QPlus, RandomRowsHold) {
-  std::mt19937_64 random(2);
-  std::normal_distribution<double> normal;
-  for (int trial = 0; trial < 500; ++trial) {
-    std::vector<double> u(1 + random() % 200);
-    for (double &value : u)
-      value = 4 * normal(random) + (trial % 3 == 0 ? 2.0 : 0.0);
-    Range range = trial % 2 ? Range{0, 15} : Range{-8, 7};
-    unsigned width = 5 + trial % 10;
-    std::vector<int64_t> q = projectA2QPlus(u, width, range, 4);
-    expectFits(q, width, range);
-    for (int64_t value : q) {
-      EXPECT_LE(value, 7);
-      EXPECT_GE(value, -7);
-    }
+/// The threshold by its definition (Duchi et al. 2008, figure 1).
+std::vector<double> sortedProjection(std::vector<double> u, double radius) {
+  std::vector<double> sorted;
+  for (double value : u)
+    sorted.push_back(std::abs(value));
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  if (l1(u) <= radius)
+    return u;
+  long double sum = 0, theta = 0;
+  for (size_t j = 0; j < sorted.size(); ++j) {
+    sum += sorted[j];
+    long double candidate = (sum - radius) / static_cast<long double>(j + 1);
+    if (sorted[j] >= candidate)
+      theta = candidate;
   }
-}
-
-// Soft-thresholding leaves the 40 alone on its side; without the mean removed a
-// second time it keeps 16 units of one sign, which reach 240 > 127.
-TEST(A2QPlus, MeanIsRemovedTwice) {
-  std::vector<double> u(101, -0.4);
-  u[0] = 40;
-  std::vector<int64_t> q = projectA2QPlus(u, 8, {0, 15}, 8);
-  expectFits(q, 8, {0, 15});
-  EXPECT_EQ(q[0], 8);
-}
-
-// The same with few enough values to see the second pass: the other side gets
-// its share of the budget. {16.93, 0, 0, 0, 0} has mean 3.39; less that, and
-// scaled by 0.625, it is {8.47, -2.12, ...}.
-TEST(A2QPlus, SecondPassSharesTheBudget) {
-  std::vector<double> u = {30, -8, -8, -7, -7};
-  EXPECT_EQ(projectA2QPlus(u, 8, {0, 15}, 8),
-            (std::vector<int64_t>{8, -2, -2, -2, -2}));
-}
-
-/// A2Q+ by its definition, the threshold found by bisection. NaN where the
-/// result is too near to an integer for truncation to be decided.
-std::vector<double> slowA2QPlus(std::vector<double> v, double radius) {
-  auto centre = [&] {
-    double mean = 0;
-    for (double value : v)
-      mean += value / static_cast<double>(v.size());
-    for (double &value : v)
-      value -= mean;
-  };
-  centre();
-  auto shrunk = [&](double theta) {
-    double sum = 0;
-    for (double value : v)
-      sum += std::max(std::abs(value) - theta, 0.0);
-    return sum;
-  };
-  double lo = 0, hi = 1e6;
-  for (int step = 0; step < 200 && shrunk(0) > radius; ++step)
-    (shrunk((lo + hi) / 2) > radius ? lo : hi) = (lo + hi) / 2;
-  for (double &value : v)
-    value = std::copysign(std::max(std::abs(value) - lo, 0.0), value);
-  centre();
-  double norm = l1(v);
-  for (double &value : v) {
-    value *= std::min(1.0, radius / norm);
-    if (std::abs(value - std::round(value)) < 1e-6 && std::abs(value) > 0.5)
-      value = std::numeric_limits<double>::quiet_NaN();
-  }
-  return v;
-}
-
-TEST(A2QPlus, AgainstTheDefinition) {
-  std::mt19937_64 random(5);
-  std::normal_distribution<double> normal;
-  int compared = 0;
-  for (int trial = 0; trial < 300; ++trial) {
-    std::vector<double> u(2 + random() % 60);
-    for (double &value : u)
-      value = std::exp(2 * normal(random)) * (random() % 2 ? 1 : -1);
-    unsigned width = 7 + trial % 4;
-    double radius = ((1 << width) - 2) / 15.0;
-    std::vector<double> expected = slowA2QPlus(u, radius);
-    std::vector<int64_t> q = projectA2QPlus(u, width, {0, 15}, 16);
-    for (size_t i = 0; i < u.size(); ++i) {
-      if (std::isnan(expected[i]))
-        continue;
-      ++compared;
-      ASSERT_EQ(q[i], static_cast<int64_t>(expected[i]));
-    }
-  }
-  EXPECT_GT(compared, 5000);
-}
-
-// The mean of equal values is not exact, so what is left is noise around 0.
-TEST(A2QPlus, NearConstantRowHolds) {
-  std::vector<double> u(16, 0.3);
-  std::vector<int64_t> q = projectA2QPlus(u, 9, {0, 15}, 4);
-  EXPECT_EQ(q, std::vector<int64_t>(16, 0));
   for (double &value : u)
-    value = 1e6 * 0.3;
-  u[3] += 1e-9;
-  expectFits(projectA2QPlus(u, 9, {0, 15}, 4), 9, {0, 15});
+    value = std::copysign(
+        static_cast<double>(std::max(std::abs(value) - theta, 0.0L)), value);
+  return u;
 }
 
-TEST(A2QPlus, ZeroedChannelGivesZeros) {
-  EXPECT_EQ(projectA2QPlus(std::vector<double>(8, 0.0), 8, {0, 15}, 4),
-            std::vector<int64_t>(8, 0));
-  EXPECT_TRUE(projectA2QPlus({}, 8, {0, 15}, 4).empty());
-  // Width 1 has no budget at all.
-  std::vector<double> u = {3, -3};
-  EXPECT_EQ(projectA2QPlus(u, 1, {0, 15}, 4), (std::vector<int64_t>{0, 0}));
+void expectAsSorted(std::vector<double> u, double radius) {
+  std::vector<double> expected = sortedProjection(u, radius);
+  double scale = 0;
+  for (double value : u)
+    scale = std::max(scale, std::abs(value));
+  ASSERT_TRUE(projectOntoL1Ball(u, radius));
+  for (size_t i = 0; i < u.size(); ++i)
+    ASSERT_NEAR(u[i], expected[i], 1e-12 * scale) << "at " << i;
 }
 
-// A row that is in the budget to the last unit stays: +-8.466 truncate to 8.
-TEST(A2QPlus, UsesItsHalves) {
-  std::vector<double> u = {8, -8};
-  EXPECT_EQ(projectA2QPlus(u, 8, {0, 15}, 8), (std::vector<int64_t>{8, -8}));
-  u = {100, -100};
-  EXPECT_EQ(projectA2QPlus(u, 8, {0, 15}, 8), (std::vector<int64_t>{8, -8}));
-}
-
-// Near 2^57 a double has steps of 32, so that the sums of the two signs are off
-// by many units. The check after truncation has to catch it.
-TEST(A2QPlus, FloatNoiseIsCaught) {
-  std::mt19937_64 random(3);
-  std::uniform_real_distribution<double> magnitude(0.9, 1.1);
-  for (int trial = 0; trial < 100; ++trial) {
-    std::vector<double> u(80);
-    for (size_t i = 0; i < u.size(); ++i)
-      u[i] = 1e22 * magnitude(random) * (i % 2 ? -1 : 1);
-    expectFits(projectA2QPlus(u, 58, {0, 1}, 53), 58, {0, 1});
+TEST(L1Ball, EqualsTheSortedDefinition) {
+  std::mt19937_64 random(11);
+  std::normal_distribution<double> normal;
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<double> u(1 + random() % 700);
+    for (double &value : u) {
+      value = normal(random);
+      if (trial % 3 == 1) // heavy tails
+        value = std::copysign(std::exp(6 * value), value);
+      if (trial % 3 == 2) // ties and zeros
+        value = std::round(value);
+    }
+    double norm = l1(u);
+    for (double share : {1e-9, 0.01, 0.3, 0.9, 0.999999, 1.0, 2.0})
+      expectAsSorted(u, share * norm);
   }
 }
 
-TEST(A2QPlus, ZeroRangeIsUnlimited) {
-  std::vector<double> u = {90, -90, 3, -3};
-  EXPECT_EQ(projectA2QPlus(u, 8, {0, 0}, 8),
-            (std::vector<int64_t>{90, -90, 3, -3}));
+TEST(L1Ball, MadeUpInputs) {
+  expectAsSorted({}, 1);
+  expectAsSorted(std::vector<double>(1000, 0.3), 7);
+  expectAsSorted(std::vector<double>(1000, 0.0), 0);
+  expectAsSorted({0, -0.0, 5, -0.0, 5, -5}, 3);
+  double tiny = std::numeric_limits<double>::denorm_min();
+  expectAsSorted({tiny, -tiny, 3 * tiny, 2}, 1);
+  expectAsSorted({tiny, -tiny, 3 * tiny}, 2 * tiny);
+  // Each is more than all later ones together: one leaves per mean.
+  std::vector<double> powers;
+  for (int k = 0; k < 900; ++k)
+    powers.push_back(std::ldexp(k % 2 ? -1.0 : 1.0, 400 - k));
+  for (double radius : {1e-200, 1e-100, 1.0, 1e50, 1e120})
+    expectAsSorted(powers, radius);
 }
 
-TEST(A2QPlus, ClipsToTheWeightType) {
-  std::vector<double> u = {90, -90, 3, -3};
-  EXPECT_EQ(projectA2QPlus(u, 16, {0, 1}, 4),
-            (std::vector<int64_t>{7, -7, 3, -3}));
+TEST(L1Ball, SumsThatOverflow) {
+  double huge = std::numeric_limits<double>::max();
+  std::vector<double> u = {huge, -huge, huge, 1};
+  ASSERT_TRUE(projectOntoL1Ball(u, 3.0));
+  EXPECT_EQ(u, (std::vector<double>{0, 0, 0, 0})); // 1 is below max's noise
+  u = {huge, -huge, huge / 2};
+  ASSERT_TRUE(projectOntoL1Ball(u, huge));
+  EXPECT_NEAR(u[0] / huge, 0.5, 1e-12);
+  EXPECT_NEAR(u[1] / huge, -0.5, 1e-12);
+  EXPECT_NEAR(u[2] / huge, 0.0, 1e-12);
+}
+
+TEST(L1Ball, RefusesWhatIsNoNumber) {
+  double infinity = std::numeric_limits<double>::infinity();
+  double nan = std::numeric_limits<double>::quiet_NaN();
+  for (double bad : {infinity, -infinity, nan}) {
+    std::vector<double> u = {1, bad, 2};
+    EXPECT_FALSE(projectOntoL1Ball(u, 1));
+    EXPECT_EQ(u[0], 1);
+    EXPECT_EQ(u[2], 2);
+  }
+  std::vector<double> u = {1, 2};
+  EXPECT_FALSE(projectOntoL1Ball(u, -1));
+  EXPECT_FALSE(projectOntoL1Ball(u, nan));
+  EXPECT_TRUE(projectOntoL1Ball(u, infinity));
+  EXPECT_EQ(u, (std::vector<double>{1, 2}));
+}
+
+/// Checks that no admitted point near `v` is nearer to `u`, by the condition of
+/// optimality along random directions.
+void expectNearest(const std::vector<double> &u, const std::vector<double> &v,
+                   const Budget &budget, std::mt19937_64 &random) {
+  auto excess = [&](const std::vector<double> &w) {
+    double pos = 0, neg = 0, most = 0;
+    for (double value : w)
+      (value > 0 ? pos : neg) += std::abs(value);
+    for (const Budget::Condition &condition : {budget.upper, budget.lower})
+      if (condition.pos + condition.neg > 0)
+        most = std::max(most, (static_cast<double>(condition.pos) * pos +
+                               static_cast<double>(condition.neg) * neg) /
+                                  static_cast<double>(condition.limit));
+    return most;
+  };
+  ASSERT_LE(excess(v), 1 + 1e-9);
+  std::normal_distribution<double> normal;
+  double distance = squaredDistance(u, v);
+  for (int other = 0; other < 100; ++other) {
+    std::vector<double> w(u.size());
+    double reach = other % 2 ? 0.1 : 0.001;
+    for (size_t i = 0; i < w.size(); ++i)
+      w[i] = v[i] + reach * normal(random);
+    if (double most = excess(w); most > 1)
+      for (double &value : w)
+        value /= most;
+    ASSERT_GE(squaredDistance(u, w), distance - 1e-9);
+  }
+}
+
+TEST(ProjectOntoBudget, NoAdmittedPointIsNearer) {
+  std::mt19937_64 random(12);
+  std::normal_distribution<double> normal;
+  std::vector<Range> ranges = {{0, 15}, {-8, 7}, {-3, 12}, {-7, 7}, {-9, 0}};
+  for (int trial = 0; trial < 50; ++trial) {
+    std::vector<double> u(1 + random() % 12);
+    for (double &value : u)
+      value = 5 * normal(random) + (trial % 4 == 3 ? 4 : 0);
+    for (Range range : ranges)
+      for (Bound bound :
+           {Bound::A2Q, Bound::A2QPlus, Bound::Exact, Bound::Centred}) {
+        Budget budget = budgetOf(bound, 6 + trial % 4, range);
+        std::vector<double> v = u;
+        ASSERT_TRUE(projectOntoBudget(v, budget));
+        expectNearest(u, v, budget, random);
+      }
+  }
+}
+
+// Signed codes: 12 pos + 3 neg <= 127 and 3 pos + 12 neg <= 128. With much of
+// both signs both conditions bind, pos = 8.44 and neg = 8.56.
+TEST(ProjectOntoBudget, BothConditionsBind) {
+  Budget budget = budgetOf(Bound::Exact, 8, {-3, 12});
+  std::vector<double> u = {10, 9, -10, -9, 0.1};
+  ASSERT_TRUE(projectOntoBudget(u, budget));
+  double pos = (127 * 12 - 128 * 3) / 135.0, neg = (128 * 12 - 127 * 3) / 135.0;
+  EXPECT_NEAR(u[0], (pos + 1) / 2, 1e-12);
+  EXPECT_NEAR(u[1], (pos - 1) / 2, 1e-12);
+  EXPECT_NEAR(u[2], -(neg + 1) / 2, 1e-12);
+  EXPECT_NEAR(u[3], -(neg - 1) / 2, 1e-12);
+  EXPECT_EQ(u[4], 0);
 }
 
 } // namespace

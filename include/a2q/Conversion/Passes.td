@@ -13,6 +13,16 @@ include "mlir/Pass/PassBase.td"
 
 // Passes in alphabetical order.
 
+def ConvertA2QMacToArith : Pass<"convert-a2q-mac-to-arith"> {
+  let summary = "Lower a2q.mac to extensions, products and sums of vectors";
+  let description = [{
+    Exact for every reduction factor and every width, on any target. Adds wrap
+    in the accumulator's width; none is flagged `nsw`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def ConvertA2QToLinalg : Pass<"convert-a2q-to-linalg", "::mlir::ModuleOp"> {
   let summary = "Lower quantize and dequantize, and turn codes into integers";
   let description = [{
@@ -38,6 +48,52 @@ def ConvertA2QToLinalg : Pass<"convert-a2q-to-linalg", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
     "::mlir::tensor::TensorDialect"];
+}
+
+def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
+  let summary = "Lower accumulating ops to loops over a2q.mac";
+  let description = [{
+    Rewrites `a2q.matmul` and `a2q.conv_2d`, each together with the
+    `a2q.requantize` or `a2q.decode` that reads it, to loops over vectors of
+    plain integers that honour the accumulator type: each stage in a register of
+    its own, from its start, spilled into the next stage where its tile ends.
+    When an accumulator has several consumers the sums are written as plain
+    integers, and each consumer reads those. No accumulator type is left.
+
+    Preconditions:
+
+    - Accumulators are read by `a2q.requantize` and `a2q.decode` only.
+    - Filters of convolutions are constants. So that they can be packed.
+    - Accumulator types are true: the pass does not prove them again. A kernel
+      form that needs more than the type says is chosen only when the weights
+      prove it, and passed over with a remark otherwise.
+
+    Kernel forms, by the `isa` option:
+
+    | form        | accumulators | needs |
+    | ----------- | ------------ | ----- |
+    | `portable`  | the smallest of 8, 16, 32, 64 bits that holds the stage | nothing |
+
+    With `check`, accumulators are 64 bits wide and compared with the promise of
+    their stage after every addition (with `wrap`: when the tile ends), and
+    arguments with `a2q.range` on entry. A violation calls
+
+        void a2q_check_failed(const char *layer, int64_t channel, int64_t stage,
+                              int64_t value, int64_t lo, int64_t hi)
+
+    which does not return. Stage -1 reports an argument: `layer` is its name and
+    `channel` the number of the element.
+  }];
+  let options = [
+    Option<"isa", "isa", "std::string", /*default=*/"\"portable\"",
+           "Instructions of the target: portable, avx2, avx512bw, avx512vnni">,
+    Option<"check", "check", "bool", /*default=*/"false",
+           "Compare every accumulator with what its type promises">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::quant::QuantDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 #endif // A2Q_CONVERSION_PASSES_TD

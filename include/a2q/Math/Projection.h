@@ -1,4 +1,4 @@
-//===- Projection.h - Weights onto an accumulator's budget ------*- C++ -*-===//
+//===- Projection.h - Nearest real weights within a budget ------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
@@ -9,26 +9,29 @@
 #ifndef A2Q_MATH_PROJECTION_H
 #define A2Q_MATH_PROJECTION_H
 
-#include "a2q/Math/Bounds.h"
+#include "a2q/Math/Budget.h"
+#include "a2q/Math/Truncation.h"
 
 namespace a2q {
 
-/// Euclidean projection of `u` onto the l1 ball of this radius, in place
-/// (Duchi et al. 2008, figure 1), O(K log K). `radius` >= 0; `u` is finite.
-void projectOntoL1Ball(std::span<double> u, double radius);
+/// Euclidean projection of `u` onto the l1 ball of this radius, in place:
+/// `sign(u) * max(|u| - theta, 0)` with the theta that lands on the sphere
+/// (Duchi et al. 2008, "Efficient projections onto the l1-ball"). Expected
+/// O(K). `radius` >= 0 may be infinite. Returns false and leaves `u` alone when
+/// it has a NaN or an infinity, or when the radius is NaN or negative.
+bool projectOntoL1Ball(std::span<double> u, double radius);
 
-/// A2Q+ with EP-init (arXiv 2401.10432): subtract the mean,
-/// project with the A2Q+ radius, subtract the mean again and scale, truncate
-/// toward zero. `u` are the weights of one channel in units of their scale,
-/// finite. The result is clipped to `weightBits` (narrow range: 4 bits are
-/// [-7, 7]) and *checked*: pos and neg each fit their half of the budget,
-/// whatever float noise did.
+/// Euclidean projection of `u` onto all real vectors whose pos and neg are in
+/// the budget, in place, O(K) for l1 budgets and budgets that separate the
+/// signs. No mean is removed: the set is the true one. False as above.
 ///
-/// Why the mean twice: u = 40 and a hundred values of -0.4 sum to 0. At P = 8,
-/// N = 4 the radius is 16.9, and soft-thresholding leaves 16.9 of the 40 and
-/// none of the others: all of the budget on one side, 16 * 15 = 240 > 127.
-std::vector<int64_t> projectA2QPlus(std::span<const double> u, unsigned width,
-                                    Range range, unsigned weightBits);
+/// With two conditions that share the signs (signed codes, `exact`), the
+/// nearest point is a soft threshold a*p0 + b*p1 for positive and a*n0 + b*n1
+/// for negative values with multipliers a, b >= 0, and a multiplier is 0 where
+/// its condition has room. So it is found by cases: no condition binds, one of
+/// them does, or both do; then both are equations, which fix pos and neg, and
+/// each sign is projected onto its own.
+bool projectOntoBudget(std::span<double> u, const Budget &budget);
 
 } // namespace a2q
 

@@ -19,6 +19,16 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
       *this, "target-cpu",
       llvm::cl::desc("the processor to generate code for; the host by default"),
       llvm::cl::init("")};
+  Option<std::string> isa{
+      *this, "isa",
+      llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw, "
+                     "avx512vnni"),
+      llvm::cl::init("portable")};
+  Option<bool> checkAccumulators{
+      *this, "check-accumulators",
+      llvm::cl::desc("compare every accumulator with what its type promises; "
+                     "the program then calls a2q_check_failed"),
+      llvm::cl::init(false)};
   Option<std::string> prefix{
       *this, "prefix",
       llvm::cl::desc("what the names of the C functions begin with"),

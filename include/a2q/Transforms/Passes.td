@@ -13,6 +13,57 @@ include "mlir/Pass/PassBase.td"
 
 // Passes in alphabetical order.
 
+def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
+  let summary = "Change weights so that whole dot products fit a width";
+  let description = [{
+    Every channel whose products do not fit one accumulator of `width` bits, all
+    K of them from start 0, gets new weights from `method`. A channel that fits
+    keeps its weights. Afterwards each layer has the accumulator type
+    `!a2q.acc<width>`, without tiles or starts, and has been proven again from
+    the integers that are in the module: no method is trusted.
+
+    This changes what the model computes. `a2q-stage-accumulators` does not.
+
+    - Weights are constants behind `quant.scast`. Ops that share a constant are
+      given one each, since they may read different ranges.
+    - The scale of the weights stays.
+    - When the activations have a zero point z, the correction `-z * sum(q)` in
+      the bias of `a2q.requantize` follows the weights. Sums that are read by
+      anything else are refused then: what corrects them is not known.
+    - An initial value is in the proof, not in the budget.
+
+    Methods: `a2q-plus` (arXiv 2401.10432; the mean removed before and after the
+    projection, rounding toward zero).
+  }];
+  let options = [
+    Option<"width", "width", "unsigned", "16", "bits of the accumulator">,
+    Option<"method", "method", "std::string", "\"a2q-plus\"",
+           "which integers to choose">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::quant::QuantDialect"];
+}
+
+def A2QEmitCEntry : Pass<"a2q-emit-c-entry", "::mlir::ModuleOp"> {
+  let summary = "Give a lowered module the functions that C programs call";
+  let description = [{
+    On LLVM functions whose buffers are arguments:
+
+    ```c
+    size_t <prefix>_workspace_size(void);
+    int <prefix>_run(const void *const *inputs, void *const *outputs,
+                     void *workspace);
+    ```
+
+    The workspace may have any address: its size includes room to align it.
+    The program itself becomes internal. Inputs, outputs and workspace must not
+    overlap, and the program is told so.
+  }];
+  let options = [
+    Option<"prefix", "prefix", "std::string", "\"model\"",
+           "what the names of the functions begin with">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def A2QInferAccumulators : Pass<"a2q-infer-accumulators", "::mlir::ModuleOp"> {
   let summary = "Give each accumulator the narrowest width that is proven";
   let description = [{
@@ -171,6 +222,62 @@ def A2QPrepareEntry : Pass<"a2q-prepare-entry", "::mlir::ModuleOp"> {
     since they are the caller's, and their number is noted on the function.
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+}
+
+def A2QReportAccumulators : Pass<"a2q-report-accumulators", "::mlir::ModuleOp"> {
+  let summary = "Report the accumulators of a module";
+  let description = [{
+    For each accumulating op the width that each bound asks for, its accumulator
+    and spills, and figures per channel. Without `file` a remark per layer; with
+    it JSON as docs/report.schema.json says, written completely or not at all.
+    A layer's name is that of its location. The module stays as it is.
+  }];
+  let options = [
+    Option<"file", "file", "std::string", "\"\"",
+           "JSON file to write, ending in .json; - is standard output">];
+}
+
+def A2QStageAccumulators : Pass<"a2q-stage-accumulators", "::mlir::ModuleOp"> {
+  let summary = "Split accumulators into stages that fit narrow registers";
+  let description = [{
+    Each a2q op gets a schedule whose inner tiles are as long as the proof
+    allows for accumulators of `inner` bits, and an accumulator type with the
+    widths that were proven. The sums do not change, whatever the input. An op
+    whose whole dot product fits gets one stage.
+
+    A tile's accumulator begins at its centring start only where that saves
+    tiles. The order of terms in an op's schedule is kept.
+
+    A layer with a product that does not fit `inner` bits alone takes the next
+    wider of 8, 16, 32 and 64; a remark and the report say so.
+
+    - The weights are constants or activations, with ranges that
+      `a2q-infer-ranges` can prove.
+    - `granularity` puts tile ends on multiples of as many terms, which a kernel
+      that takes terms in groups needs (4 for byte quadruples).
+    - `linalg` and `tosa` ops cannot hold stages and stay as they are.
+  }];
+  let options = [
+    Option<"inner", "inner", "unsigned", "16",
+           "bits of the innermost accumulator">,
+    Option<"granularity", "granularity", "int64_t", "1",
+           "tile ends are multiples of this, but for the last">];
+}
+
+def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> {
+  let summary = "Prove every accumulator type of a module";
+  let description = [{
+    For every a2q op that accumulates: each physical accumulator of its schedule
+    (channel, stage, tile, lane), from its start, with the weights and ranges
+    that are in the module now, fits its stage of the type. A type with `wrap`
+    promises final values only; all others every partial sum in any order.
+
+    An accumulator that does not fit is an error, and so is one of which too
+    little is known.
+
+    - It reads no attribute that another pass left: it may be run alone, on any
+      module, and again after each transformation.
+  }];
 }
 
 def A2QVerifyLowered : Pass<"a2q-verify-lowered"> {

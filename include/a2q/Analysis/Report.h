@@ -1,0 +1,95 @@
+//===- Report.h - What is known of a module's accumulators ------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The report is made from the module alone: the integers of its weights, the
+// proven ranges of its activations, and the accumulators that its types and
+// schedules name. It is data first, and written in two forms: JSON for programs
+// (docs/report.schema.json is its schema) and a table of 80 columns for people.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_ANALYSIS_REPORT_H
+#define A2Q_ANALYSIS_REPORT_H
+
+#include "a2q/Analysis/Accumulators.h"
+
+namespace a2q {
+
+/// One accumulator of a layer's chain. `terms` is the most products in a tile,
+/// K for the outermost stage.
+struct StageReport {
+  unsigned width = 0;
+  int64_t terms = 0;
+  int64_t tiles = 1;
+};
+
+/// One accumulating op.
+struct LayerReport {
+  std::string name;
+  std::string op;
+  mlir::LocationAttr location;
+  int64_t reductionLength = 0;
+  /// Joined over all terms of all channels; padding is in it.
+  Range activations;
+  unsigned weightBits = 0;
+  /// The share of weights that are 0.
+  double sparsity = 0;
+  /// False for products of two activations: the norms are then those of no
+  /// weights, and `a2q` and `a2q-plus` say nothing.
+  bool constantWeights = true;
+  /// Whole K, without bias.
+  std::vector<ChannelBounds> channels;
+  /// What guarantees the ranges: "box".
+  std::string proof = "box";
+  /// The type as text.
+  std::string accumulator;
+  std::vector<StageReport> stages;
+  /// Widenings of an inner accumulator per output element.
+  int64_t spills = 0;
+  std::vector<std::string> notes;
+
+  /// What a bound asks for in the worst channel; nullopt where it says nothing.
+  std::optional<unsigned> width(Bound bound) const;
+  /// `exact` in the worst channel for codes shifted to signed.
+  unsigned zeroPointWidth() const;
+};
+
+struct Report {
+  /// The CPU that the program is compiled for; empty when there is none.
+  std::string target;
+  /// In program order.
+  std::vector<LayerReport> layers;
+};
+
+/// The name of a layer: that of its location (an importer keeps the model's
+/// node names there), else the op's name and its number among the layers.
+std::string layerName(mlir::Operation *op, int64_t index);
+
+/// Leaves a sentence for the report on the op. `pass` says who leaves it: a
+/// later note of the same pass replaces it, and an empty one removes it.
+void setNote(mlir::Operation *op, llvm::StringRef pass, llvm::StringRef note);
+
+/// Collects the report of all accumulating ops below `root`. An op whose
+/// integers are not known is an error at its location.
+mlir::FailureOr<Report> buildReport(mlir::Operation *root);
+
+/// Writes JSON: version 1, keys in a fixed order, layers in program order.
+void writeJSON(const Report &report, llvm::raw_ostream &os);
+
+/// Writes a table of 80 columns.
+void writeTable(const Report &report, llvm::raw_ostream &os);
+
+/// Writes the report to a file whose name ends in `.json`, or to standard
+/// output for `-`. The file appears complete or not at all. On failure `error`
+/// says why.
+mlir::LogicalResult writeReport(const Report &report, llvm::StringRef path,
+                                std::string &error);
+
+} // namespace a2q
+
+#endif // A2Q_ANALYSIS_REPORT_H

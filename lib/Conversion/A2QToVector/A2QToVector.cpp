@@ -1,0 +1,212 @@
+//===- A2QToVector.cpp - Accumulating ops to loops over a2q.mac -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowering.h"
+
+#include "a2q/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace a2q {
+#define GEN_PASS_DEF_CONVERTA2QTOVECTOR
+#include "a2q/Conversion/Passes.h.inc"
+} // namespace a2q
+
+using namespace mlir;
+using namespace a2q;
+
+//===----------------------------------------------------------------------===//
+// Shapes of results
+//===----------------------------------------------------------------------===//
+
+/// [positions][groups][channels] (batched: [batch][positions][channels]) in the
+/// shape of the op's result.
+static Value restoreShape(OpBuilder &b, const Layer &layer, Value kernel) {
+  Operation *op = layer.op;
+  Location loc = op->getLoc();
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  Type element = getElementTypeOrSelf(kernel.getType());
+  // To [rows, all channels].
+  SmallVector<ReassociationIndices> map = {{0}, {1, 2}};
+  if (layer.batched)
+    map = {{0, 1}, {2}};
+  Value flat = tensor::CollapseShapeOp::create(b, loc, kernel, map);
+  if (result.getRank() == 2)
+    return flat;
+  Value activations = layer.op.getActivations();
+  SmallVector<OpFoldResult> sizes;
+  ReassociationIndices rows;
+  for (int64_t d = 0; d < result.getRank(); ++d) {
+    if (!result.isDynamicDim(d))
+      sizes.push_back(b.getIndexAttr(result.getDimSize(d)));
+    else // Rows of the result are rows of the activations.
+      sizes.push_back(
+          tensor::DimOp::create(b, loc, activations, d).getResult());
+    if (d + 1 < result.getRank())
+      rows.push_back(d);
+  }
+  return tensor::ExpandShapeOp::create(
+      b, loc, result.clone(element), flat,
+      SmallVector<ReassociationIndices>{rows, {result.getRank() - 1}}, sizes);
+}
+
+//===----------------------------------------------------------------------===//
+// Consumers
+//===----------------------------------------------------------------------===//
+
+/// A consumer of sums that are written as plain integers, element by element.
+static FailureOr<Value> lowerUnfused(OpBuilder &b, const Layer &layer,
+                                     Operation *consumer, Value sums) {
+  SmallVector<Interval> intervals;
+  for (int64_t c = 0; c < layer.allChannels(); ++c)
+    intervals.push_back(layer.sums(c));
+  FailureOr<Epilogue> epilogue = Epilogue::getUnfused(consumer, intervals);
+  if (failed(epilogue))
+    return failure();
+  Location loc = consumer->getLoc();
+  auto type = cast<RankedTensorType>(sums.getType());
+  Value empty =
+      tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, sums),
+                              epilogue->getResultElementType());
+  int64_t rank = type.getRank();
+  AffineMap map = b.getMultiDimIdentityMap(rank);
+  SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
+    auto constants = [&](ArrayRef<Attribute> values, Type element) -> Value {
+      if (llvm::all_equal(values))
+        return arith::ConstantOp::create(b, loc, cast<TypedAttr>(values[0]));
+      auto type =
+          RankedTensorType::get({static_cast<int64_t>(values.size())}, element);
+      Value table = arith::ConstantOp::create(
+          b, loc, DenseElementsAttr::get(type, values));
+      Value channel = linalg::IndexOp::create(b, loc, rank - 1);
+      return tensor::ExtractOp::create(b, loc, table, channel);
+    };
+    epilogue->prepare(b, loc, constants);
+    linalg::YieldOp::create(b, loc, epilogue->apply(b, loc, args[0]));
+  };
+  return linalg::GenericOp::create(b, loc, empty.getType(), sums, empty,
+                                   {map, map}, loops, body)
+      .getResult(0);
+}
+
+/// Replaces the consumer by codes, or by integers as they are.
+static void replaceConsumer(RewriterBase &rewriter, Operation *consumer,
+                            Value result) {
+  if (isa<RequantizeOp>(consumer))
+    result = fromCodes(rewriter, result, consumer->getResult(0).getType());
+  rewriter.replaceOp(consumer, result);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+static LogicalResult lowerLayer(IRRewriter &rewriter,
+                                AccumulatingOpInterface op, Isa target,
+                                bool check) {
+  SmallVector<Operation *> consumers(op->getUsers());
+  for (Operation *consumer : consumers)
+    if (!isa<RequantizeOp, DecodeOp>(consumer)) {
+      InFlightDiagnostic diagnostic =
+          consumer->emitOpError("reads an accumulator, which only "
+                                "a2q.requantize and a2q.decode do");
+      diagnostic.attachNote(op->getLoc()) << "decode the sums first";
+      return failure();
+    }
+  FailureOr<Layer> layer = collectLayer(op);
+  if (failed(layer))
+    return failure();
+  Plan plan = planLayer(*layer, target, check);
+  Operation *fused = consumers.size() == 1 ? consumers[0] : nullptr;
+  FailureOr<Epilogue> epilogue = fused ? Epilogue::get(*layer, plan, fused)
+                                       : Epilogue::getPlain(*layer, plan);
+  if (failed(epilogue))
+    return failure();
+  rewriter.setInsertionPoint(op);
+  Value activations = gatherActivations(rewriter, *layer, plan);
+  Value weights = packWeights(rewriter, *layer, plan);
+  Value result =
+      emitKernel(rewriter, *layer, plan, activations, weights, *epilogue);
+  result = restoreShape(rewriter, *layer, result);
+  if (fused) {
+    replaceConsumer(rewriter, fused, result);
+  } else {
+    for (Operation *consumer : consumers) {
+      FailureOr<Value> own = lowerUnfused(rewriter, *layer, consumer, result);
+      if (failed(own))
+        return failure();
+      replaceConsumer(rewriter, consumer, *own);
+    }
+  }
+  rewriter.eraseOp(op);
+  return success();
+}
+
+/// Nothing after this pass knows accumulators.
+static LogicalResult verifyNoAccumulators(ModuleOp module) {
+  auto isAccumulator = [](Type type) {
+    bool found = false;
+    type.walk([&](AccumulatorType) { found = true; });
+    return found;
+  };
+  WalkResult result = module.walk([&](Operation *op) {
+    bool found = llvm::any_of(op->getResultTypes(), isAccumulator);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        found |= llvm::any_of(block.getArgumentTypes(), isAccumulator);
+    if (auto function = dyn_cast<func::FuncOp>(op))
+      found |= isAccumulator(function.getFunctionType());
+    if (!found)
+      return WalkResult::advance();
+    InFlightDiagnostic diagnostic =
+        op->emitOpError("has an accumulator that is not the direct result of "
+                        "a2q.matmul or a2q.conv_2d");
+    diagnostic.attachNote() << "decode or requantize accumulators where they "
+                               "are computed";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+namespace {
+struct ConvertA2QToVector
+    : a2q::impl::ConvertA2QToVectorBase<ConvertA2QToVector> {
+  using ConvertA2QToVectorBase::ConvertA2QToVectorBase;
+
+  void runOnOperation() override {
+    std::optional<Isa> target = parseIsa(this->isa);
+    if (!target) {
+      getOperation().emitError()
+          << "unknown isa '" << isa.getValue()
+          << "', expected portable, avx2, avx512bw or avx512vnni";
+      return signalPassFailure();
+    }
+    SmallVector<AccumulatingOpInterface> ops;
+    getOperation().walk([&](AccumulatingOpInterface op) {
+      if (isa_and_nonnull<A2QDialect>(op->getDialect()))
+        ops.push_back(op);
+    });
+    IRRewriter rewriter(&getContext());
+    for (AccumulatingOpInterface op : ops)
+      if (failed(lowerLayer(rewriter, op, *target, check)))
+        return signalPassFailure();
+    if (failed(verifyNoAccumulators(getOperation())))
+      return signalPassFailure();
+    if (check)
+      getOperation().walk(
+          [](func::FuncOp function) { emitArgumentChecks(function); });
+  }
+};
+} // namespace

@@ -1,0 +1,528 @@
+//===- Kernel.cpp - Loops over positions, tiles and steps -------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The loops, outermost first: groups, blocks of channels, positions (several at
+// a time share each load of weights), then for each stage the tiles in the
+// current tile of the stage outside it, and the steps of an innermost tile. An
+// accumulator begins at its start where its tile begins and is added, sign-
+// extended, to the accumulator of the next stage where its tile ends.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowering.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace a2q;
+
+namespace {
+/// An index that may be known: tiles of a stage with one tile are.
+struct Index {
+  Value value;
+  std::optional<int64_t> known;
+};
+
+class Kernel {
+public:
+  Kernel(OpBuilder &b, const Layer &layer, const Plan &plan, Value activations,
+         Value weights, Epilogue &epilogue)
+      : b(b), loc(layer.op.getLoc()), layer(layer), plan(plan),
+        activations(activations), weights(weights), epilogue(epilogue),
+        lanes(plan.lanes()) {}
+
+  Value emit();
+
+private:
+  Value number(int64_t value) {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  }
+  Index index(int64_t value) { return {number(value), value}; }
+  VectorType vectorOf(unsigned bits, int64_t count) {
+    return VectorType::get({count}, b.getIntegerType(bits));
+  }
+  unsigned bits(size_t stage) const { return plan.stageBits[stage]; }
+  size_t stages() const { return plan.stageBits.size(); }
+
+  Value emitBlocks(Value out);
+  Value emitPositions(Value out);
+  Value emitPositionBlock(Value out, Value position, int64_t count);
+  Value store(Value out, Value position, Value result);
+
+  Value channelTable(ArrayRef<Attribute> values, Type element);
+  Index bound(size_t stage, Index tile);
+  SmallVector<Value> starts(size_t stage, Index tile);
+  Value initialValue(unsigned width);
+  /// Whether two lanes of an output are neighbours in one register; otherwise
+  /// each lane has a register of its own.
+  bool interleaved(size_t stage) const {
+    return plan.form == KernelForm::Pmaddubsw && stage == 0;
+  }
+  SmallVector<Value> emitTile(size_t stage, Index tile);
+  SmallVector<Value> emitSteps(Index tile);
+  SmallVector<Value> step(Value index, ValueRange accumulators);
+  Value loadActivations(Value position, Value step, int64_t product);
+  Value spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer);
+  Value addLanes(ArrayRef<Value> lanesOfOutput);
+  void check(size_t stage, Value accumulator);
+
+  OpBuilder &b;
+  Location loc;
+  const Layer &layer;
+  const Plan &plan;
+  Value activations, weights;
+  Epilogue &epilogue;
+  int64_t lanes;
+
+  // Where the emission stands.
+  Value group, block;
+  int64_t validChannels = 0;
+  SmallVector<Value> positions;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// A loop with carried values; none at all when it runs once.
+static SmallVector<Value>
+emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
+        ArrayRef<Value> carried,
+        function_ref<SmallVector<Value>(Index, ValueRange)> body) {
+  if (lo.known && hi.known) {
+    if (*lo.known >= *hi.known)
+      return SmallVector<Value>(carried);
+    if (*lo.known + step >= *hi.known)
+      return body(lo, carried);
+  }
+  auto loop =
+      scf::ForOp::create(b, loc, lo.value, hi.value,
+                         arith::ConstantIndexOp::create(b, loc, step), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> results =
+      body({loop.getInductionVar(), std::nullopt}, loop.getRegionIterArgs());
+  scf::YieldOp::create(b, loc, results);
+  return SmallVector<Value>(loop.getResults());
+}
+
+Value Kernel::emit() {
+  OpFoldResult count =
+      tensor::getMixedSize(b, loc, activations, layer.batched ? 1 : 0);
+  OpFoldResult outer =
+      tensor::getMixedSize(b, loc, activations, layer.batched ? 0 : 1);
+  SmallVector<OpFoldResult> sizes = {count, outer,
+                                     b.getIndexAttr(layer.channels)};
+  if (layer.batched)
+    std::swap(sizes[0], sizes[1]);
+  Value out =
+      tensor::EmptyOp::create(b, loc, sizes, epilogue.getResultElementType());
+  auto toIndex = [&](OpFoldResult size) {
+    return Index{getValueOrCreateConstantIndexOp(b, loc, size),
+                 getConstantIntValue(size)};
+  };
+  return emitFor(b, loc, index(0), toIndex(outer), 1, out,
+                 [&](Index g, ValueRange carried) -> SmallVector<Value> {
+                   group = g.value;
+                   return {emitBlocks(carried[0])};
+                 })[0];
+}
+
+Value Kernel::emitBlocks(Value out) {
+  int64_t whole = layer.channels / plan.block;
+  validChannels = plan.block;
+  out = emitFor(b, loc, index(0), index(whole), 1, out,
+                [&](Index i, ValueRange carried) -> SmallVector<Value> {
+                  block = i.value;
+                  return {emitPositions(carried[0])};
+                })[0];
+  validChannels = layer.channels % plan.block;
+  if (validChannels == 0)
+    return out;
+  block = number(whole);
+  return emitPositions(out);
+}
+
+Value Kernel::emitPositions(Value out) {
+  epilogue.prepare(b, loc, [&](ArrayRef<Attribute> values, Type element) {
+    return channelTable(values, element);
+  });
+  OpFoldResult size =
+      tensor::getMixedSize(b, loc, activations, layer.batched ? 1 : 0);
+  std::optional<int64_t> known = getConstantIntValue(size);
+  Value count = getValueOrCreateConstantIndexOp(b, loc, size);
+  int64_t several = plan.positions;
+  Index whole = {count, known};
+  if (known) {
+    whole = index(*known / several * several);
+  } else if (several > 1) {
+    Value rest = arith::RemUIOp::create(b, loc, count, number(several));
+    whole = {arith::SubIOp::create(b, loc, count, rest), std::nullopt};
+  }
+  auto loop = [&](Index lo, Index hi, int64_t step) {
+    out = emitFor(b, loc, lo, hi, step, out,
+                  [&](Index p, ValueRange carried) -> SmallVector<Value> {
+                    return {emitPositionBlock(carried[0], p.value, step)};
+                  })[0];
+  };
+  loop(index(0), whole, several);
+  if (several > 1)
+    loop(whole, {count, known}, 1);
+  return out;
+}
+
+Value Kernel::emitPositionBlock(Value out, Value position, int64_t count) {
+  positions.clear();
+  for (int64_t r = 0; r < count; ++r)
+    positions.push_back(
+        r == 0 ? position : arith::AddIOp::create(b, loc, position, number(r)));
+  SmallVector<Value> sums = emitTile(stages() - 1, index(0));
+  size_t perPosition = sums.size() / count;
+  for (int64_t r = 0; r < count; ++r) {
+    Value sum = addLanes(ArrayRef(sums).slice(r * perPosition, perPosition));
+    out = store(out, positions[r], epilogue.apply(b, loc, sum));
+  }
+  return out;
+}
+
+Value Kernel::store(Value out, Value position, Value result) {
+  if (validChannels != plan.block)
+    result = vector::ExtractStridedSliceOp::create(
+        b, loc, result, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{validChannels},
+        ArrayRef<int64_t>{1});
+  Value channel = arith::MulIOp::create(b, loc, block, number(plan.block));
+  SmallVector<Value> indices = {position, group, channel};
+  if (layer.batched)
+    std::swap(indices[0], indices[1]);
+  return vector::TransferWriteOp::create(b, loc, result, out, indices,
+                                         ArrayRef<bool>{true})
+      .getResult();
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// Whether all values are one.
+static bool isSplat(ArrayRef<Attribute> values) {
+  return llvm::all_equal(values);
+}
+
+/// Reads `row` elements of a constant [..., row] at `indices`.
+static Value readRow(OpBuilder &b, Location loc, Value table,
+                     SmallVector<Value> indices, VectorType type) {
+  indices.push_back(arith::ConstantIndexOp::create(b, loc, 0));
+  Value padding =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+  return vector::TransferReadOp::create(
+      b, loc, type, table, indices, padding,
+      AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
+      ArrayRef<bool>{true});
+}
+
+/// Per-channel constants of the current block; one value stands for all.
+Value Kernel::channelTable(ArrayRef<Attribute> values, Type element) {
+  auto type = VectorType::get({plan.block}, element);
+  if (isSplat(values))
+    return arith::ConstantOp::create(b, loc,
+                                     DenseElementsAttr::get(type, values[0]));
+  int64_t blocks = llvm::divideCeil(layer.channels, plan.block);
+  auto tableType =
+      RankedTensorType::get({layer.groups, blocks, plan.block}, element);
+  SmallVector<Attribute> padded(tableType.getNumElements(),
+                                b.getZeroAttr(element));
+  for (int64_t c = 0; c < layer.allChannels(); ++c)
+    padded[c / layer.channels * blocks * plan.block + c % layer.channels] =
+        values[c];
+  Value table = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(tableType, padded));
+  return readRow(b, loc, table, {layer.batched ? number(0) : group, block},
+                 type);
+}
+
+/// bounds[stage][tile]: computed where tiles are equal (the last may be
+/// shorter), else read from a table.
+Index Kernel::bound(size_t stage, Index tile) {
+  ArrayRef<int64_t> bounds = plan.bounds[stage];
+  if (tile.known)
+    return index(bounds[*tile.known]);
+  int64_t size = bounds[1], last = bounds.back();
+  bool equal = true;
+  for (auto [i, value] : llvm::enumerate(bounds))
+    equal &= value == std::min<int64_t>(i * size, last);
+  if (equal) {
+    Value value = arith::MulIOp::create(b, loc, tile.value, number(size));
+    if (last % size)
+      value = arith::MinUIOp::create(b, loc, value, number(last));
+    return {value, std::nullopt};
+  }
+  auto type = RankedTensorType::get({static_cast<int64_t>(bounds.size())},
+                                    b.getI64Type());
+  Value table =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, bounds));
+  Value entry = tensor::ExtractOp::create(b, loc, table, tile.value);
+  return {arith::IndexCastOp::create(b, loc, b.getIndexType(), entry),
+          std::nullopt};
+}
+
+/// What the accumulators of a tile begin with, one vector per lane register.
+SmallVector<Value> Kernel::starts(size_t stage, Index tile) {
+  const StageSchedule &schedule = plan.schedule.stages[stage];
+  unsigned width = bits(stage);
+  bool paired = interleaved(stage);
+  int64_t registers = paired ? 1 : schedule.lanes;
+  int64_t row = paired ? 2 * plan.block : plan.block;
+  VectorType type = vectorOf(width, row);
+  if (llvm::all_of(schedule.starts, [](int64_t s) { return s == 0; })) {
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+    return SmallVector<Value>(registers, zero);
+  }
+  int64_t blocks = llvm::divideCeil(layer.channels, plan.block);
+  auto tableType = RankedTensorType::get(
+      {layer.groups, blocks, schedule.tiles(), registers, row},
+      type.getElementType());
+  SmallVector<APInt> values(tableType.getNumElements(), APInt(width, 0));
+  for (int64_t c = 0; c < layer.allChannels(); ++c) {
+    int64_t within = c % layer.channels;
+    int64_t first = (c / layer.channels * blocks + within / plan.block) *
+                    schedule.tiles() * registers * row;
+    for (int64_t t = 0; t < schedule.tiles(); ++t)
+      for (int64_t l = 0; l < schedule.lanes; ++l) {
+        int64_t place = paired ? within % plan.block * 2 + l
+                               : l * row + within % plan.block;
+        values[first + t * registers * row + place] =
+            APInt(width, schedule.start(c, t, l), /*isSigned=*/true,
+                  /*implicitTrunc=*/true);
+      }
+  }
+  if (llvm::all_equal(values)) {
+    Value splat = arith::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(type, values[0]));
+    return SmallVector<Value>(registers, splat);
+  }
+  Value table = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(tableType, values));
+  SmallVector<Value> result;
+  for (int64_t r = 0; r < registers; ++r)
+    result.push_back(readRow(
+        b, loc, table,
+        {layer.batched ? number(0) : group, block, tile.value, number(r)},
+        type));
+  return result;
+}
+
+/// The initial value of the block's channels in integers of `target` bits; null
+/// if there is none.
+Value Kernel::initialValue(unsigned target) {
+  Value initial = layer.op.getInitialValue();
+  if (!initial)
+    return {};
+  unsigned width =
+      cast<RankedTensorType>(initial.getType()).getElementTypeBitWidth();
+  Value channel = arith::AddIOp::create(
+      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
+      layer.batched
+          ? number(0)
+          : arith::MulIOp::create(b, loc, group, number(layer.channels))
+                .getResult());
+  Value padding =
+      arith::ConstantIntOp::create(b, loc, b.getIntegerType(width), 0);
+  // A block that is not full reads channels of the next group, or padding
+  // beyond the last: nobody stores what becomes of them.
+  Value vector = vector::TransferReadOp::create(
+      b, loc, vectorOf(width, plan.block), initial, channel, padding,
+      b.getMultiDimIdentityMap(1), ArrayRef<bool>{validChannels == plan.block});
+  VectorType type = vectorOf(target, plan.block);
+  if (width < type.getElementTypeBitWidth())
+    return arith::ExtSIOp::create(b, loc, type, vector);
+  if (width > type.getElementTypeBitWidth())
+    return arith::TruncIOp::create(b, loc, type, vector);
+  return vector;
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+/// Accumulators of a stage at the end of a tile: [positions][registers].
+SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
+  SmallVector<Value> first = starts(stage, tile);
+  if (stage + 1 == stages())
+    if (!interleaved(stage))
+      if (Value initial = initialValue(bits(stage)))
+        first[0] = arith::AddIOp::create(b, loc, first[0], initial);
+  SmallVector<Value> accumulators;
+  for (size_t r = 0; r < positions.size(); ++r)
+    llvm::append_range(accumulators, first);
+  if (plan.check && !layer.type.getWrap())
+    for (Value accumulator : first)
+      check(stage, accumulator);
+  Index lo = bound(stage, tile);
+  Index hi =
+      tile.known
+          ? bound(stage, index(*tile.known + 1))
+          : bound(stage, {arith::AddIOp::create(b, loc, tile.value, number(1)),
+                          std::nullopt});
+  auto body = [&](Index i, ValueRange carried) -> SmallVector<Value> {
+    if (stage == 0)
+      return step(i.value, carried);
+    SmallVector<Value> inner = emitTile(stage - 1, i);
+    size_t perPosition = inner.size() / positions.size();
+    SmallVector<Value> outer;
+    for (size_t r = 0; r < positions.size(); ++r) {
+      outer.push_back(spill(stage,
+                            ArrayRef(inner).slice(r * perPosition, perPosition),
+                            carried[r]));
+      if (plan.check && !layer.type.getWrap())
+        check(stage, outer.back());
+    }
+    return outer;
+  };
+  accumulators = emitFor(b, loc, lo, hi, 1, accumulators, body);
+  if (plan.check && layer.type.getWrap())
+    for (Value accumulator : accumulators)
+      check(stage, accumulator);
+  return accumulators;
+}
+
+/// One step: `chunk` products into the accumulators of every position.
+SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
+  unsigned weightBits =
+      cast<RankedTensorType>(weights.getType()).getElementTypeBitWidth();
+  SmallVector<Value> row = {group, block, index};
+  bool lhsUnsigned = !layer.activations.isSigned();
+  bool rhsUnsigned = !layer.weights.isSigned();
+  SmallVector<Value> results(accumulators);
+  size_t registers = accumulators.size() / positions.size();
+  Value place = plan.chunk == 1
+                    ? index
+                    : arith::MulIOp::create(b, loc, index, number(plan.chunk))
+                          .getResult();
+  if (plan.form == KernelForm::Portable) {
+    Value zero = number(0);
+    for (int64_t j = 0; j < plan.chunk; ++j) {
+      SmallVector<Value> indices = row;
+      indices.push_back(j ? number(j * plan.block) : zero);
+      Value rhs = vector::TransferReadOp::create(
+          b, loc, vectorOf(weightBits, plan.block), weights, indices,
+          arith::ConstantIntOp::create(b, loc, b.getIntegerType(weightBits), 0),
+          AffineMap::getMinorIdentityMap(4, 1, b.getContext()),
+          ArrayRef<bool>{true});
+      for (auto [r, position] : llvm::enumerate(positions)) {
+        Value lhs = loadActivations(position, place, j);
+        Value &acc = results[r * registers + j / 2 % lanes];
+        acc = MacOp::create(b, loc, acc.getType(), acc, lhs, rhs, lhsUnsigned,
+                            rhsUnsigned, /*pair_exact=*/false,
+                            /*lhs_range=*/DenseI64ArrayAttr());
+        if (plan.check && !layer.type.getWrap())
+          check(0, acc);
+      }
+    }
+    return results;
+  }
+  Value rhs = readRow(b, loc, weights, row,
+                      vectorOf(weightBits, plan.block * plan.chunk));
+  bool pairExact = plan.form == KernelForm::Pmaddubsw;
+  a2q::Range codes = codeRange(layer.activations);
+  auto range = pairExact ? b.getDenseI64ArrayAttr({codes.lo, codes.hi})
+                         : DenseI64ArrayAttr();
+  for (auto [r, position] : llvm::enumerate(positions)) {
+    Value lhs = loadActivations(position, place, 0);
+    results[r] = MacOp::create(b, loc, results[r].getType(), results[r], lhs,
+                               rhs, lhsUnsigned, rhsUnsigned, pairExact, range);
+  }
+  return results;
+}
+
+/// The activations of a step for every channel of the block: one code, or the
+/// `chunk` codes of the step side by side.
+Value Kernel::loadActivations(Value position, Value place, int64_t product) {
+  auto element = cast<IntegerType>(
+      cast<RankedTensorType>(activations.getType()).getElementType());
+  if (product)
+    place = arith::AddIOp::create(b, loc, place, number(product));
+  SmallVector<Value> indices = {position, group, place};
+  if (layer.batched)
+    std::swap(indices[0], indices[1]);
+  if (plan.form == KernelForm::Portable) {
+    Value code = tensor::ExtractOp::create(b, loc, activations, indices);
+    return vector::BroadcastOp::create(
+        b, loc, VectorType::get({plan.block}, element), code);
+  }
+  Value codes = vector::TransferReadOp::create(
+      b, loc, VectorType::get({plan.chunk}, element), activations, indices,
+      arith::ConstantIntOp::create(b, loc, element, 0),
+      AffineMap::getMinorIdentityMap(3, 1, b.getContext()),
+      ArrayRef<bool>{true});
+  unsigned stepBits = plan.chunk * element.getWidth();
+  Value word = vector::BitCastOp::create(b, loc, vectorOf(stepBits, 1), codes);
+  Value all = vector::BroadcastOp::create(
+      b, loc, vectorOf(stepBits, plan.block),
+      vector::ExtractOp::create(b, loc, word, ArrayRef<int64_t>{0}));
+  return vector::BitCastOp::create(
+      b, loc, VectorType::get({plan.block * plan.chunk}, element), all);
+}
+
+/// Adds the lanes of a tile that ended to the accumulator of the next stage.
+Value Kernel::spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer) {
+  auto type = cast<VectorType>(outer.getType());
+  if (plan.form == KernelForm::Pmaddubsw && stage == 1) {
+    Value ones = arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(cast<VectorType>(lanesOfOutput[0].getType()),
+                               b.getI16IntegerAttr(1)));
+    return MacOp::create(b, loc, type, outer, lanesOfOutput[0], ones,
+                         /*lhs_unsigned=*/false, /*rhs_unsigned=*/false,
+                         /*pair_exact=*/false, DenseI64ArrayAttr());
+  }
+  for (Value lane : lanesOfOutput) {
+    if (lane.getType() != type)
+      lane = arith::ExtSIOp::create(b, loc, type, lane);
+    outer = arith::AddIOp::create(b, loc, outer, lane);
+  }
+  return outer;
+}
+
+/// The sum of the lanes of the outermost stage, in a type that holds it.
+Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput) {
+  if (plan.form == KernelForm::Pmaddubsw && stages() == 1) {
+    Value outer = initialValue(32);
+    if (!outer)
+      outer = arith::ConstantOp::create(
+          b, loc, b.getZeroAttr(vectorOf(32, plan.block)));
+    return spill(1, lanesOfOutput, outer);
+  }
+  if (lanesOfOutput.size() == 1)
+    return lanesOfOutput[0];
+  unsigned width = std::max<unsigned>(32, 2 * bits(stages() - 1));
+  VectorType type = vectorOf(std::min(width, 64u), plan.block);
+  return spill(stages(), lanesOfOutput,
+               arith::ConstantOp::create(b, loc, b.getZeroAttr(type)));
+}
+
+void Kernel::check(size_t stage, Value accumulator) {
+  Value channel = arith::AddIOp::create(
+      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
+      layer.batched
+          ? number(0)
+          : arith::MulIOp::create(b, loc, group, number(layer.channels))
+                .getResult());
+  emitCheck(b, loc, accumulator,
+            {channel, static_cast<int64_t>(stage),
+             signedInterval(layer.type.getStages()[stage].width)});
+}
+
+Value a2q::emitKernel(OpBuilder &builder, const Layer &layer, const Plan &plan,
+                      Value activations, Value weights, Epilogue &epilogue) {
+  return Kernel(builder, layer, plan, activations, weights, epilogue).emit();
+}

@@ -1,0 +1,207 @@
+//===- Lowering.h - Parts of the lowering of accumulating ops ---*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One path from an accumulating op to loops over vectors, in four parts:
+//
+//   plan      which kernel form, what each step of its reduction loop takes,
+//             and where each stage lives                          (Plan.cpp)
+//   gather    activations as [positions][groups][K'], in the order in which
+//             the kernel reads them                               (Gather.cpp)
+//   pack      weights as [groups][blocks][steps][block * chunk]   (Pack.cpp)
+//   kernel    loops over positions, channel blocks, tiles of each stage and
+//             steps; `a2q.mac` in the middle                      (Kernel.cpp)
+//   epilogue  sums to codes or to plain integers, in registers (Epilogue.cpp)
+//
+// A *step* takes `chunk` products of each output channel. K' is K with each
+// innermost tile padded to whole steps; the padding has weight 0, so it may
+// read any activation.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_LIB_CONVERSION_A2QTOVECTOR_LOWERING_H
+#define A2Q_LIB_CONVERSION_A2QTOVECTOR_LOWERING_H
+
+#include "a2q/IR/A2QOps.h"
+#include "a2q/IR/QuantTypes.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Builders.h"
+
+#include <functional>
+#include <optional>
+
+namespace a2q {
+
+//===----------------------------------------------------------------------===//
+// Layer and plan
+//===----------------------------------------------------------------------===//
+
+/// What the kernels need to know of one accumulating op.
+struct Layer {
+  /// A handle; its accessors are not const.
+  mutable AccumulatingOpInterface op;
+  /// Groups of a convolution. The batch of a product of two activations is
+  /// walked as groups too, then `batched` is set and `groups` is 1: all share
+  /// the per-channel constants.
+  int64_t groups = 1;
+  bool batched = false;
+  int64_t channels = 0; ///< of one group
+  int64_t length = 0;   ///< K
+  mlir::quant::QuantizedType activations, weights;
+  AccumulatorType type;
+  Schedule schedule;
+  /// Row-major [groups * channels][K] in default order; absent: not constant.
+  std::optional<llvm::SmallVector<int64_t>> weightCodes;
+  /// Value that the outermost accumulator of each channel can begin with.
+  std::vector<Range> initial;
+
+  int64_t allChannels() const { return groups * channels; }
+  /// The dot products in the order of the schedule; constant weights only.
+  AccumulationProblem problem() const;
+  /// Interval of the sums of a channel, from codes and from the type.
+  Interval sums(int64_t channel) const;
+};
+
+/// Collects a layer; a diagnostic on failure.
+mlir::FailureOr<Layer> collectLayer(AccumulatingOpInterface op);
+
+/// The instruction in the middle of the kernel.
+enum class KernelForm {
+  Portable,  ///< one product per step and lane, accumulators of any width
+  Pmaddubsw, ///< u8 x s8 pairs into 16-bit lanes, two lanes per output
+  Pmaddwd,   ///< 16-bit pairs into 32-bit lanes
+  Vpdpbusd   ///< u8 x s8 quadruples into 32-bit lanes
+};
+llvm::StringRef stringify(KernelForm form);
+
+/// What the target offers, widest first.
+enum class Isa { Portable, Avx2, Avx512bw, Avx512vnni };
+std::optional<Isa> parseIsa(llvm::StringRef name);
+
+struct Plan {
+  KernelForm form = KernelForm::Portable;
+  int64_t chunk = 1;     ///< products of one output in a step
+  int64_t block = 16;    ///< output channels in a vector
+  int64_t positions = 4; ///< positions that share a load of the weights
+  bool check = false;    ///< compare every accumulator with its promise
+  /// Bits of the machine integer of each stage.
+  llvm::SmallVector<unsigned> stageBits;
+  /// Tiles in products as in the layer; lanes and starts as the kernel has
+  /// them.
+  Schedule schedule;
+  /// Default-order term read at each place of K', or -1 for padding.
+  llvm::SmallVector<int64_t> terms;
+  /// bounds[0][t]: first step of innermost tile t; bounds[s][t]: first tile of
+  /// stage s - 1 in tile t of stage s. One entry more than tiles.
+  llvm::SmallVector<llvm::SmallVector<int64_t>> bounds;
+
+  int64_t steps() const { return terms.size() / chunk; }
+  int64_t lanes() const { return schedule.stages.front().lanes; }
+};
+
+/// Chooses the form for the layer. Forms that a proof does not license are
+/// passed over with a remark on the op.
+Plan planLayer(const Layer &layer, Isa isa, bool check);
+
+//===----------------------------------------------------------------------===//
+// Data
+//===----------------------------------------------------------------------===//
+
+/// Bits of the machine integer that holds a code: 8, 16 or 32.
+unsigned codeBits(mlir::quant::QuantizedType type);
+
+/// The codes of a quantized tensor as machine integers, and back.
+mlir::Value toCodes(mlir::OpBuilder &builder, mlir::Value quantized);
+mlir::Value fromCodes(mlir::OpBuilder &builder, mlir::Value codes,
+                      mlir::Type quantized);
+
+/// Activations as [positions][groups][K'] ([batch][positions][K'] if batched).
+mlir::Value gatherActivations(mlir::OpBuilder &builder, const Layer &layer,
+                              const Plan &plan);
+
+/// Weights as [groups][blocks][steps][block * chunk], product j of channel c of
+/// the block at `placeInStep`.
+mlir::Value packWeights(mlir::OpBuilder &builder, const Layer &layer,
+                        const Plan &plan);
+/// Where a step's vector of weights holds product j of channel c.
+int64_t placeInStep(const Plan &plan, int64_t channel, int64_t product);
+
+//===----------------------------------------------------------------------===//
+// Epilogue
+//===----------------------------------------------------------------------===//
+
+/// Gives per-channel constants (one element, or one per channel) the shape of
+/// the sums that they meet: a vector in a kernel, a scalar elsewhere.
+using ChannelConstants = std::function<mlir::Value(
+    llvm::ArrayRef<mlir::Attribute> values, mlir::Type elementType)>;
+
+/// From the outermost accumulator to what the consumer wants. `prepare` creates
+/// the constants, once; `apply` the arithmetic, per vector of sums.
+class Epilogue {
+public:
+  /// `consumer` is a2q.requantize or a2q.decode.
+  static mlir::FailureOr<Epilogue> get(const Layer &layer, const Plan &plan,
+                                       mlir::Operation *consumer);
+  /// Plain sums of `bits` bits, for consumers that are not fused.
+  static mlir::FailureOr<Epilogue> getPlain(const Layer &layer,
+                                            const Plan &plan);
+  /// For sums that are materialized already as integers.
+  static mlir::FailureOr<Epilogue> getUnfused(mlir::Operation *consumer,
+                                              llvm::ArrayRef<Interval> sums);
+
+  /// Element type of what `apply` returns.
+  mlir::Type getResultElementType() const { return resultType; }
+  void prepare(mlir::OpBuilder &builder, mlir::Location loc,
+               const ChannelConstants &constants);
+  mlir::Value apply(mlir::OpBuilder &builder, mlir::Location loc,
+                    mlir::Value accumulator) const;
+
+private:
+  mlir::LogicalResult init(mlir::Operation *consumer,
+                           llvm::ArrayRef<Interval> sums,
+                           llvm::ArrayRef<Wide> startSums, mlir::Location loc);
+  mlir::Value requantizeFloat(mlir::OpBuilder &builder, mlir::Location loc,
+                              mlir::Value sum) const;
+  mlir::Value requantizeFixed(mlir::OpBuilder &builder, mlir::Location loc,
+                              mlir::Value sum) const;
+
+  mutable RequantizeOp requantize; ///< null: plain integers
+  mlir::IntegerType sumType;
+  mlir::IntegerType resultType;
+  llvm::SmallVector<int64_t> offsets; ///< bias - starts, per channel
+  bool hasOffsets = false;
+  mlir::Value offset, multiplier, shift, half, mask, adjust;
+};
+
+/// The sums as plain integers: the element type that holds them all.
+mlir::IntegerType plainSumType(const Layer &layer);
+
+//===----------------------------------------------------------------------===//
+// Kernel
+//===----------------------------------------------------------------------===//
+
+/// Emits the loops; returns [positions][groups][channels] (batched: [batch]
+/// [positions][channels]) of the epilogue's element type.
+mlir::Value emitKernel(mlir::OpBuilder &builder, const Layer &layer,
+                       const Plan &plan, mlir::Value activations,
+                       mlir::Value weights, Epilogue &epilogue);
+
+/// Emits, when one of `violations` (i1 scalar or vector) is set, the call that
+/// reports the first one.
+struct CheckSite {
+  mlir::Value channel; ///< index of the vector's first channel
+  int64_t stage = 0;
+  Interval promise;
+};
+void emitCheck(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value values,
+               const CheckSite &site);
+/// Checks arguments that carry `a2q.range` on entry to the function.
+void emitArgumentChecks(mlir::Operation *function);
+
+} // namespace a2q
+
+#endif // A2Q_LIB_CONVERSION_A2QTOVECTOR_LOWERING_H

@@ -1,0 +1,195 @@
+//===- Plan.cpp - Which kernel computes a layer -----------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowering.h"
+
+#include "a2q/Math/Centring.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace a2q;
+
+//===----------------------------------------------------------------------===//
+// Layer
+//===----------------------------------------------------------------------===//
+
+AccumulationProblem Layer::problem() const {
+  AccumulationProblem result;
+  result.channels = allChannels();
+  result.length = length;
+  result.groups = groups;
+  result.weights.assign(weightCodes->begin(), weightCodes->end());
+  result.ranges = {codeRange(activations)};
+  result.initial = initial;
+  return reorder(result, schedule.order);
+}
+
+Interval Layer::sums(int64_t channel) const {
+  a2q::Range codes = codeRange(activations);
+  Interval byCodes;
+  if (weightCodes) {
+    ArrayRef<int64_t> row =
+        ArrayRef(*weightCodes).slice(channel * length, length);
+    byCodes = finalInterval({row, {&codes, 1}});
+  } else {
+    Interval term = product(codeRange(weights), codes);
+    byCodes = {term.lo * length, term.hi * length};
+  }
+  if (!initial.empty())
+    byCodes = byCodes + Interval{initial[channel].lo, initial[channel].hi};
+  Interval byType = signedInterval(type.getWidth());
+  int64_t lanes = schedule.stages.back().lanes;
+  byType = Interval{byType.lo * lanes, byType.hi * lanes} +
+           -schedule.startSum(channel);
+  Interval both = {std::max(byCodes.lo, byType.lo),
+                   std::min(byCodes.hi, byType.hi)};
+  // A type that the codes contradict promises nothing.
+  return both.lo <= both.hi ? both : byCodes;
+}
+
+unsigned a2q::codeBits(quant::QuantizedType type) {
+  return std::max<unsigned>(
+      8, llvm::PowerOf2Ceil(type.getStorageTypeIntegralWidth()));
+}
+
+/// The values that `initial` can have, one range per channel.
+static LogicalResult collectInitial(Layer &layer) {
+  Value initial = layer.op.getInitialValue();
+  if (!initial)
+    return success();
+  auto type = cast<RankedTensorType>(initial.getType());
+  unsigned bits = type.getElementTypeBitWidth();
+  if (bits > 64)
+    return layer.op->emitOpError() << "initial value has elements of " << bits
+                                   << " bits, at most 64 can be lowered";
+  ElementsAttr elements;
+  if (matchPattern(initial, m_Constant(&elements)))
+    if (FailureOr<SmallVector<int64_t>> values = integerElements(elements);
+        succeeded(values)) {
+      for (int64_t value : *values)
+        layer.initial.push_back({value, value});
+      return success();
+    }
+  Interval all = signedInterval(bits);
+  layer.initial.assign(
+      layer.allChannels(),
+      a2q::Range{static_cast<int64_t>(all.lo), static_cast<int64_t>(all.hi)});
+  return success();
+}
+
+FailureOr<Layer> a2q::collectLayer(AccumulatingOpInterface op) {
+  Layer layer;
+  layer.op = op;
+  layer.activations = getQuantizedType(op.getActivations().getType());
+  layer.weights = getQuantizedType(op.getWeights().getType());
+  layer.type = cast<AccumulatorType>(op.getAccumulatorType());
+  layer.length = *op.getReductionLength();
+  std::optional<int64_t> channels = op.getNumChannels();
+  if (!channels || *channels == 0)
+    return op->emitOpError("needs a static number of output channels to be "
+                           "lowered");
+  layer.groups = op.getNumGroups();
+  layer.channels = *channels / layer.groups;
+  layer.schedule = op.getAccumulatorSchedule()
+                       ? op.getAccumulatorSchedule().toSchedule()
+                       : Schedule::trivial(layer.length);
+  if (isa<MatmulOp>(op.getOperation()))
+    layer.batched =
+        cast<RankedTensorType>(op.getWeights().getType()).getRank() > 2;
+  if (FailureOr<SmallVector<int64_t>> codes = op.getWeightCodes();
+      succeeded(codes))
+    layer.weightCodes = *codes;
+  else if (isa<Conv2DOp>(op.getOperation()))
+    return op->emitOpError("needs a constant filter to be lowered");
+  if (failed(collectInitial(layer)))
+    return failure();
+  return layer;
+}
+
+//===----------------------------------------------------------------------===//
+// Plan
+//===----------------------------------------------------------------------===//
+
+StringRef a2q::stringify(KernelForm form) {
+  switch (form) {
+  case KernelForm::Portable:
+    return "portable";
+  case KernelForm::Pmaddubsw:
+    return "pmaddubsw";
+  case KernelForm::Pmaddwd:
+    return "pmaddwd";
+  case KernelForm::Vpdpbusd:
+    return "vpdpbusd";
+  }
+  llvm_unreachable("unknown kernel form");
+}
+
+std::optional<Isa> a2q::parseIsa(StringRef name) {
+  return llvm::StringSwitch<std::optional<Isa>>(name)
+      .Case("portable", Isa::Portable)
+      .Case("avx2", Isa::Avx2)
+      .Case("avx512bw", Isa::Avx512bw)
+      .Case("avx512vnni", Isa::Avx512vnni)
+      .Default(std::nullopt);
+}
+
+/// Lays the terms out in steps and fills `terms` and `bounds`.
+static void layOutSteps(Plan &plan, const Schedule &schedule) {
+  plan.terms.clear();
+  plan.bounds.clear();
+  const StageSchedule &inner = schedule.stages.front();
+  auto &firstSteps = plan.bounds.emplace_back();
+  firstSteps.push_back(0);
+  for (int64_t tile = 0; tile < inner.tiles(); ++tile) {
+    for (int64_t p = inner.begin(tile); p < inner.ends[tile]; ++p)
+      plan.terms.push_back(schedule.order.empty() ? p : schedule.order[p]);
+    while (plan.terms.size() % plan.chunk)
+      plan.terms.push_back(-1);
+    firstSteps.push_back(plan.steps());
+  }
+  for (size_t s = 1; s < schedule.stages.size(); ++s) {
+    ArrayRef<int64_t> below = schedule.stages[s - 1].ends;
+    auto &firstTiles = plan.bounds.emplace_back();
+    firstTiles.push_back(0);
+    for (int64_t end : schedule.stages[s].ends)
+      firstTiles.push_back(llvm::upper_bound(below, end) - below.begin());
+  }
+}
+
+static unsigned machineBits(unsigned width) {
+  return std::max<unsigned>(8, llvm::PowerOf2Ceil(width));
+}
+
+static Plan planPortable(const Layer &layer, Isa isa, bool check) {
+  Plan plan;
+  plan.check = check;
+  plan.schedule = layer.schedule;
+  int64_t lanes = plan.lanes();
+  plan.chunk = lanes == 1 ? 1 : 2 * lanes;
+  unsigned least =
+      std::max(codeBits(layer.activations), codeBits(layer.weights));
+  for (const AccumulatorStage &stage : layer.type.getStages()) {
+    least = std::max(least, machineBits(stage.width));
+    plan.stageBits.push_back(check ? 64 : least);
+  }
+  int64_t vectorBits = isa >= Isa::Avx512bw ? 512 : 256;
+  plan.block = std::min<int64_t>(
+      llvm::PowerOf2Ceil(layer.channels),
+      std::max<int64_t>(8, vectorBits / plan.stageBits.front()));
+  if (check || lanes > 1)
+    plan.positions = 1;
+  layOutSteps(plan, plan.schedule);
+  return plan;
+}
+
+Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
+  return planPortable(layer, isa, check);
+}
