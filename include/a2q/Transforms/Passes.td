@@ -117,43 +117,6 @@ def A2QInferRanges : Pass<"a2q-infer-ranges", "::mlir::ModuleOp"> {
   }];
 }
 
-def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> {
-  let summary = "Prove every accumulator type of a module";
-  let description = [{
-    For every a2q op that accumulates: each physical accumulator of its schedule
-    (channel, stage, tile, lane), from its start, with the weights and ranges
-    that are in the module now, fits its stage of the type. A type with `wrap`
-    promises final values only; all others every partial sum in any order.
-
-    An accumulator that does not fit is an error, and so is one of which too
-    little is known.
-
-    - It reads no attribute that another pass left: it may be run alone, on any
-      module, and again after each transformation.
-  }];
-}
-
-def A2QEmitCEntry : Pass<"a2q-emit-c-entry", "::mlir::ModuleOp"> {
-  let summary = "Give a lowered module the functions that C programs call";
-  let description = [{
-    On LLVM functions whose buffers are arguments:
-
-    ```c
-    size_t <prefix>_workspace_size(void);
-    int <prefix>_run(const void *const *inputs, void *const *outputs,
-                     void *workspace);
-    ```
-
-    The workspace may have any address: its size includes room to align it.
-    The program itself becomes internal. Inputs, outputs and workspace must not
-    overlap, and the program is told so.
-  }];
-  let options = [
-    Option<"prefix", "prefix", "std::string", "\"model\"",
-           "what the names of the functions begin with">];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
-}
-
 def A2QNarrowLinalg : Pass<"a2q-narrow-linalg", "::mlir::ModuleOp"> {
   let summary = "Narrow the accumulators of plain linalg ops where proven";
   let description = [{
