@@ -9,11 +9,7 @@
 #ifndef A2Q_INITALL_H
 #define A2Q_INITALL_H
 
-#include "a2q/Conversion/Passes.h"
-#include "a2q/IR/A2QDialect.h"
-#include "a2q/IR/ExternalModels.h"
-#include "a2q/Pipelines/ToLLVM.h"
-#include "a2q/Transforms/Passes.h"
+#include "a2q/InitProject.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -24,17 +20,13 @@ namespace a2q {
 inline void registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<A2QDialect>();
-  registerLinalgModels(registry);
-  registerTosaModels(registry);
+  registerProjectDialects(registry);
 }
 
 /// The passes and pipelines of the project, and all upstream passes.
 inline void registerAllPasses() {
   mlir::registerAllPasses();
-  registerA2QConversionPasses();
-  registerA2QTransformsPasses();
-  registerToLLVMPipeline();
+  registerProjectPasses();
 }
 
 } // namespace a2q
