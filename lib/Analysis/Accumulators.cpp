@@ -166,7 +166,7 @@ LogicalResult Collector::collectActivations() {
   for (int64_t group = 0; group < problem.groups; ++group)
     for (int64_t term = 0; term < problem.length; ++term)
       problem.ranges.push_back(
-          ranges->at(op.getActivationChannel(group, term)));
+          ranges->ranges[op.getActivationChannel(group, term)]);
   return success();
 }
 

@@ -53,7 +53,8 @@ public:
 private:
   static SmallVector<RangeState, 1> transfer(Operation *op,
                                              StateLookup states) {
-    for (auto family : {transferQuantized})
+    for (auto family :
+         {transferQuantized, transferMoves, transferLinalg, transferTosa})
       if (Results results = family(op, states))
         return *results;
     return transferScalar(op, states);

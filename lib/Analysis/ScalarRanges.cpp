@@ -19,9 +19,6 @@ using namespace a2q;
 
 using Bits = RangeState::Bits;
 
-/// Beyond this many indices a range per index costs more than it tells.
-static constexpr int64_t maxIndices = 65536;
-
 /// Elements of a constant: exact, per index of the last dimension.
 static RangeState constantState(Type type, ElementsAttr elements) {
   unsigned width = patternWidth(type);
@@ -35,7 +32,7 @@ static RangeState constantState(Type type, ElementsAttr elements) {
   if (failed(values))
     return RangeState::ofType(type);
   int64_t indices = shaped.getRank() ? shaped.getShape().back() : 1;
-  if (indices > maxIndices)
+  if (indices > maxRangeIndices)
     indices = 1;
   SmallVector<Bits, 1> bits;
   for (auto [i, value] : llvm::enumerate(*values)) {
@@ -54,8 +51,8 @@ static SmallVector<Bits> inferOnce(InferIntRangeInterface op,
                                    ArrayRef<IntegerValueRange> operands) {
   SmallVector<Bits> results;
   for (Type type : op->getResultTypes())
-    results.push_back(
-        Bits::maxRange(ConstantIntRanges::getStorageBitwidth(type)));
+    results.push_back(Bits::maxRange(
+        std::max(1u, ConstantIntRanges::getStorageBitwidth(type))));
   op.inferResultRangesFromOptional(
       operands, [&](Value value, const IntegerValueRange &range) {
         auto result = dyn_cast<OpResult>(value);
@@ -93,7 +90,7 @@ SmallVector<RangeState, 1> a2q::inferScalar(Operation *op,
     SmallVector<IntegerValueRange> ranges;
     for (const RangeState &operand : operands)
       ranges.push_back(!operand.isInteger()
-                           ? IntegerValueRange(Bits::maxRange(0))
+                           ? IntegerValueRange()
                        : count == 1 ? IntegerValueRange(operand.joined())
                                     : IntegerValueRange(operand.at(i)));
     for (auto [entry, range] :

@@ -38,6 +38,21 @@ Results transferTosa(mlir::Operation *op, StateLookup states);
 llvm::SmallVector<RangeState, 1> transferScalar(mlir::Operation *op,
                                                 StateLookup states);
 
+/// Beyond this many indices a range per index costs more than it tells.
+constexpr int64_t maxRangeIndices = 65536;
+
+/// The state with its entries along another axis, joined if that is -1.
+RangeState withAxis(const RangeState &state, int64_t axis);
+
+/// Elements of the source and the padding; per index only if the source's own
+/// axis is not padded.
+RangeState padState(const RangeState &source, const RangeState &padding,
+                    bool padsAxis);
+
+/// Sources of these types one after the other along `axis`.
+RangeState concatState(llvm::ArrayRef<RangeState> sources,
+                       llvm::ArrayRef<mlir::Type> types, int64_t axis);
+
 /// Upstream's integer range inference on an op without regions, index by index
 /// where the operands have an axis in common.
 llvm::SmallVector<RangeState, 1>

@@ -1,0 +1,130 @@
+// RUN: a2q-opt %s --a2q-infer-ranges | FileCheck %s
+
+// Through what moves and pools elements. %x has 2 channels, in [0, 3] and
+// [5, 7]; whatever keeps the channels apart keeps their ranges apart.
+
+// CHECK-LABEL: @pad
+func.func @pad(%x: tensor<1x2x2x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}})
+    -> (tensor<1x4x2x2xi8>, tensor<1x2x2x3xi8>) {
+  %z = arith.constant 9 : i8
+  // CHECK: } {a2q.range = {axis = 3 : i64, hi = array<i64: 9, 9>, lo = array<i64: 0, 5>}}
+  %p = tensor.pad %x low[0, 1, 0, 0] high[0, 1, 0, 0] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %z : i8
+  } : tensor<1x2x2x2xi8> to tensor<1x4x2x2xi8>
+  // Channels themselves padded.
+  // CHECK: } {a2q.range = [0, 9]}
+  %q = tensor.pad %x low[0, 0, 0, 0] high[0, 0, 0, 1] {
+  ^bb0(%a: index, %b: index, %c: index, %d: index):
+    tensor.yield %z : i8
+  } : tensor<1x2x2x2xi8> to tensor<1x2x2x3xi8>
+  return %p, %q : tensor<1x4x2x2xi8>, tensor<1x2x2x3xi8>
+}
+
+// CHECK-LABEL: @shapes
+func.func @shapes(%x: tensor<1x2x2x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}},
+                  %y: tensor<1x2x2x1xi8> {a2q.range = [-1, 1]}, %v: tensor<2x1xi8> {a2q.range = {axis = 0, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}}) {
+  // CHECK: tensor.concat dim(3) {{.*}}{a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7, 1>, lo = array<i64: 0, 5, -1>}}
+  %c3 = tensor.concat dim(3) %x, %y : (tensor<1x2x2x2xi8>, tensor<1x2x2x1xi8>) -> tensor<1x2x2x3xi8>
+  // CHECK: tensor.concat dim(1) {{.*}}{a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}}
+  %c1 = tensor.concat dim(1) %x, %x : (tensor<1x2x2x2xi8>, tensor<1x2x2x2xi8>) -> tensor<1x4x2x2xi8>
+  // Positions and channels mixed.
+  // CHECK: tensor.collapse_shape {{.*}} {a2q.range = [0, 7]}
+  %f = tensor.collapse_shape %x [[0], [1, 2, 3]] : tensor<1x2x2x2xi8> into tensor<1x8xi8>
+  // CHECK: tensor.collapse_shape {{.*}} {a2q.range = {axis = 1 : i64,
+  %g = tensor.collapse_shape %x [[0, 1, 2], [3]] : tensor<1x2x2x2xi8> into tensor<4x2xi8>
+  // CHECK: tensor.collapse_shape {{.*}} {a2q.range = {axis = 0 : i64,
+  %h = tensor.collapse_shape %v [[0, 1]] : tensor<2x1xi8> into tensor<2xi8>
+  // CHECK: tensor.expand_shape {{.*}} {a2q.range = {axis = 1 : i64,
+  %e = tensor.expand_shape %h [[0, 1, 2]] output_shape [1, 2, 1] : tensor<2xi8> into tensor<1x2x1xi8>
+  // CHECK: tensor.extract_slice {{.*}} {a2q.range = [5, 7]}
+  %s = tensor.extract_slice %x[0, 0, 0, 1] [1, 2, 2, 1] [1, 1, 1, 1] : tensor<1x2x2x2xi8> to tensor<2x2xi8>
+  // CHECK: tensor.extract_slice {{.*}} {a2q.range = {axis = 2 : i64,
+  %t = tensor.extract_slice %x[0, 0, 0, 0] [1, 1, 2, 2] [1, 1, 1, 1] : tensor<1x2x2x2xi8> to tensor<1x2x2xi8>
+  // CHECK: tensor.insert_slice {{.*}} {a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7>, lo = array<i64: -1, -1>}}
+  %i = tensor.insert_slice %y into %x[0, 0, 0, 0] [1, 2, 2, 1] [1, 1, 1, 1] : tensor<1x2x2x1xi8> into tensor<1x2x2x2xi8>
+  %o = tensor.empty() : tensor<1x2x2x2xi8>
+  // CHECK: linalg.transpose
+  // CHECK: {a2q.range = {axis = 1 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}}
+  %tr = linalg.transpose ins(%x : tensor<1x2x2x2xi8>) outs(%o : tensor<1x2x2x2xi8>) permutation = [0, 3, 1, 2]
+  // CHECK: linalg.broadcast
+  // CHECK: {a2q.range = {axis = 1 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}}
+  %bo = tensor.empty() : tensor<4x2xi8>
+  %br = linalg.broadcast ins(%h : tensor<2xi8>) outs(%bo : tensor<4x2xi8>) dimensions = [0]
+  return
+}
+
+// CHECK-LABEL: @pool
+func.func @pool(%x: tensor<1x4x4x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}}) {
+  %w = tensor.empty() : tensor<2x2xi8>
+  %o = tensor.empty() : tensor<1x2x2x2xi8>
+  %min = arith.constant -128 : i8
+  // CHECK: linalg.fill {a2q.range = [-128, -128]}
+  %f = linalg.fill ins(%min : i8) outs(%o : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  // At least one element is in each window, so -128 is never the maximum.
+  // CHECK: linalg.pooling_nhwc_max {a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}
+  %m = linalg.pooling_nhwc_max {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : tensor<1x4x4x2xi8>, tensor<2x2xi8>) outs(%f : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  // -128 as unsigned is 128, and stays the maximum.
+  // CHECK: linalg.pooling_nhwc_max_unsigned {a2q.range = [-128, -128]
+  %u = linalg.pooling_nhwc_max_unsigned {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : tensor<1x4x4x2xi8>, tensor<2x2xi8>) outs(%f : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  // CHECK: linalg.pooling_nhwc_min {a2q.range = [-128, -128]
+  %n = linalg.pooling_nhwc_min {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : tensor<1x4x4x2xi8>, tensor<2x2xi8>) outs(%f : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  %one = arith.constant 1 : i8
+  %g = linalg.fill ins(%one : i8) outs(%o : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  // Four elements and the 1 that the sum begins with.
+  // CHECK: linalg.pooling_nhwc_sum {a2q.range = {axis = 3 : i64, hi = array<i64: 13, 29>, lo = array<i64: 1, 21>}
+  %s = linalg.pooling_nhwc_sum {strides = dense<2> : vector<2xi64>, dilations = dense<1> : vector<2xi64>}
+      ins(%x, %w : tensor<1x4x4x2xi8>, tensor<2x2xi8>) outs(%g : tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  return
+}
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d1)>
+#col = affine_map<(d0, d1) -> (d0)>
+
+// CHECK-LABEL: @generic
+func.func @generic(%x: tensor<4x2xi8> {a2q.range = {axis = 1, lo = array<i64: -4, 5>, hi = array<i64: 3, 7>}},
+                   %b: tensor<2xi32> {a2q.range = {axis = 0, lo = array<i64: 0, 10>, hi = array<i64: 0, 20>}}) {
+  %o = tensor.empty() : tensor<4x2xi32>
+  %zero = arith.constant 0 : i32
+  // ReLU(x) + b, per channel.
+  // CHECK: } -> tensor<4x2xi32>
+  // CHECK: linalg.generic
+  // CHECK: {a2q.range = {axis = 1 : i64, hi = array<i64: 3, 27>, lo = array<i64: 0, 15>}}
+  %r = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %b : tensor<4x2xi8>, tensor<2xi32>) outs(%o : tensor<4x2xi32>) {
+  ^bb0(%e: i8, %a: i32, %u: i32):
+    %w = arith.extsi %e : i8 to i32
+    %m = arith.maxsi %w, %zero : i32
+    %s = arith.addi %m, %a : i32
+    linalg.yield %s : i32
+  } -> tensor<4x2xi32>
+  // The sum of a row: 2 of [-4, 7], from an unknown start.
+  // CHECK: linalg.reduce
+  // CHECK-SAME: {a2q.range = [-2147483648, 2147483647]}
+  %ro = tensor.empty() : tensor<4xi32>
+  %q = linalg.reduce { arith.addi } ins(%r : tensor<4x2xi32>) outs(%ro : tensor<4xi32>) dimensions = [1]
+  // CHECK: linalg.reduce
+  // CHECK-SAME: {a2q.range = [0, 54]}
+  %z = linalg.fill ins(%zero : i32) outs(%ro : tensor<4xi32>) -> tensor<4xi32>
+  %p = linalg.reduce { arith.addi } ins(%r : tensor<4x2xi32>) outs(%z : tensor<4xi32>) dimensions = [1]
+  return
+}
+
+// CHECK-LABEL: @tosa
+func.func @tosa(%x: tensor<1x4x4x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}}) {
+  // CHECK: tosa.clamp {{.*}}a2q.range = {axis = 3 : i64, hi = array<i64: 3, 6>, lo = array<i64: 2, 5>}
+  %c = tosa.clamp %x {min_val = 2 : i8, max_val = 6 : i8} : (tensor<1x4x4x2xi8>) -> tensor<1x4x4x2xi8>
+  // CHECK: tosa.max_pool2d {{.*}}a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}
+  %m = tosa.max_pool2d %x {kernel = array<i64: 2, 2>, stride = array<i64: 2, 2>, pad = array<i64: 0, 0, 0, 0>} : (tensor<1x4x4x2xi8>) -> tensor<1x2x2x2xi8>
+  // CHECK: tosa.transpose {{.*}}a2q.range = {axis = 1 : i64,
+  %t = tosa.transpose %x {perms = array<i32: 0, 3, 1, 2>} : (tensor<1x4x4x2xi8>) -> tensor<1x2x4x4xi8>
+  // CHECK: tosa.concat {{.*}}a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7, 3, 6>, lo = array<i64: 0, 5, 2, 5>}
+  %k = tosa.concat %x, %c {axis = 3 : i32} : (tensor<1x4x4x2xi8>, tensor<1x4x4x2xi8>) -> tensor<1x4x4x4xi8>
+  // CHECK: tosa.cast {{.*}}a2q.range = {axis = 3 : i64, hi = array<i64: 3, 7>, lo = array<i64: 0, 5>}
+  %i = tosa.cast %x : (tensor<1x4x4x2xi8>) -> tensor<1x4x4x2xi32>
+  return
+}
