@@ -179,7 +179,7 @@ static std::optional<RangeState> trustedRange(Value value) {
     return std::nullopt;
   Attribute attr = function.getArgAttr(argument.getArgNumber(),
                                        A2QDialect::getRangeAttrName());
-  if (!attr)
+  if (!attr || patternWidth(value.getType()) == 0)
     return std::nullopt;
   // The dialect's verifier has refused what does not parse.
   FailureOr<ElementRanges> ranges = parseRangeAttr(

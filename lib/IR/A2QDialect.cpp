@@ -27,14 +27,12 @@ void A2QDialect::initialize() {
   registerBytecode();
 }
 
-/// `a2q.range`, C1 and C2. What an analysis found of a sum is not held to a
-/// type; buffers and pointers that lowering made of tensors keep a range that
-/// nobody reads any more.
+/// `a2q.range`, C1 to C3. Buffers and pointers that lowering made of tensors keep
+/// a range that nobody reads any more.
 static LogicalResult verifyRange(Operation *op, Attribute attr, Type type) {
-  if (isa<AccumulatorType>(getElementTypeOrSelf(type)) ||
-      !(isa<TensorType>(type) || type.isIntOrIndexOrFloat()))
+  if (!isa<TensorType>(type) && !type.isIntOrIndexOrFloat())
     return success();
-  return parseRangeAttr(attr, type, [&] { return op->emitError(); });
+  return parseRangeAttr(attr, type, [op] { return op->emitError(); });
 }
 
 LogicalResult A2QDialect::verifyRegionArgAttribute(Operation *op,

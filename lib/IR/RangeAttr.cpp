@@ -47,8 +47,8 @@ static std::optional<ElementRanges> readRanges(Attribute attr) {
       return std::nullopt;
     auto lo = dyn_cast<IntegerAttr>(ends[0]);
     auto hi = dyn_cast<IntegerAttr>(ends[1]);
-    if (!lo || !hi || lo.getValue().getBitWidth() > 64 ||
-        hi.getValue().getBitWidth() > 64)
+    if (!lo || !hi || !lo.getType().isSignlessInteger(64) ||
+        !hi.getType().isSignlessInteger(64))
       return std::nullopt;
     result.ranges.push_back(
         {lo.getValue().getSExtValue(), hi.getValue().getSExtValue()});
@@ -81,7 +81,7 @@ static std::optional<Interval> elementInterval(Type type, bool asUnsigned) {
   if (auto integer = dyn_cast<IntegerType>(element)) {
     bits = integer.getWidth();
     asUnsigned = integer.isUnsigned() || (asUnsigned && integer.isSignless());
-  } else if (!element.isIndex()) {
+  } else if (!element.isIndex() && !isa<AccumulatorType>(element)) {
     return std::nullopt;
   }
   if (bits == 0 || bits > 64)
@@ -95,23 +95,30 @@ FailureOr<ElementRanges>
 a2q::parseRangeAttr(Attribute attr, Type type,
                     function_ref<InFlightDiagnostic()> emitError) {
   std::optional<ElementRanges> ranges = readRanges(attr);
-  StringRef name = A2QDialect::getRangeAttrName();
+  std::string name = ("`" + A2QDialect::getRangeAttrName() + "`").str();
+  // C1
   if (!ranges)
-    return emitError() << name << " must be [lo, hi] or {axis, lo, hi}, found "
+    return emitError() << name
+                       << " must be [lo, hi] or {axis, lo, hi} with 64-bit "
+                          "integers, found "
                        << attr;
   for (Range range : ranges->ranges)
     if (range.lo > range.hi)
       return emitError() << name << " [" << range.lo << ", " << range.hi
-                         << "] is empty";
+                         << "] has no element, its ends are swapped";
+  // C2
   std::optional<Interval> asSigned = elementInterval(type, false);
   if (!asSigned)
-    return emitError() << name << " is given for " << type
-                       << ", whose elements are no integers of at most 64 bits";
+    return emitError() << name
+                       << " belongs to integers of at most 64 bits or "
+                          "codes, found "
+                       << type;
   Range all = ranges->joined();
   if (!asSigned->contains(Interval{all.lo, all.hi}) &&
       !elementInterval(type, true)->contains(Interval{all.lo, all.hi}))
     return emitError() << name << " [" << all.lo << ", " << all.hi
                        << "] does not fit the elements of " << type;
+  // C3
   if (ranges->axis < 0 && ranges->isUniform())
     return *ranges;
   auto shaped = dyn_cast<ShapedType>(type);

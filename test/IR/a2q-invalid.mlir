@@ -1,7 +1,7 @@
 // RUN: a2q-opt %s --verify-diagnostics --split-input-file --allow-unregistered-dialect
 
 // One end.
-// expected-error @+1 {{a2q.range must be [lo, hi] or {axis, lo, hi}}}
+// expected-error @+1 {{`a2q.range` must be [lo, hi] or {axis, lo, hi} with 64-bit integers, found [0]}}
 func.func private @a2q_c1(tensor<4xi8> {a2q.range = [0]})
 
 // -----
@@ -13,7 +13,7 @@ func.func private @a2q_c1_type(tensor<4xi8> {a2q.range = [0.0, 1.0]})
 // -----
 
 // The ends swapped.
-// expected-error @+1 {{a2q.range [1, 0] is empty}}
+// expected-error @+1 {{`a2q.range` [1, 0] has no element, its ends are swapped}}
 func.func private @a2q_c1_order(tensor<4xi8> {a2q.range = [1, 0]})
 
 // -----
@@ -25,7 +25,7 @@ func.func private @a2q_c1_array(tensor<4xi8> {a2q.range = array<i64: 0, 1>})
 // -----
 
 // Reals have no range of integers.
-// expected-error @+1 {{a2q.range is given for}}
+// expected-error @+1 {{`a2q.range` belongs to integers of at most 64 bits or codes}}
 func.func private @a2q_c2(tensor<4xf32> {a2q.range = [0, 1]})
 
 // -----
@@ -39,12 +39,24 @@ func.func @a2q_c2_results() {
 
 // -----
 
-// Neither a signed nor an unsigned byte.
-// expected-error @+1 {{a2q.range [-1, 255] does not fit the elements of}}
-func.func private @a2q_c2_fit(tensor<4xi8> {a2q.range = [-1, 255]})
+// An i8 as signed ends at 127, as unsigned it begins at 0.
+// expected-error @+1 {{`a2q.range` [-1, 200] does not fit the elements of 'tensor<4xi8>'}}
+func.func private @a2q_c2_fit(tensor<4xi8> {a2q.range = [-1, 200]})
 
 // -----
 
-// Two ranges for four elements.
-// expected-error @+1 {{a2q.range has 2 ranges along dimension 0}}
-func.func private @a2q_c1_axis(tensor<4xi8> {a2q.range = {axis = 0, lo = array<i64: 0, 0>, hi = array<i64: 1, 1>}})
+// Codes of this type end at 15, whatever stores them.
+// expected-error @+1 {{`a2q.range` [0, 16] does not fit the elements}}
+func.func private @a2q_c2_codes(tensor<4x!quant.uniform<u8<0:15>:f32, 0.1>> {a2q.range = [0, 16]})
+
+// -----
+
+// Three ranges, four elements.
+// expected-error @+1 {{`a2q.range` has 3 ranges along dimension 0, 'tensor<4xi8>' does not}}
+func.func private @a2q_c3(tensor<4xi8> {a2q.range = {axis = 0, lo = array<i64: 0, 0, 0>, hi = array<i64: 1, 2, 3>}})
+
+// -----
+
+// No such dimension.
+// expected-error @+1 {{`a2q.range` has 1 ranges along dimension 1, 'tensor<1xi8>' does not}}
+func.func private @a2q_c3_axis(tensor<1xi8> {a2q.range = {axis = 1, lo = array<i64: 0>, hi = array<i64: 1>}})

@@ -91,9 +91,8 @@ func.func @generic(%x: tensor<4x2xi8> {a2q.range = {axis = 1, lo = array<i64: -4
   %o = tensor.empty() : tensor<4x2xi32>
   %zero = arith.constant 0 : i32
   // ReLU(x) + b, per channel.
-  // CHECK: } -> tensor<4x2xi32>
   // CHECK: linalg.generic
-  // CHECK: {a2q.range = {axis = 1 : i64, hi = array<i64: 3, 27>, lo = array<i64: 0, 15>}}
+  // CHECK-SAME: attrs = {a2q.range = {axis = 1 : i64, hi = array<i64: 3, 27>, lo = array<i64: 0, 15>}}
   %r = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
       ins(%x, %b : tensor<4x2xi8>, tensor<2xi32>) outs(%o : tensor<4x2xi32>) {
   ^bb0(%e: i8, %a: i32, %u: i32):
@@ -102,7 +101,7 @@ func.func @generic(%x: tensor<4x2xi8> {a2q.range = {axis = 1, lo = array<i64: -4
     %s = arith.addi %m, %a : i32
     linalg.yield %s : i32
   } -> tensor<4x2xi32>
-  // The sum of a row: 2 of [-4, 7], from an unknown start.
+  // The sum of a row from an unknown start, and from 0: two of [0, 27].
   // CHECK: linalg.reduce
   // CHECK-SAME: {a2q.range = [-2147483648, 2147483647]}
   %ro = tensor.empty() : tensor<4xi32>

@@ -34,16 +34,25 @@ def A2Q_Dialect : Dialect {
     - The terms of one dot product are numbered 0 to K - 1 in default order:
       kernel row, kernel column, input channel.
 
-    The attribute `a2q.range` on an argument of a function, or on an op with one
-    result, states the integers that its elements take: `[lo, hi]`, or one range
-    per index of a dimension, `{axis = 3, lo = array<i64: ...>, hi = ...}`. On
-    arguments it is trusted.
+    The attribute `a2q.range` states the integers that the elements of a value
+    take: of an argument of a function, where it is trusted, or of the result of
+    an op, where `a2q-infer-ranges` writes what it proved and nothing reads it.
+
+    ```
+    a2q.range = [lo, hi]
+    a2q.range = {axis = 3, lo = array<i64: 0, 0>, hi = array<i64: 7, 15>}
+    ```
+
+    The second form has a range per index along a dimension.
 
     Constraints:
 
-    - (C1) A range is not empty, and a dimension has one per index.
-    - (C2) A range fits its elements, integers of at most 64 bits (read as signed
-      or as unsigned) or codes; on an op it belongs to the only result.
+    - (C1) `a2q.range` has one of these forms, with 64-bit integers and
+      `lo <= hi`.
+    - (C2) It belongs to an integer of at most 64 bits or a tensor of such
+      integers, codes or sums, and its ends fit them (signless integers: as
+      signed or as unsigned; codes: the storage range).
+    - (C3) With an axis there are as many ranges as the dimension has indices.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
