@@ -19,9 +19,10 @@ llvm_config.with_environment("PATH", config.a2q_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 
-config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))
+config.substitutions.append(
+    ("%mlir_libs", os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")))
 config.substitutions.append(("%python", sys.executable))
 
 # Programs are tested for every instruction set that this machine has; the
