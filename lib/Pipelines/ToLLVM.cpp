@@ -87,6 +87,13 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   kernels.isa = options.isa;
   kernels.check = options.checkAccumulators;
   pm.addPass(createConvertA2QToVector(kernels));
+  // Instructions that saturate are licensed by a proof that is made twice.
+  pm.addPass(createA2QVerifyMacs());
+  if (options.isa != "portable") {
+    ConvertA2QMacToX86Options instructions;
+    instructions.isa = options.isa;
+    pm.addPass(createConvertA2QMacToX86(instructions));
+  }
   pm.addPass(createConvertA2QMacToArith());
   pm.addPass(createConvertA2QToLinalg());
   cleanUp(pm);

@@ -13,6 +13,16 @@ include "mlir/Pass/PassBase.td"
 
 // Passes in alphabetical order.
 
+def A2QVerifyMacs : Pass<"a2q-verify-macs"> {
+  let summary = "Prove again that pairs of a2q.mac are exact";
+  let description = [{
+    Every `a2q.mac` with `pair_exact` must read whole rows of a constant, each
+    adjacent pair of which keeps the sum of its two products within 16 bits for
+    all codes in the op's range. Runs between packing and the choice of
+    instructions, so that no pass in between can break what it relies on.
+  }];
+}
+
 def ConvertA2QMacToArith : Pass<"convert-a2q-mac-to-arith"> {
   let summary = "Lower a2q.mac to extensions, products and sums of vectors";
   let description = [{
@@ -21,6 +31,25 @@ def ConvertA2QMacToArith : Pass<"convert-a2q-mac-to-arith"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def ConvertA2QMacToX86 : Pass<"convert-a2q-mac-to-x86"> {
+  let summary = "Lower a2q.mac to instructions of x86";
+  let description = [{
+    | instruction                   | from | needs |
+    | ----------------------------- | ---- | ----- |
+    | `pmaddubsw` and an addition   | pairs of u8 x s8 into 16 bits | `pair_exact` |
+    | `pmaddwd` and an addition     | pairs into 32 bits; bytes are extended | |
+    | `vpdpbusd`                    | quadruples of u8 x s8 into 32 bits | `avx512vnni` |
+
+    Everything else is left to `convert-a2q-mac-to-arith`: pairs that are not
+    proven exact among it, because `pmaddubsw` would saturate them.
+  }];
+  let options = [
+    Option<"isa", "isa", "std::string", /*default=*/"\"avx2\"",
+           "Instructions of the target: avx2, avx512bw, avx512vnni">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 def ConvertA2QToLinalg : Pass<"convert-a2q-to-linalg", "::mlir::ModuleOp"> {
@@ -70,9 +99,17 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
 
     Kernel forms, by the `isa` option:
 
-    | form        | accumulators | needs |
-    | ----------- | ------------ | ----- |
-    | `portable`  | the smallest of 8, 16, 32, 64 bits that holds the stage | nothing |
+    | form        | innermost accumulators | products per step and output | needs |
+    | ----------- | ---------------------- | ---------------------------- | ----- |
+    | `portable`  | the smallest of 8, 16, 32, 64 bits that holds the stage | 1 | |
+    | `pmaddubsw` | two lanes of 16 bits per output, a stage of up to 16 bits | 4 | avx2, u8 x s8, every pair exact, every lane proven from the weights |
+    | `pmaddwd`   | 32 bits, a stage of up to 32 bits | 2 | avx2, codes of 8 bits |
+    | `vpdpbusd`  | 32 bits, a stage of up to 32 bits | 4 | avx512vnni, u8 x s8 |
+
+    The forms of x86 keep the tiles of the schedule but may hold wider
+    accumulators, other lanes and other starts than the type says: the type
+    denotes the sum. The form taken, and why others were not, are remarks of the
+    category `a2q-kernels`.
 
     With `check`, accumulators are 64 bits wide and compared with the promise of
     their stage after every addition (with `wrap`: when the tile ends), and

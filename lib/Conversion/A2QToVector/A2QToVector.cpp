@@ -113,11 +113,9 @@ static void replaceConsumer(RewriterBase &rewriter, Operation *consumer,
 // The pass
 //===----------------------------------------------------------------------===//
 
-static LogicalResult lowerLayer(IRRewriter &rewriter,
-                                AccumulatingOpInterface op, Isa target,
-                                bool check) {
-  SmallVector<Operation *> consumers(op->getUsers());
-  for (Operation *consumer : consumers)
+/// Accumulators are read by what takes the starts off, and by nothing else.
+static LogicalResult verifyConsumers(AccumulatingOpInterface op) {
+  for (Operation *consumer : op->getUsers())
     if (!isa<RequantizeOp, DecodeOp>(consumer)) {
       InFlightDiagnostic diagnostic =
           consumer->emitOpError("reads an accumulator, which only "
@@ -125,26 +123,30 @@ static LogicalResult lowerLayer(IRRewriter &rewriter,
       diagnostic.attachNote(op->getLoc()) << "decode the sums first";
       return failure();
     }
-  FailureOr<Layer> layer = collectLayer(op);
-  if (failed(layer))
-    return failure();
-  Plan plan = planLayer(*layer, target, check);
+  return success();
+}
+
+static LogicalResult lowerLayer(IRRewriter &rewriter, const Layer &layer,
+                                Isa target, bool check) {
+  AccumulatingOpInterface op = layer.op;
+  SmallVector<Operation *> consumers(op->getUsers());
+  Plan plan = planLayer(layer, target, check);
   Operation *fused = consumers.size() == 1 ? consumers[0] : nullptr;
-  FailureOr<Epilogue> epilogue = fused ? Epilogue::get(*layer, plan, fused)
-                                       : Epilogue::getPlain(*layer, plan);
+  FailureOr<Epilogue> epilogue = fused ? Epilogue::get(layer, plan, fused)
+                                       : Epilogue::getPlain(layer, plan);
   if (failed(epilogue))
     return failure();
   rewriter.setInsertionPoint(op);
-  Value activations = gatherActivations(rewriter, *layer, plan);
-  Value weights = packWeights(rewriter, *layer, plan);
+  Value activations = gatherActivations(rewriter, layer, plan);
+  Value weights = packWeights(rewriter, layer, plan);
   Value result =
-      emitKernel(rewriter, *layer, plan, activations, weights, *epilogue);
-  result = restoreShape(rewriter, *layer, result);
+      emitKernel(rewriter, layer, plan, activations, weights, *epilogue);
+  result = restoreShape(rewriter, layer, result);
   if (fused) {
     replaceConsumer(rewriter, fused, result);
   } else {
     for (Operation *consumer : consumers) {
-      FailureOr<Value> own = lowerUnfused(rewriter, *layer, consumer, result);
+      FailureOr<Value> own = lowerUnfused(rewriter, layer, consumer, result);
       if (failed(own))
         return failure();
       replaceConsumer(rewriter, consumer, *own);
@@ -198,9 +200,20 @@ struct ConvertA2QToVector
       if (isa_and_nonnull<A2QDialect>(op->getDialect()))
         ops.push_back(op);
     });
+    // Ranges are those of the program as it came.
+    RangeAnalysis ranges(getOperation());
+    SmallVector<Layer> layers;
+    for (AccumulatingOpInterface op : ops) {
+      FailureOr<Layer> layer = failure();
+      if (succeeded(verifyConsumers(op)))
+        layer = collectLayer(op, ranges);
+      if (failed(layer))
+        return signalPassFailure();
+      layers.push_back(std::move(*layer));
+    }
     IRRewriter rewriter(&getContext());
-    for (AccumulatingOpInterface op : ops)
-      if (failed(lowerLayer(rewriter, op, *target, check)))
+    for (const Layer &layer : layers)
+      if (failed(lowerLayer(rewriter, layer, *target, check)))
         return signalPassFailure();
     if (failed(verifyNoAccumulators(getOperation())))
       return signalPassFailure();

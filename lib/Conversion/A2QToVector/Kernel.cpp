@@ -400,8 +400,8 @@ SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
   unsigned weightBits =
       cast<RankedTensorType>(weights.getType()).getElementTypeBitWidth();
   SmallVector<Value> row = {group, block, index};
-  bool lhsUnsigned = !layer.activations.isSigned();
-  bool rhsUnsigned = !layer.weights.isSigned();
+  bool lhsUnsigned = layer.activationsUnsigned();
+  bool rhsUnsigned = layer.weightsUnsigned();
   SmallVector<Value> results(accumulators);
   size_t registers = accumulators.size() / positions.size();
   Value place = plan.chunk == 1
@@ -433,7 +433,7 @@ SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
   Value rhs = readRow(b, loc, weights, row,
                       vectorOf(weightBits, plan.block * plan.chunk));
   bool pairExact = plan.form == KernelForm::Pmaddubsw;
-  a2q::Range codes = codeRange(layer.activations);
+  a2q::Range codes = layer.joinedRange();
   auto range = pairExact ? b.getDenseI64ArrayAttr({codes.lo, codes.hi})
                          : DenseI64ArrayAttr();
   for (auto [r, position] : llvm::enumerate(positions)) {

@@ -26,6 +26,7 @@
 #ifndef A2Q_LIB_CONVERSION_A2QTOVECTOR_LOWERING_H
 #define A2Q_LIB_CONVERSION_A2QTOVECTOR_LOWERING_H
 
+#include "a2q/Analysis/Ranges.h"
 #include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -56,10 +57,18 @@ struct Layer {
   Schedule schedule;
   /// Row-major [groups * channels][K] in default order; absent: not constant.
   std::optional<llvm::SmallVector<int64_t>> weightCodes;
+  /// Proven ranges of the activation codes, in default order: 1, K, or
+  /// groups * K of them.
+  std::vector<Range> ranges;
   /// Value that the outermost accumulator of each channel can begin with.
   std::vector<Range> initial;
 
   int64_t allChannels() const { return groups * channels; }
+  /// Whether the bytes (words) of codes are to be read as unsigned.
+  bool activationsUnsigned() const;
+  bool weightsUnsigned() const;
+  /// The range that holds the codes of all terms.
+  Range joinedRange() const;
   /// The dot products in the order of the schedule; constant weights only.
   AccumulationProblem problem() const;
   /// Interval of the sums of a channel, from codes and from the type.
@@ -67,7 +76,8 @@ struct Layer {
 };
 
 /// Collects a layer; a diagnostic on failure.
-mlir::FailureOr<Layer> collectLayer(AccumulatingOpInterface op);
+mlir::FailureOr<Layer> collectLayer(AccumulatingOpInterface op,
+                                    const RangeAnalysis &ranges);
 
 /// The instruction in the middle of the kernel.
 enum class KernelForm {
@@ -78,7 +88,7 @@ enum class KernelForm {
 };
 llvm::StringRef stringify(KernelForm form);
 
-/// What the target offers, widest first.
+/// What the target offers; each has all that the ones before it have.
 enum class Isa { Portable, Avx2, Avx512bw, Avx512vnni };
 std::optional<Isa> parseIsa(llvm::StringRef name);
 
@@ -102,6 +112,17 @@ struct Plan {
   int64_t steps() const { return terms.size() / chunk; }
   int64_t lanes() const { return schedule.stages.front().lanes; }
 };
+
+/// Fills `terms` and `bounds` for the order and the tiles of the schedule.
+void layOutSteps(Plan &plan, const Schedule &schedule);
+
+/// The smallest of 8, 16, 32, 64 bits that holds `width`.
+unsigned machineBits(unsigned width);
+
+/// A form of x86 for the layer, or null and the reason why the layer cannot
+/// have it.
+std::optional<Plan> planX86(const Layer &layer, Isa isa, KernelForm form,
+                            std::string &reason);
 
 /// Chooses the form for the layer. Forms that a proof does not license are
 /// passed over with a remark on the op.

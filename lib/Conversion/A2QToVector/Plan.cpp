@@ -8,7 +8,7 @@
 
 #include "Lowering.h"
 
-#include "a2q/Math/Centring.h"
+#include "a2q/Analysis/Accumulators.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -27,20 +27,38 @@ AccumulationProblem Layer::problem() const {
   result.length = length;
   result.groups = groups;
   result.weights.assign(weightCodes->begin(), weightCodes->end());
-  result.ranges = {codeRange(activations)};
+  result.ranges = ranges;
   result.initial = initial;
   return reorder(result, schedule.order);
 }
 
+a2q::Range Layer::joinedRange() const {
+  a2q::Range joined = ranges.front();
+  for (a2q::Range range : ranges)
+    joined = join(joined, range);
+  return joined;
+}
+
+/// Codes that are not negative read the same either way, unless they need the
+/// sign bit.
+bool Layer::activationsUnsigned() const {
+  return codeRange(activations).lo >= 0;
+}
+bool Layer::weightsUnsigned() const {
+  return codeRange(weights).hi >= int64_t(1) << (codeBits(weights) - 1);
+}
+
 Interval Layer::sums(int64_t channel) const {
-  a2q::Range codes = codeRange(activations);
   Interval byCodes;
   if (weightCodes) {
+    std::span<const a2q::Range> codes = ranges;
+    if (codes.size() > static_cast<size_t>(length))
+      codes = codes.subspan(channel / channels * length, length);
     ArrayRef<int64_t> row =
         ArrayRef(*weightCodes).slice(channel * length, length);
-    byCodes = finalInterval({row, {&codes, 1}});
+    byCodes = finalInterval({row, codes});
   } else {
-    Interval term = product(codeRange(weights), codes);
+    Interval term = product(codeRange(weights), joinedRange());
     byCodes = {term.lo * length, term.hi * length};
   }
   if (!initial.empty())
@@ -85,7 +103,8 @@ static LogicalResult collectInitial(Layer &layer) {
   return success();
 }
 
-FailureOr<Layer> a2q::collectLayer(AccumulatingOpInterface op) {
+FailureOr<Layer> a2q::collectLayer(AccumulatingOpInterface op,
+                                   const RangeAnalysis &ranges) {
   Layer layer;
   layer.op = op;
   layer.activations = getQuantizedType(op.getActivations().getType());
@@ -109,6 +128,11 @@ FailureOr<Layer> a2q::collectLayer(AccumulatingOpInterface op) {
     layer.weightCodes = *codes;
   else if (isa<Conv2DOp>(op.getOperation()))
     return op->emitOpError("needs a constant filter to be lowered");
+  layer.ranges = {codeRange(layer.activations)};
+  std::string unknown;
+  if (FailureOr<AccumulatingOp> facts = analyzeAccumulator(op, ranges, unknown);
+      succeeded(facts) && layer.weightCodes && facts->constantWeights)
+    layer.ranges = facts->problem.ranges;
   if (failed(collectInitial(layer)))
     return failure();
   return layer;
@@ -141,8 +165,7 @@ std::optional<Isa> a2q::parseIsa(StringRef name) {
       .Default(std::nullopt);
 }
 
-/// Lays the terms out in steps and fills `terms` and `bounds`.
-static void layOutSteps(Plan &plan, const Schedule &schedule) {
+void a2q::layOutSteps(Plan &plan, const Schedule &schedule) {
   plan.terms.clear();
   plan.bounds.clear();
   const StageSchedule &inner = schedule.stages.front();
@@ -164,7 +187,7 @@ static void layOutSteps(Plan &plan, const Schedule &schedule) {
   }
 }
 
-static unsigned machineBits(unsigned width) {
+unsigned a2q::machineBits(unsigned width) {
   return std::max<unsigned>(8, llvm::PowerOf2Ceil(width));
 }
 
@@ -190,6 +213,37 @@ static Plan planPortable(const Layer &layer, Isa isa, bool check) {
   return plan;
 }
 
+/// The forms to try, best first, before the portable one.
+static SmallVector<KernelForm> candidates(const Layer &layer, Isa isa) {
+  SmallVector<KernelForm> forms;
+  unsigned inner = layer.type.getStages().front().width;
+  if (isa == Isa::Portable || inner > 32)
+    return forms;
+  if (inner <= 16)
+    forms.push_back(KernelForm::Pmaddubsw);
+  if (isa >= Isa::Avx512vnni)
+    forms.push_back(KernelForm::Vpdpbusd);
+  forms.push_back(KernelForm::Pmaddwd);
+  return forms;
+}
+
 Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
-  return planPortable(layer, isa, check);
+  if (check)
+    return planPortable(layer, Isa::Portable, check);
+  std::optional<Plan> plan;
+  std::string passedOver;
+  for (KernelForm form : candidates(layer, isa)) {
+    std::string reason;
+    plan = planX86(layer, isa, form, reason);
+    if (plan)
+      break;
+    passedOver += ("; not " + stringify(form) + ": " + reason).str();
+  }
+  if (!plan)
+    plan = planPortable(layer, isa, check);
+  StringRef form = stringify(plan->form);
+  remark::passed(layer.op.getLoc(),
+                 remark::RemarkOpts::name("kernel").category("a2q-kernels"))
+      << ("the kernel is " + form + passedOver).str();
+  return *plan;
 }

@@ -92,6 +92,25 @@ def layers():
         ends=[[2, 5], [5]])
     add("wrap-narrow", Codes(7, 9, 7), np.array([[10, -10, 9, -9, 1]] * 3), (9, 5),
         wrap=True)
+    # Byte pairs: lanes that need all 16 bits and a start, tiles that end within
+    # a step, a pair at the edge of saturation, initial values beyond 16 bits.
+    full = np.tile([60, 60, 20, 30, 0, 0, -30, -30], (17, 5))
+    add("pairs-centred", U8, full[:, :39], (5, 39),
+        Requantize(OUT8, [0.001]), ends=[[16, 23, 39], [39]], centred=True, lanes=2)
+    add("pairs-one-lane", U8, full[:, :13], (5, 13), ends=[[5, 13], [13]],
+        centred=True)
+    add("pairs-edge", U8, np.tile([[127, 1], [-128, 0], [1, 1]], (1, 4)),
+        (6, 8), ends=[[2, 4, 6, 8], [8]])
+    add("pairs-beyond", U8, np.tile([[127, 2], [-128, -1]], (1, 4)), (4, 8),
+        ends=[[2, 4, 6, 8], [8]])
+    add("pairs-initial", U8, w(17, 18), (5, 18), initial=[100000] * 17,
+        ends=[[7, 18], [18]])
+    add("pairs-initial-whole", U4, w(17, 18), (5, 18),
+        initial=list(range(-8000, 9000, 1000)))
+    add("pairs-wrap", Codes(200, 255, 200),
+        np.tile([60, 60, -60, -60], (17, 8)), (5, 32), wrap=True,
+        ends=[[16, 32], [32]])
+    add("pairs-half-signed", Codes(0, 127), w(9, 18), (5, 18))
     # Machine widths of the only stage: 8, 16, 32, 64 bits.
     add("eight-bits", U1, w(33, 12), (5, 12), Requantize(OUT4, [0.4]))
     add("sixty-four-bits", Codes(-(2**31), 2**31 - 1, bits=32),
