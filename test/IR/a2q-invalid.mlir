@@ -7,7 +7,7 @@ func.func private @a2q_c1(tensor<4xi8> {a2q.range = [0]})
 // -----
 
 // Real ends.
-// expected-error @+1 {{a2q.range must be [lo, hi] or {axis, lo, hi}}}
+// expected-error @+1 {{`a2q.range` must be [lo, hi] or {axis, lo, hi}}}
 func.func private @a2q_c1_type(tensor<4xi8> {a2q.range = [0.0, 1.0]})
 
 // -----
@@ -19,7 +19,7 @@ func.func private @a2q_c1_order(tensor<4xi8> {a2q.range = [1, 0]})
 // -----
 
 // Another kind of array.
-// expected-error @+1 {{a2q.range must be [lo, hi] or {axis, lo, hi}}}
+// expected-error @+1 {{`a2q.range` must be [lo, hi] or {axis, lo, hi}}}
 func.func private @a2q_c1_array(tensor<4xi8> {a2q.range = array<i64: 0, 1>})
 
 // -----
