@@ -89,8 +89,7 @@ SmallVector<RangeState, 1> a2q::inferScalar(Operation *op,
   for (int64_t i = 0; i < count; ++i) {
     SmallVector<IntegerValueRange> ranges;
     for (const RangeState &operand : operands)
-      ranges.push_back(!operand.isInteger()
-                           ? IntegerValueRange()
+      ranges.push_back(!operand.isInteger() ? IntegerValueRange()
                        : count == 1 ? IntegerValueRange(operand.joined())
                                     : IntegerValueRange(operand.at(i)));
     for (auto [entry, range] :

@@ -27,8 +27,8 @@ void A2QDialect::initialize() {
   registerBytecode();
 }
 
-/// `a2q.range`, C1 to C3. Buffers and pointers that lowering made of tensors keep
-/// a range that nobody reads any more.
+/// `a2q.range`, C1 to C3. Buffers and pointers that lowering made of tensors
+/// keep a range that nobody reads any more.
 static LogicalResult verifyRange(Operation *op, Attribute attr, Type type) {
   if (!isa<TensorType>(type) && !type.isIntOrIndexOrFloat())
     return success();
