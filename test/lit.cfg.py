@@ -1,4 +1,5 @@
 # Configuration of the lit tests; CMake fills lit.site.cfg.py.in.
+import importlib.util
 import os
 import sys
 
@@ -7,8 +8,8 @@ from lit.llvm import llvm_config
 
 config.name = "a2q"
 config.test_format = lit.formats.ShTest(True)
-config.suffixes = [".mlir", ".test", ".py"]
-config.excludes = ["Inputs", "CMakeLists.txt", "lit.cfg.py"]
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "CMakeLists.txt"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.a2q_obj_root + "/test"
 
@@ -18,6 +19,10 @@ lit_config.maxIndividualTestTime = 300
 llvm_config.with_environment("PATH", config.a2q_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
+
+# Tests that make ONNX models (Debian: python3-onnx).
+if importlib.util.find_spec("onnx"):
+    config.available_features.add("python-onnx")
 
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))
