@@ -269,10 +269,10 @@ LogicalResult Importer::defineInputs() {
 
 DictionaryAttr Importer::interfaceAttributes(StringRef name, bool isUnsigned) {
   SmallVector<NamedAttribute> attributes = {
-      b.getNamedAttr(kInterfaceNameAttr, b.getStringAttr(name))};
+      b.getNamedAttr(A2QDialect::getNameAttrName(), b.getStringAttr(name))};
   if (isUnsigned)
     attributes.push_back(
-        b.getNamedAttr(kInterfaceUnsignedAttr, b.getUnitAttr()));
+        b.getNamedAttr(A2QDialect::getUnsignedAttrName(), b.getUnitAttr()));
   return b.getDictionaryAttr(attributes);
 }
 

@@ -32,10 +32,6 @@ struct ImportOptions {
   std::optional<int64_t> batch;
 };
 
-/// Names of the attributes on arguments and results of the imported function.
-constexpr llvm::StringLiteral kInterfaceNameAttr = "a2q.name";
-constexpr llvm::StringLiteral kInterfaceUnsignedAttr = "a2q.unsigned";
-
 /// Imports a serialized ONNX model; the buffer's identifier is its path, which
 /// external tensor data is relative to. Null after one diagnostic when the
 /// bytes are no model, or the model holds what cannot be imported exactly.

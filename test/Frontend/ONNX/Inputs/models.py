@@ -392,7 +392,7 @@ def mlp():
     y = g.requantize(y, 0.5, 0, clip=None, name="hidden_q")
     w, scale = g.weights((4, 12), scale=0.25, lo=-128, hi=127, clip=False)
     y = g.node("Gemm", [y, w, g.bias(4, 0.125)], "logits", transB=1)
-    q = g.quantize(y, 4.0, 100, name="logits_q")
+    q = g.quantize(y, 32.0, 100, name="logits_q")
     g.output(q, TensorProto.UINT8)
     return g.model()
 
@@ -564,7 +564,7 @@ def input_clipped():
     # Codes of an input are clamped, because a caller may feed any.
     g, x = image(("N", 1, 2, 2), I8, clip=(-8, 7))
     w, _ = g.weights((2, 1, 2, 2))
-    g.output(g.requantize(g.node("Conv", [x, w], "conv")))
+    g.output(g.requantize(g.node("Conv", [x, w], "conv"), 0.125, 128, clip=None))
     return g.model()
 
 
