@@ -17,6 +17,8 @@
 #include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/IR/ExternalModels.h"
+#include "a2q/Pipelines/Constrain.h"
+#include "a2q/Pipelines/Prove.h"
 #include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
 
@@ -33,6 +35,8 @@ inline void registerProjectDialects(mlir::DialectRegistry &registry) {
 inline void registerProjectPasses() {
   registerA2QConversionPasses();
   registerA2QTransformsPasses();
+  registerConstrainPipeline();
+  registerProvePipeline();
   registerToLLVMPipeline();
 }
 

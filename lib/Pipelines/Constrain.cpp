@@ -1,0 +1,37 @@
+//===- Constrain.cpp - Weights that meet a width, proven ------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Pipelines/Constrain.h"
+
+#include "a2q/Pipelines/Prove.h"
+#include "a2q/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void a2q::buildConstrainPipeline(OpPassManager &pm,
+                                 const ConstrainOptions &options) {
+  // Weights behind anything but a constant cannot be changed: fold first.
+  pm.addPass(createCanonicalizerPass());
+  // The only step that changes what the model computes.
+  A2QConstrainWeightsOptions constrain;
+  constrain.width = options.width;
+  constrain.method = options.method;
+  pm.addPass(createA2QConstrainWeights(constrain));
+  // Methods round down: many layers now need less than the width. Proving ends
+  // with a verification, so the constraint is not trusted either.
+  buildProvePipeline(pm, ProveOptions());
+}
+
+void a2q::registerConstrainPipeline() {
+  PassPipelineRegistration<ConstrainOptions>(
+      "a2q-constrain-pipeline",
+      "change weights until every accumulator fits a width, and prove it",
+      buildConstrainPipeline);
+}
