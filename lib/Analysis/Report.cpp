@@ -329,19 +329,20 @@ static llvm::Error writeAtomically(StringRef path, StringRef contents) {
   return file->keep(path);
 }
 
+LogicalResult a2q::checkReportName(StringRef path, std::string &error) {
+  if (path == "-" || path.ends_with(".json"))
+    return success();
+  error = llvm::formatv(
+      "cannot write report '{0}': {1}the name must end in "
+      ".json",
+      path, path.ends_with(".html") ? "there is no HTML report, " : "");
+  return failure();
+}
+
 LogicalResult a2q::writeReport(const Report &report, StringRef path,
                                std::string &error) {
-  if (path.ends_with(".html")) {
-    error = llvm::formatv("cannot write report '{0}': there is no HTML report, "
-                          "the name must end in .json",
-                          path);
+  if (failed(checkReportName(path, error)))
     return failure();
-  }
-  if (path != "-" && !path.ends_with(".json")) {
-    error = llvm::formatv(
-        "cannot write report '{0}': the name must end in .json", path);
-    return failure();
-  }
   std::string contents;
   llvm::raw_string_ostream os(contents);
   writeJSON(report, os);

@@ -8,6 +8,7 @@
 
 #include "a2q/Tools/ModelLoader.h"
 
+#include "a2q/Frontend/ONNX/Import.h"
 #include "a2q/InitAll.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
@@ -42,6 +43,8 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
   };
   if (llvm::sys::fs::is_directory(path))
     return fail("is a directory");
+  if (path.ends_with(".onnx"))
+    return importONNX(path, get());
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(path, &error);
   if (!file) {
@@ -49,7 +52,7 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
     return nullptr;
   }
   if (!path.ends_with(".mlir") && path != "-")
-    return fail("is no model: the name of a model ends with .mlir");
+    return fail("is no model: the name of a model ends with .mlir or .onnx");
   impl->sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   return parseSourceFile<ModuleOp>(impl->sources, get());
 }

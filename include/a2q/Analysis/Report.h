@@ -84,6 +84,10 @@ void writeJSON(const Report &report, llvm::raw_ostream &os);
 /// Writes a table of 80 columns.
 void writeTable(const Report &report, llvm::raw_ostream &os);
 
+/// Whether a report can have this name: `-` or something that ends in `.json`.
+/// On failure `error` says why not.
+mlir::LogicalResult checkReportName(llvm::StringRef path, std::string &error);
+
 /// Writes the report to a file whose name ends in `.json`, or to standard
 /// output for `-`. The file appears complete or not at all. On failure `error`
 /// says why.

@@ -26,7 +26,8 @@ public:
   mlir::MLIRContext *operator->();
   mlir::MLIRContext *get();
 
-  /// Reads a .mlir file (text or bytecode). Null after one diagnostic.
+  /// Reads a .mlir file (text or bytecode) or a .onnx file. Null after one
+  /// diagnostic.
   mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path);
 
 private:
