@@ -8,6 +8,8 @@
 
 #include "a2q/Math/IntegerProjection.h"
 
+#include "a2q/Math/Projection.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -255,6 +257,16 @@ std::vector<int64_t> nearestIntegers(std::span<const double> u,
                    h.empty() ? h : h.subspan(begin, length));
   });
   return q;
+}
+
+std::vector<int64_t> projectedIntegers(std::span<const double> u,
+                                       const Budget &budget, int64_t limit,
+                                       TileEnds tiles) {
+  std::vector<double> v(u.begin(), u.end());
+  forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
+    projectOntoBudget(std::span(v).subspan(begin, end - begin), budget);
+  });
+  return nearestIntegers(v, budget, limit, {}, tiles);
 }
 
 double squaredError(std::span<const double> u, std::span<const int64_t> q,

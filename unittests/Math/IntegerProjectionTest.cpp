@@ -203,4 +203,25 @@ TEST(NearestIntegers, PerTile) {
   });
 }
 
+// Inside the budget, and never nearer than the nearest.
+TEST(ProjectedIntegers, RoundsWithinTheBudget) {
+  std::mt19937_64 random(24);
+  std::vector<Range> ranges = {{0, 15}, {-8, 7}, {-3, 12}};
+  for (int trial = 0; trial < 60; ++trial) {
+    std::vector<double> u = sample(1 + random() % 40, trial % 3, random);
+    for (Range range : ranges)
+      for (Bound bound : {Bound::A2QPlus, Bound::Exact, Bound::Centred})
+        for (unsigned width = 4; width < 10; ++width) {
+          Budget budget = budgetOf(bound, width, range);
+          std::vector<int64_t> q = projectedIntegers(u, budget, 7);
+          EXPECT_TRUE(budget.admits(norms(q)));
+          EXPECT_LE(squaredError(u, nearestIntegers(u, budget, 7)),
+                    squaredError(u, q) + 1e-9);
+        }
+  }
+  EXPECT_EQ(projectedIntegers(std::vector<double>{3.7, -0.8},
+                              {{2, 2, 5}, {2, 2, 5}}, 7),
+            (std::vector<int64_t>{2, 0}));
+}
+
 } // namespace

@@ -54,6 +54,15 @@ std::vector<int64_t> nearestIntegers(std::span<const double> u,
                                      std::span<const double> h = {},
                                      TileEnds tiles = {});
 
+/// Euclidean projection onto the real weights of the budget, then the nearest
+/// integers to *that* within the budget, for each tile. The true feasible set,
+/// no mean removed: EP-init without its losses. In weight error never before
+/// nearestIntegers(u), which knows of integers from the start; beside it in
+/// output error.
+std::vector<int64_t> projectedIntegers(std::span<const double> u,
+                                       const Budget &budget, int64_t limit,
+                                       TileEnds tiles = {});
+
 /// Takes units off integers that lie between 0 and about `u` until they are in
 /// the budget, the cheapest first as above. Exact integers decide when it is
 /// met, whatever `u` holds; finite.

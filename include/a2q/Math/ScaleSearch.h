@@ -1,0 +1,69 @@
+//===- ScaleSearch.h - Scale and integers of a channel together -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A fixed scale, not the guarantee, is what costs accuracy. A channel whose
+// weights are 7 units long and whose budget is one unit per weight has to cut
+// nearly everything off; with a unit four times as large it has to cut little.
+// The scale of a channel is free (the requantization's multiplier takes it up),
+// so it is chosen together with the integers:
+//
+//   minimise  sum h_i (k q_i - u_i)^2  over k > 0 and q in the budget.
+//
+// For each k the best integers are known (IntegerProjection.h), for each q the
+// best k is <u, q> / <q, q>, and the error as a function of k is a smooth curve
+// with small teeth. So a grid of 36 scales finds the valley, a finer one its
+// floor, and alternating between the two exact answers ends in a tooth.
+//
+// Why it is fast: without a diagonal the integers for a scale are a step
+// function of the magnitude, `|q| >= k` for the magnitudes above
+// `scale * (k - 1/2 + theta)`. Sorted once with prefix sums, a channel's <u, q>
+// and <q, q> for any scale and theta cost one binary search per level, not a
+// pass over the weights. That pays for the sort after two scales.
+//
+// The rival, pyramid vector quantization's pulse search (Fischer 1986), sets
+// the pulses one by one where the cosine to u grows most, scale implied. It
+// costs a pass per pulse and does not know the clip to M bits or a budget of
+// each sign. Measured by benchmarks/Math/ScaleSearchBenchmark.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_MATH_SCALESEARCH_H
+#define A2Q_MATH_SCALESEARCH_H
+
+#include "a2q/Math/Budget.h"
+
+namespace a2q {
+
+/// Weights `scale * integers[i]`, in the units of what they stand for.
+struct ScaledIntegers {
+  double scale = 1;
+  std::vector<int64_t> integers;
+};
+
+/// The scale and the integers `|q_i| <= limit` of the budget, in each tile, of
+/// least `sum h_i (scale * q_i - u_i)^2`, by search as above. `u` and `h` as
+/// nearestIntegers takes them. Never worse than the nearest integers at scale
+/// 1. All zeros, with scale 1, where the budget or `u` has nothing else.
+ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
+                           int64_t limit, std::span<const double> h = {},
+                           TileEnds tiles = {});
+
+/// The baseline: the largest weights of each tile that the budget admits, as
+/// +-1 with the best scale. B of them where the budget is an l1 norm of B.
+ScaledIntegers largestAsOnes(std::span<const double> u, const Budget &budget,
+                             std::span<const double> h = {},
+                             TileEnds tiles = {});
+
+/// The scale of least error for these integers; 1 where they are all 0 or point
+/// away from `u`.
+double bestScale(std::span<const double> u, std::span<const int64_t> q,
+                 std::span<const double> h = {});
+
+} // namespace a2q
+
+#endif // A2Q_MATH_SCALESEARCH_H

@@ -1,0 +1,305 @@
+//===- ScaleSearch.cpp - Scale and integers of a channel together ---------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Math/ScaleSearch.h"
+
+#include "a2q/Math/IntegerProjection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+namespace a2q {
+
+namespace {
+/// <u, q> and <q, q>. The best scale leaves the error |u|^2 - uq^2 / qq.
+struct Products {
+  double uq = 0;
+  double qq = 0;
+  Products operator+(Products other) const {
+    return {uq + other.uq, qq + other.qq};
+  }
+  /// What the best scale takes off the error.
+  double gain() const { return qq > 0 && uq > 0 ? uq * uq / qq : 0.0; }
+};
+
+/// Magnitudes that share one l1 norm, sorted, largest first.
+class Group {
+public:
+  Group(std::vector<double> values, Wide budget);
+  /// Of the nearest integers at this scale.
+  Products products(double scale, int64_t limit) const;
+
+private:
+  /// Fills `counts[k]`, how many magnitudes have at least k + 1 units, and
+  /// returns the sum.
+  int64_t levels(double scale, double theta, int64_t limit,
+                 std::vector<size_t> &counts) const;
+  Products sum(std::span<const size_t> counts) const;
+
+  std::vector<double> magnitudes;
+  std::vector<double> prefix; ///< prefix[j] = sum of the first j
+  int64_t budget;
+};
+} // namespace
+
+Group::Group(std::vector<double> values, Wide budget)
+    : magnitudes(std::move(values)),
+      budget(static_cast<int64_t>(
+          std::min<Wide>(budget, std::numeric_limits<int64_t>::max()))) {
+  std::sort(magnitudes.begin(), magnitudes.end(), std::greater<>());
+  prefix.resize(magnitudes.size() + 1);
+  std::partial_sum(magnitudes.begin(), magnitudes.end(), prefix.begin() + 1);
+}
+
+int64_t Group::levels(double scale, double theta, int64_t limit,
+                      std::vector<size_t> &counts) const {
+  counts.clear();
+  int64_t total = 0;
+  auto end = magnitudes.end();
+  for (int64_t k = 0; k < limit; ++k) {
+    double least = scale * (static_cast<double>(k) + 0.5 + theta);
+    end = std::partition_point(magnitudes.begin(), end,
+                               [&](double value) { return value > least; });
+    if (end == magnitudes.begin())
+      break;
+    counts.push_back(end - magnitudes.begin());
+    total += end - magnitudes.begin();
+  }
+  return total;
+}
+
+Products Group::sum(std::span<const size_t> counts) const {
+  Products result;
+  for (size_t k = 0; k < counts.size(); ++k)
+    result = result +
+             Products{prefix[counts[k]], static_cast<double>(counts[k]) *
+                                             static_cast<double>(2 * k + 1)};
+  return result;
+}
+
+Products Group::products(double scale, int64_t limit) const {
+  if (magnitudes.empty())
+    return {};
+  std::vector<size_t> under, over;
+  int64_t overTotal = levels(scale, 0, limit, over);
+  if (overTotal <= budget)
+    return sum(over);
+  // theta is between: `over` has too many units, `under` fits.
+  double lo = 0, hi = magnitudes.front() / scale;
+  int64_t underTotal = levels(scale, hi, limit, under);
+  while (overTotal - underTotal > 8) {
+    double middle = (lo + hi) / 2;
+    if (!(lo < middle && middle < hi))
+      break;
+    std::vector<size_t> counts;
+    int64_t total = levels(scale, middle, limit, counts);
+    (total > budget ? lo : hi) = middle;
+    (total > budget ? overTotal : underTotal) = total;
+    (total > budget ? over : under) = std::move(counts);
+  }
+  Products result = sum(under);
+  // The units in between, those that cost most to leave out first.
+  struct Unit {
+    double margin, magnitude, level;
+  };
+  std::vector<Unit> open;
+  under.resize(over.size());
+  for (size_t k = 0; k < over.size(); ++k)
+    for (size_t i = under[k]; i < over[k]; ++i) {
+      auto level = static_cast<double>(k);
+      open.push_back({magnitudes[i] - scale * level, magnitudes[i], level});
+    }
+  int64_t missing = budget - underTotal;
+  std::nth_element(
+      open.begin(), open.begin() + missing, open.end(),
+      [](const Unit &a, const Unit &b) { return a.margin > b.margin; });
+  for (int64_t i = 0; i < missing; ++i)
+    result = result + Products{open[i].magnitude, 2 * open[i].level + 1};
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Search
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The error as a function of the scale: sorted magnitudes where integers are a
+/// step function of them, else the integers themselves.
+class Curve {
+public:
+  Curve(std::span<const double> u, const Budget &budget, int64_t limit,
+        std::span<const double> h, TileEnds tiles);
+  std::vector<int64_t> integers(double scale) const;
+  double gain(double scale) const;
+  Products products(std::span<const int64_t> q) const;
+
+private:
+  void addGroups(std::span<const double> tile);
+
+  std::span<const double> u, h;
+  const Budget &budget;
+  int64_t limit;
+  TileEnds tiles;
+  std::vector<Group> groups;
+};
+} // namespace
+
+Curve::Curve(std::span<const double> u, const Budget &budget, int64_t limit,
+             std::span<const double> h, TileEnds tiles)
+    : u(u), h(h), budget(budget), limit(limit), tiles(tiles) {
+  // A search per level pays while levels are fewer than weights.
+  bool fewLevels = limit <= static_cast<int64_t>(u.size());
+  if (h.empty() && fewLevels && (budget.isL1() || budget.separatesSigns()))
+    forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
+      addGroups(u.subspan(begin, end - begin));
+    });
+}
+
+void Curve::addGroups(std::span<const double> tile) {
+  std::vector<double> pos, neg;
+  for (double value : tile)
+    (value > 0 || budget.isL1() ? pos : neg).push_back(std::abs(value));
+  groups.emplace_back(std::move(pos), budget.largestPos(0));
+  if (!budget.isL1())
+    groups.emplace_back(std::move(neg), budget.largestNeg(0));
+}
+
+std::vector<int64_t> Curve::integers(double scale) const {
+  std::vector<double> scaled(u.size());
+  std::transform(u.begin(), u.end(), scaled.begin(),
+                 [&](double value) { return value / scale; });
+  return nearestIntegers(scaled, budget, limit, h, tiles);
+}
+
+static Products productsOf(std::span<const double> u,
+                           std::span<const int64_t> q,
+                           std::span<const double> h) {
+  Products sum;
+  for (size_t i = 0; i < u.size(); ++i) {
+    if (q[i] == 0)
+      continue;
+    double weight = h.empty() ? 1.0 : h[i];
+    auto integer = static_cast<double>(q[i]);
+    sum = sum + Products{weight * integer * u[i], weight * integer * integer};
+  }
+  return sum;
+}
+
+Products Curve::products(std::span<const int64_t> q) const {
+  return productsOf(u, q, h);
+}
+
+double Curve::gain(double scale) const {
+  if (groups.empty())
+    return products(integers(scale)).gain();
+  Products sum;
+  for (const Group &group : groups)
+    sum = sum + group.products(scale, limit);
+  return sum.gain();
+}
+
+double bestScale(std::span<const double> u, std::span<const int64_t> q,
+                 std::span<const double> h) {
+  Products products = productsOf(u, q, h);
+  double scale = products.uq / products.qq;
+  return products.gain() > 0 && std::isnormal(scale) ? scale : 1.0;
+}
+
+/// The best of `count` scales from `lo` to `hi` in geometric steps.
+static double bestOf(const Curve &curve, double lo, double hi, int count) {
+  double best = hi, bestGain = -1;
+  for (int step = 0; step < count; ++step) {
+    double scale = hi * std::pow(lo / hi, step / (count - 1.0));
+    if (double gain = curve.gain(scale); gain > bestGain) {
+      bestGain = gain;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+/// searchScale for weights whose largest magnitude is in [1/2, 1), so that no
+/// product overflows or vanishes. `given` is the scale 1 of the caller.
+static ScaledIntegers searchNormalized(std::span<const double> u,
+                                       const Budget &budget, int64_t limit,
+                                       std::span<const double> h,
+                                       TileEnds tiles, double given) {
+  // At the largest scale only +-1 are left; below the lowest, clipping loses
+  // more than finer steps gain.
+  constexpr int coarse = 36, fine = 9;
+  double lowest = 0.3 / static_cast<double>(limit);
+  double step = std::pow(1 / lowest, 1.0 / (coarse - 1));
+  Curve curve(u, budget, limit, h, tiles);
+  double scale = bestOf(curve, lowest, 1, coarse);
+  scale = bestOf(curve, scale / step, scale * step, fine);
+
+  ScaledIntegers best = {given, std::vector<int64_t>(u.size(), 0)};
+  double bestGain = 0;
+  auto consider = [&](double candidate) {
+    std::vector<int64_t> q = curve.integers(candidate);
+    Products products = curve.products(q);
+    if (!(products.gain() > bestGain))
+      return false;
+    bestGain = products.gain();
+    best = {products.uq / products.qq, std::move(q)};
+    return true;
+  };
+  if (std::isfinite(1 / given))
+    consider(given);
+  consider(scale);
+  while (consider(best.scale)) {
+  }
+  return best;
+}
+
+ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
+                           int64_t limit, std::span<const double> h,
+                           TileEnds tiles) {
+  double largest = 0;
+  for (double value : u)
+    largest = std::max(largest, std::abs(value));
+  if (limit == 0 || !std::isnormal(largest))
+    return {1, std::vector<int64_t>(u.size(), 0)};
+  int exponent;
+  std::frexp(largest, &exponent);
+  std::vector<double> normalized(u.size());
+  std::transform(u.begin(), u.end(), normalized.begin(),
+                 [&](double value) { return std::ldexp(value, -exponent); });
+  ScaledIntegers best = searchNormalized(normalized, budget, limit, h, tiles,
+                                         std::ldexp(1.0, -exponent));
+  best.scale = std::ldexp(best.scale, exponent);
+  return best;
+}
+
+ScaledIntegers largestAsOnes(std::span<const double> u, const Budget &budget,
+                             std::span<const double> h, TileEnds tiles) {
+  ScaledIntegers result = {1, std::vector<int64_t>(u.size(), 0)};
+  forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
+    std::vector<size_t> order(end - begin);
+    std::iota(order.begin(), order.end(), begin);
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::abs(u[a]) > std::abs(u[b]);
+    });
+    Norms norms;
+    for (size_t i : order) {
+      Norms with = norms;
+      ++(u[i] > 0 ? with.pos : with.neg);
+      if (u[i] == 0 || !budget.admits(with))
+        continue;
+      norms = with;
+      result.integers[i] = u[i] > 0 ? 1 : -1;
+    }
+  });
+  result.scale = bestScale(u, result.integers, h);
+  return result;
+}
+
+} // namespace a2q
