@@ -138,8 +138,7 @@ public:
   Curve(std::span<const double> u, const Budget &budget, int64_t limit,
         std::span<const double> h, TileEnds tiles);
   std::vector<int64_t> integers(double scale) const;
-  double gain(double scale) const;
-  Products products(std::span<const int64_t> q) const;
+  Products products(double scale) const;
 
 private:
   void addGroups(std::span<const double> tile);
@@ -193,17 +192,13 @@ static Products productsOf(std::span<const double> u,
   return sum;
 }
 
-Products Curve::products(std::span<const int64_t> q) const {
-  return productsOf(u, q, h);
-}
-
-double Curve::gain(double scale) const {
+Products Curve::products(double scale) const {
   if (groups.empty())
-    return products(integers(scale)).gain();
+    return productsOf(u, integers(scale), h);
   Products sum;
   for (const Group &group : groups)
     sum = sum + group.products(scale, limit);
-  return sum.gain();
+  return sum;
 }
 
 double bestScale(std::span<const double> u, std::span<const int64_t> q,
@@ -218,7 +213,7 @@ static double bestOf(const Curve &curve, double lo, double hi, int count) {
   double best = hi, bestGain = -1;
   for (int step = 0; step < count; ++step) {
     double scale = hi * std::pow(lo / hi, step / (count - 1.0));
-    if (double gain = curve.gain(scale); gain > bestGain) {
+    if (double gain = curve.products(scale).gain(); gain > bestGain) {
       bestGain = gain;
       best = scale;
     }
@@ -241,23 +236,27 @@ static ScaledIntegers searchNormalized(std::span<const double> u,
   double scale = bestOf(curve, lowest, 1, coarse);
   scale = bestOf(curve, scale / step, scale * step, fine);
 
-  ScaledIntegers best = {given, std::vector<int64_t>(u.size(), 0)};
-  double bestGain = 0;
+  // Alternate between the two exact answers, from the better of the two starts.
+  Products best;
+  double bestScale = given;
   auto consider = [&](double candidate) {
-    std::vector<int64_t> q = curve.integers(candidate);
-    Products products = curve.products(q);
-    if (!(products.gain() > bestGain))
+    Products products = curve.products(candidate);
+    if (!(products.gain() > best.gain()))
       return false;
-    bestGain = products.gain();
-    best = {products.uq / products.qq, std::move(q)};
+    best = products;
+    bestScale = candidate;
     return true;
   };
   if (std::isfinite(1 / given))
     consider(given);
   consider(scale);
-  while (consider(best.scale)) {
+  while (best.qq > 0 && consider(best.uq / best.qq)) {
   }
-  return best;
+  if (best.qq == 0)
+    return {given, std::vector<int64_t>(u.size(), 0)};
+  ScaledIntegers result = {1, curve.integers(bestScale)};
+  result.scale = a2q::bestScale(u, result.integers, h);
+  return result;
 }
 
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,

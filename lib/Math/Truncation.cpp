@@ -105,10 +105,4 @@ std::vector<int64_t> constrainA2QPlus(std::span<const double> u,
   });
 }
 
-std::vector<int64_t> projectA2QPlus(std::span<const double> u, unsigned width,
-                                    Range range, unsigned weightBits) {
-  return constrainA2QPlus(u, budgetOf(Bound::A2QPlus, width, range),
-                          narrowLimit(weightBits));
-}
-
 } // namespace a2q

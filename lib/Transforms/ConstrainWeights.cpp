@@ -10,6 +10,7 @@
 #include "a2q/Analysis/Report.h"
 #include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
+#include "a2q/Math/Centring.h"
 #include "a2q/Math/Constraining.h"
 #include "a2q/Transforms/Passes.h"
 
@@ -19,6 +20,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 
 namespace a2q {
 #define GEN_PASS_DEF_A2QCONSTRAINWEIGHTS
@@ -33,9 +35,22 @@ using namespace a2q;
 //===----------------------------------------------------------------------===//
 
 namespace {
+/// How all layers are constrained.
+struct Goal {
+  const ConstraintMethod *method = nullptr;
+  unsigned width = 0;
+  Bound bound = Bound::Exact;
+
+  /// Bits that an accumulator of these sums needs, from its start.
+  unsigned needs(Interval sum) const {
+    return bound == Bound::Centred ? spanWidth(sum) : signedWidth(sum);
+  }
+};
+
 /// What changed in one layer.
 struct Change {
   std::vector<int64_t> weights;
+  std::vector<double> scales; ///< new over old, per channel
   int64_t channels = 0;
   Wide l1Before = 0, l1After = 0; ///< of the channel with the largest
   size_t zerosBefore = 0, zerosAfter = 0;
@@ -61,29 +76,31 @@ static Range joinedRange(const DotProduct &dot) {
 
 /// The method's integers for one channel, within the codes of their type.
 /// Cutting a weight toward 0 only shrinks `pos` and `neg`.
-static std::vector<int64_t> constrainChannel(const ConstraintMethod &method,
-                                             const DotProduct &dot,
-                                             unsigned width, Range codes) {
+static ScaledIntegers constrainChannel(const Goal &goal, const DotProduct &dot,
+                                       Range codes) {
   std::vector<double> real(dot.weights.begin(), dot.weights.end());
+  ChannelConstraint channel;
+  channel.weights = real;
+  channel.width = goal.width;
+  channel.range = joinedRange(dot);
   // Methods count bits of signed weights.
-  unsigned bits = codeBits({std::min<int64_t>(codes.lo, -1), codes.hi});
-  std::vector<int64_t> weights =
-      method.constrain({real, width, joinedRange(dot), bits});
-  for (int64_t &weight : weights)
+  channel.weightBits = codeBits({std::min<int64_t>(codes.lo, -1), codes.hi});
+  channel.bound = goal.bound;
+  ScaledIntegers result = goal.method->constrain(channel);
+  for (int64_t &weight : result.integers)
     weight = std::clamp(weight, codes.lo, codes.hi);
-  return weights;
+  return result;
 }
 
 /// Refuses a width that leaves a channel without a non-zero weight.
-static LogicalResult checkWidth(AccumulatingOpInterface op,
-                                const ConstraintMethod &method, int64_t channel,
-                                Range range, unsigned width) {
-  unsigned smallest = method.smallestWidth(range);
-  if (width >= smallest)
+static LogicalResult checkWidth(AccumulatingOpInterface op, const Goal &goal,
+                                int64_t channel, Range range) {
+  unsigned smallest = goal.method->smallestWidth(range, goal.bound);
+  if (goal.width >= smallest)
     return success();
   InFlightDiagnostic error = op.emitError()
                              << "channel " << channel
-                             << " would lose all its weights: " << width
+                             << " would lose all its weights: " << goal.width
                              << " bits hold no product of codes in ["
                              << range.lo << ", " << range.hi << "]";
   error.attachNote() << "the smallest width that holds one is " << smallest;
@@ -91,33 +108,33 @@ static LogicalResult checkWidth(AccumulatingOpInterface op,
 }
 
 /// Chooses the weights of all channels that do not fit as they are.
-static FailureOr<Change> choose(const AccumulatingOp &layer,
-                                const ConstraintMethod &method, unsigned width,
+static FailureOr<Change> choose(const AccumulatingOp &layer, const Goal &goal,
                                 Range codes) {
   AccumulatingOpInterface op = layer.op;
   AccumulationProblem problem = layer.problem;
   Change change;
   change.zerosBefore = llvm::count(problem.weights, 0);
+  change.scales.assign(problem.channels, 1);
   for (int64_t channel = 0; channel < problem.channels; ++channel) {
     DotProduct dot = problem.dot(channel);
     change.l1Before = std::max(change.l1Before, norms(dot.weights).l1());
-    if (signedWidth(prefixInterval(dot)) > width) {
-      if (failed(checkWidth(op, method, channel, joinedRange(dot), width)))
+    if (goal.needs(prefixInterval(dot)) > goal.width) {
+      if (failed(checkWidth(op, goal, channel, joinedRange(dot))))
         return failure();
-      std::vector<int64_t> weights =
-          constrainChannel(method, dot, width, codes);
-      std::copy(weights.begin(), weights.end(),
+      ScaledIntegers chosen = constrainChannel(goal, dot, codes);
+      std::copy(chosen.integers.begin(), chosen.integers.end(),
                 problem.weights.begin() + channel * problem.length);
+      change.scales[channel] = chosen.scale;
       ++change.channels;
     }
     change.l1After = std::max(change.l1After, norms(dot.weights).l1());
-    unsigned needed = signedWidth(wholeSum(problem, channel));
-    if (needed > width) {
+    unsigned needed = goal.needs(wholeSum(problem, channel));
+    if (needed > goal.width) {
       InFlightDiagnostic error =
           op.emitError() << "channel " << channel << " needs " << needed
                          << " bits after its weights were constrained, the "
                             "accumulator has "
-                         << width;
+                         << goal.width;
       error.attachNote() << "weights are held to the budget, an initial value "
                             "is not: it belongs to the bias of a2q.requantize";
       return error;
@@ -150,8 +167,24 @@ static ElementsAttr constantLike(ElementsAttr old, ArrayRef<int64_t> values) {
   return DenseElementsAttr::get(type, codes);
 }
 
+/// The type of weights whose scales are multiplied, per channel.
+static Type rescaledType(RankedTensorType type, ArrayRef<double> factors) {
+  if (llvm::all_of(factors, [](double factor) { return factor == 1; }))
+    return type;
+  quant::QuantizedType old = getQuantizedType(type);
+  SmallVector<double> scales = a2q::scales(old);
+  scales.resize(factors.size(), scales.front());
+  for (auto [scale, factor] : llvm::zip_equal(scales, factors))
+    scale *= factor;
+  SmallVector<int64_t> zeroPoints(factors.size(), 0);
+  return type.clone(quant::UniformQuantizedPerAxisType::get(
+      old.getFlags(), old.getStorageType(), old.getExpressedType(), scales,
+      zeroPoints, /*quantizedDimension=*/0, old.getStorageTypeMin(),
+      old.getStorageTypeMax()));
+}
+
 /// Gives the op constant weights of its own: another op may use the old ones.
-static void replaceWeights(Operation *op, Value weights,
+static void replaceWeights(Operation *op, Value weights, Type type,
                            ArrayRef<int64_t> values) {
   auto cast = weights.getDefiningOp<quant::StorageCastOp>();
   Operation *constant = cast.getInput().getDefiningOp();
@@ -162,8 +195,7 @@ static void replaceWeights(Operation *op, Value weights,
   Value codes = arith::ConstantOp::create(
       builder, constant->getLoc(),
       llvm::cast<TypedAttr>(constantLike(old, values)));
-  Value own = quant::StorageCastOp::create(builder, cast.getLoc(),
-                                           weights.getType(), codes);
+  Value own = quant::StorageCastOp::create(builder, cast.getLoc(), type, codes);
   op->replaceUsesOfWith(weights, own);
   if (cast->use_empty())
     cast->erase();
@@ -189,8 +221,26 @@ static ElementsAttr biasAttr(Builder &builder, Type old,
       integers);
 }
 
-/// Adds a correction per channel to the bias of a requantization.
-static LogicalResult addToBias(RequantizeOp op, ArrayRef<Wide> correction) {
+namespace {
+/// What reads the sums of a channel after its weights have changed.
+struct Follow {
+  Wide before = 0;  ///< z * sum(q), which the bias takes off again
+  Wide after = 0;   ///< the same of the new weights
+  double scale = 1; ///< new over old
+  bool isNothing() const { return before == after && scale == 1; }
+
+  /// The bias in units of the new scale.
+  Wide bias(Wide old) const {
+    Wide real = old + before;
+    if (scale != 1)
+      real = static_cast<Wide>(std::nearbyint(
+          std::clamp(static_cast<double>(real) / scale, -0x1p100, 0x1p100)));
+    return real - after;
+  }
+};
+} // namespace
+
+static LogicalResult followBias(RequantizeOp op, ArrayRef<Follow> channels) {
   SmallVector<int64_t> old = {0};
   if (ElementsAttr bias = op.getBiasAttr()) {
     FailureOr<SmallVector<int64_t>> values = integerElements(bias);
@@ -199,13 +249,15 @@ static LogicalResult addToBias(RequantizeOp op, ArrayRef<Wide> correction) {
     old = *values;
   }
   SmallVector<int64_t> bias;
-  for (auto [channel, value] : llvm::enumerate(correction)) {
-    Wide sum = value + old[old.size() == 1 ? 0 : channel];
+  for (auto [channel, follow] : llvm::enumerate(channels)) {
+    Wide sum = follow.bias(old[old.size() == 1 ? 0 : channel]);
     if (signedWidth({sum, sum}) > 64)
       return op.emitError()
              << "the bias of channel " << channel << " leaves 64 bits";
     bias.push_back(static_cast<int64_t>(sum));
   }
+  if (!op.getBiasAttr() && llvm::all_of(bias, [](int64_t v) { return v == 0; }))
+    return success();
   Builder builder(op.getContext());
   op.setBiasAttr(biasAttr(
       builder, op.getBiasAttr() ? op.getBiasAttr().getElementType() : Type(),
@@ -213,17 +265,46 @@ static LogicalResult addToBias(RequantizeOp op, ArrayRef<Wide> correction) {
   return success();
 }
 
+/// Multiplies the multiplier by the factors of the weights' scales.
+static LogicalResult followScale(RequantizeOp op, ArrayRef<Follow> channels) {
+  if (llvm::all_of(channels, [](Follow follow) { return follow.scale == 1; }))
+    return success();
+  SmallVector<float> multiplier;
+  for (const APFloat &value : op.getMultiplierAttr().getValues<APFloat>())
+    multiplier.push_back(value.convertToFloat());
+  multiplier.resize(channels.size(), multiplier.front());
+  for (auto [channel, follow] : llvm::enumerate(channels)) {
+    float &value = multiplier[channel];
+    value = static_cast<float>(value * follow.scale);
+    if (!std::isfinite(value) || value <= 0)
+      return op.emitError()
+             << "the multiplier of channel " << channel
+             << " leaves f32: its weights' scale changes by " << follow.scale;
+  }
+  Builder builder(op.getContext());
+  op.setMultiplierAttr(DenseElementsAttr::get(
+      RankedTensorType::get({static_cast<int64_t>(multiplier.size())},
+                            builder.getF32Type()),
+      ArrayRef<float>(multiplier)));
+  return success();
+}
+
 /// Accumulators sum products of codes, so what reads a sum has added
-/// `-z * sum(q)` for the zero point z. That constant follows the weights.
-static LogicalResult correctBias(AccumulatingOp &layer,
-                                 ArrayRef<int64_t> weights) {
+/// `-z * sum(q)` for the zero point z, and multiplies by the scales. Both
+/// follow the weights.
+static LogicalResult followWeights(AccumulatingOp &layer,
+                                   const Change &change) {
   AccumulatingOpInterface op = layer.op;
   int64_t z = zeroPoint(getQuantizedType(op.getActivations().getType()));
   int64_t length = layer.problem.length;
-  SmallVector<Wide> correction(layer.problem.channels, 0);
-  for (size_t i = 0; i < weights.size(); ++i)
-    correction[i / length] -= Wide(z) * (weights[i] - layer.problem.weights[i]);
-  if (llvm::all_of(correction, [](Wide value) { return value == 0; }))
+  SmallVector<Follow> channels(layer.problem.channels);
+  for (auto [channel, follow] : llvm::enumerate(channels))
+    follow.scale = change.scales[channel];
+  for (size_t i = 0; i < change.weights.size(); ++i) {
+    channels[i / length].before += Wide(z) * layer.problem.weights[i];
+    channels[i / length].after += Wide(z) * change.weights[i];
+  }
+  if (llvm::all_of(channels, [](Follow follow) { return follow.isNothing(); }))
     return success();
   for (Operation *user : op->getResult(0).getUsers()) {
     auto requantize = dyn_cast<RequantizeOp>(user);
@@ -237,10 +318,26 @@ static LogicalResult correctBias(AccumulatingOp &layer,
           << "only the bias of a2q.requantize can follow the weights";
       return error;
     }
-    if (failed(addToBias(requantize, correction)))
+    if (failed(followBias(requantize, channels)) ||
+        failed(followScale(requantize, channels)))
       return failure();
   }
   return success();
+}
+
+/// What reads the sums and cannot take up new scales of the weights, or null.
+static Operation *fixesScale(AccumulatingOpInterface op) {
+  for (Operation *user : op->getResult(0).getUsers()) {
+    auto requantize = dyn_cast<RequantizeOp>(user);
+    if (!requantize || requantize.getShiftAttr())
+      return user;
+  }
+  return nullptr;
+}
+
+/// An initial value is in units of the weights' scale.
+static bool hasInitial(const AccumulatingOp &layer) {
+  return !layer.problem.initial.empty();
 }
 
 /// Types of sums must be free to change: only these two read any accumulator.
@@ -250,6 +347,22 @@ static LogicalResult checkUsers(AccumulatingOpInterface op) {
       return op.emitError() << "the accumulator cannot change: '"
                             << user->getName() << "' fixes its type";
   return success();
+}
+
+/// Starts for the channels that fit from their centre only.
+static void centre(const AccumulatingOp &layer, const Goal &goal,
+                   Schedule &schedule) {
+  if (goal.bound != Bound::Centred)
+    return;
+  std::vector<int64_t> starts;
+  for (int64_t channel = 0; channel < layer.problem.channels; ++channel) {
+    Interval held =
+        accumulatorInterval(layer.problem, schedule, channel, 0, 0, 0);
+    bool fits = signedWidth(held) <= goal.width;
+    starts.push_back(fits ? 0 : static_cast<int64_t>(centredStart(held)));
+  }
+  if (llvm::any_of(starts, [](int64_t start) { return start != 0; }))
+    schedule.stages.front().starts = std::move(starts);
 }
 
 //===----------------------------------------------------------------------===//
@@ -263,25 +376,47 @@ struct ConstrainWeights : a2q::impl::A2QConstrainWeightsBase<ConstrainWeights> {
   void runOnOperation() override;
 
 private:
+  LogicalResult checkBound();
   LogicalResult checkOptions();
+  FailureOr<Goal> goalOf(const AccumulatingOp &layer);
   FailureOr<bool> constrain(AccumulatingOpInterface op,
                             const RangeAnalysis &ranges);
   LogicalResult prove(AccumulatingOpInterface op, const RangeAnalysis &ranges);
   void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
-            const Change &change);
+            const Goal &goal, const Change &change);
 
-  const ConstraintMethod *chosen = nullptr;
+  Goal goal;
 };
 } // namespace
+
+LogicalResult ConstrainWeights::checkBound() {
+  goal.bound = goal.method->bounds.front();
+  if (bound.getValue().empty())
+    return success();
+  std::optional<Bound> parsed = parseBound(bound.getValue());
+  if (parsed && goal.method->allows(*parsed)) {
+    goal.bound = *parsed;
+    return success();
+  }
+  InFlightDiagnostic error = getOperation()->emitError()
+                             << "method '" << method.getValue()
+                             << "' has no bound '" << bound.getValue() << "'";
+  Diagnostic &note = error.attachNote() << "its bounds: ";
+  llvm::interleaveComma(goal.method->bounds, note, [&](Bound known) {
+    note << StringRef(a2q::toString(known));
+  });
+  return error;
+}
 
 LogicalResult ConstrainWeights::checkOptions() {
   if (width.getValue() < 1 || width.getValue() > 64)
     return getOperation()->emitError()
            << "an accumulator has from 1 to 64 bits, found "
            << width.getValue();
-  chosen = lookupConstraintMethod(method.getValue());
-  if (chosen)
-    return success();
+  goal.width = width;
+  goal.method = lookupConstraintMethod(method.getValue());
+  if (goal.method)
+    return checkBound();
   InFlightDiagnostic error = getOperation()->emitError()
                              << "unknown method '" << method.getValue() << "'";
   Diagnostic &note = error.attachNote() << "known methods: ";
@@ -293,7 +428,8 @@ LogicalResult ConstrainWeights::checkOptions() {
 
 /// Leaves what was done on the layer, for remarks and the report.
 void ConstrainWeights::tell(AccumulatingOpInterface op,
-                            const AccumulatingOp &layer, const Change &change) {
+                            const AccumulatingOp &layer, const Goal &goal,
+                            const Change &change) {
   double count = static_cast<double>(layer.problem.weights.size());
   std::string note =
       change.channels == 0
@@ -301,7 +437,7 @@ void ConstrainWeights::tell(AccumulatingOpInterface op,
           : llvm::formatv("constrained to {0} bits by {1}: {2} of {3} channels "
                           "changed, largest l1 norm {4} to {5}, sparsity "
                           "{6:F2} to {7:F2}",
-                          width.getValue(), method.getValue(), change.channels,
+                          width.getValue(), goal.method->name, change.channels,
                           layer.problem.channels,
                           a2q::toString(change.l1Before),
                           a2q::toString(change.l1After),
@@ -312,6 +448,31 @@ void ConstrainWeights::tell(AccumulatingOpInterface op,
       op.getLoc(),
       remark::RemarkOpts::name("constrain").category("a2q-constrain-weights"))
       << note;
+}
+
+/// The goal of one layer: where scales cannot change, the method that keeps
+/// them.
+FailureOr<Goal> ConstrainWeights::goalOf(const AccumulatingOp &layer) {
+  Goal result = goal;
+  AccumulatingOpInterface op = layer.op;
+  Operation *reader = fixesScale(op);
+  if (!goal.method->changesScale || (!reader && !hasInitial(layer)))
+    return result;
+  if (!goal.method->fixedScale.empty()) {
+    result.method = lookupConstraintMethod(goal.method->fixedScale);
+    return result;
+  }
+  InFlightDiagnostic error = op.emitError();
+  error << "method '" << method.getValue()
+        << "' changes the scale of weights, and ";
+  if (reader)
+    error << "'" << reader->getName() << "' cannot follow it";
+  else
+    error << "the initial value cannot follow it";
+  error.attachNote()
+      << "only the multiplier of a2q.requantize can, where it is "
+         "f32; optimal-fixed-scale keeps the scale";
+  return error;
 }
 
 /// True when the weights changed.
@@ -335,15 +496,22 @@ FailureOr<bool> ConstrainWeights::constrain(AccumulatingOpInterface op,
   }
   Range codes = codeRange(getQuantizedType(weights.getType()));
   assert(codes.containsZero() && "the zero point of weights is 0");
-  FailureOr<Change> change = choose(*layer, *chosen, width, codes);
+  FailureOr<Goal> goal = goalOf(*layer);
+  if (failed(goal))
+    return failure();
+  FailureOr<Change> change = choose(*layer, *goal, codes);
   if (failed(change) || failed(checkUsers(op)))
     return failure();
 
-  bool changed = change->weights != layer->problem.weights;
+  bool changed = change->weights != layer->problem.weights ||
+                 llvm::any_of(change->scales, [](double s) { return s != 1; });
   if (changed) {
-    if (failed(correctBias(*layer, change->weights)))
+    if (failed(followWeights(*layer, *change)))
       return failure();
-    replaceWeights(op, weights, change->weights);
+    replaceWeights(
+        op, weights,
+        rescaledType(cast<RankedTensorType>(weights.getType()), change->scales),
+        change->weights);
     // Figures of the old weights.
     op->removeAttr(A2QDialect::getChannelsAttrName());
   }
@@ -351,15 +519,17 @@ FailureOr<bool> ConstrainWeights::constrain(AccumulatingOpInterface op,
   // Ends and starts belonged to the old weights; the order of terms stays.
   Schedule schedule = Schedule::trivial(layer->problem.length);
   schedule.order = layer->schedule().order;
+  layer->problem.weights = change->weights;
+  centre(*layer, *goal, schedule);
   ScheduleAttr attr;
-  if (!schedule.order.empty())
+  if (!schedule.order.empty() || !schedule.stages.front().starts.empty())
     attr = ScheduleAttr::get(&getContext(), schedule, layer->problem.channels);
   IRRewriter rewriter(op);
   if (failed(op.rebuildWithAccumulator(
           rewriter, AccumulatorType::get(&getContext(), width), attr)))
     return op.emitError() << "cannot hold a " << width.getValue()
                           << "-bit accumulator";
-  tell(op, *layer, *change);
+  tell(op, *layer, *goal, *change);
   return changed;
 }
 
@@ -370,9 +540,7 @@ LogicalResult ConstrainWeights::prove(AccumulatingOpInterface op,
   FailureOr<AccumulatingOp> layer = analyzeAccumulator(op, ranges, reason);
   if (failed(layer))
     return op.emitError() << "constrained weights cannot be proven: " << reason;
-  StageNeed need =
-      proveSchedule(layer->problem, Schedule::trivial(layer->problem.length))
-          .front();
+  StageNeed need = layer->prove(layer->schedule()).front();
   if (need.prefixWidth <= width)
     return success();
   return op.emitError() << "channel " << need.channel << " needs "

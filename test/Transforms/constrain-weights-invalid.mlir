@@ -6,7 +6,7 @@
 // WIDTH0: error: an accumulator has from 1 to 64 bits, found 0
 // WIDTH65: error: an accumulator has from 1 to 64 bits, found 65
 // METHOD: error: unknown method 'magic'
-// METHOD: note: known methods: a2q-plus
+// METHOD: note: known methods: a2q, a2q-plus, ep-init, optimal, optimal-fixed-scale, project, top-b
 
 // Codes [0, 15] have 4 bits; 4 bits of accumulator hold [-8, 7].
 !x = !quant.uniform<u8<0:15>:f32, 0.1>

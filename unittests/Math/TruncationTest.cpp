@@ -24,6 +24,13 @@ double l1(const std::vector<double> &u) {
   return sum;
 }
 
+/// One channel of `weightBits` in narrow range.
+std::vector<int64_t> projectA2QPlus(std::span<const double> u, unsigned width,
+                                    Range range, unsigned weightBits) {
+  return constrainA2QPlus(u, budgetOf(Bound::A2QPlus, width, range),
+                          narrowLimit(weightBits));
+}
+
 void expectFits(const std::vector<int64_t> &q, unsigned width, Range range) {
   std::vector<Range> ranges = {range};
   Norms reached = norms(q);

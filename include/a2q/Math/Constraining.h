@@ -11,12 +11,26 @@
 // promise, so they stand in one table by name. A method sees one channel; who
 // calls it proves the result again from the integers.
 //
+//   method                 | integers                        | bounds
+//   -----------------------|---------------------------------|---------------
+//   a2q                    | divided by the norm, truncated  | a2q, centred
+//   a2q-plus               | mean removed, projected,        | a2q-plus
+//                          | truncated                       |
+//   ep-init                | projected, truncated            | a2q, centred
+//   optimal                | nearest, with the best scale    | any
+//   optimal-fixed-scale    | nearest                         | any
+//   project                | projected, rounded to nearest   | any
+//   top-b                  | the largest as +-1, best scale  | any
+//
+// The first bound is the default; `exact` is that of "any". `centred` is a
+// promise only for accumulators that begin at their start (Centring.h).
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef A2Q_MATH_CONSTRAINING_H
 #define A2Q_MATH_CONSTRAINING_H
 
-#include "a2q/Math/Bounds.h"
+#include "a2q/Math/ScaleSearch.h"
 
 namespace a2q {
 
@@ -24,24 +38,49 @@ namespace a2q {
 struct ChannelConstraint {
   /// Weights in units of their scale: codes, where they are integers already.
   std::span<const double> weights;
-  /// Bits of the accumulator that has to hold all K products from start 0.
+  /// Bits of the accumulator that has to hold all products of a tile.
   unsigned width = 0;
   /// Activation codes, joined over the channel's terms.
   Range range;
   /// Bits of a weight; results stay in narrow range (4 bits are [-7, 7]).
   unsigned weightBits = 0;
+  /// One of the method's bounds, or none for its default.
+  std::optional<Bound> bound = std::nullopt;
+  /// Terms that share an accumulator; empty for all of them.
+  TileEnds tiles = {};
+  /// Second moments of the activations, which `optimal*` and `top-b` weigh
+  /// errors with; empty for equal weights.
+  std::span<const double> moments = {};
 };
 
 struct ConstraintMethod {
   /// As `method=` spells it.
   std::string_view name;
-  /// The bound whose budget it meets.
-  Bound bound;
-  std::vector<int64_t> (*constrain)(const ChannelConstraint &channel);
+  /// The bounds whose budget it can meet; the first is the default.
+  std::span<const Bound> bounds;
+  /// Whether the result may have another scale than the weights. Then it is in
+  /// units of the old one: new scale = old scale * `scale`.
+  bool changesScale;
+  /// The method that stands in where the scale cannot change, if there is one.
+  std::string_view fixedScale;
+  ScaledIntegers (*choose)(const ChannelConstraint &channel,
+                           const Budget &budget);
+
+  /// What is wrong with a channel, as a diagnostic says it: weights or moments
+  /// that are no numbers, tiles that do not cover the terms in order, a bound
+  /// that the method lacks, widths out of range. Empty: nothing is.
+  std::string refusal(const ChannelConstraint &channel) const;
+
+  /// `choose` for the channel's bound; the scale is 1 without `changesScale`.
+  /// All zeros for a channel with a refusal.
+  ScaledIntegers constrain(const ChannelConstraint &channel) const;
+
+  bool allows(Bound bound) const;
 
   /// The smallest width whose budget admits a weight of either sign; below it
-  /// the method can only return zeros.
-  unsigned smallestWidth(Range range) const;
+  /// the method can only return zeros for some weights.
+  unsigned smallestWidth(Range range,
+                         std::optional<Bound> bound = std::nullopt) const;
 };
 
 /// All methods, sorted by name.

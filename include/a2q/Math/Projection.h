@@ -10,7 +10,6 @@
 #define A2Q_MATH_PROJECTION_H
 
 #include "a2q/Math/Budget.h"
-#include "a2q/Math/Truncation.h"
 
 namespace a2q {
 

@@ -26,9 +26,14 @@
 // pass over the weights. That pays for the sort after two scales.
 //
 // The rival, pyramid vector quantization's pulse search (Fischer 1986), sets
-// the pulses one by one where the cosine to u grows most, scale implied. It
-// costs a pass per pulse and does not know the clip to M bits or a budget of
-// each sign. Measured by benchmarks/Math/ScaleSearchBenchmark.cpp.
+// the pulses one by one where the cosine to u grows most, scale implied: a pass
+// over the weights per pulse, and no notion of a budget of each sign. Measured
+// side by side (benchmarks/Math/ScaleSearchBenchmark.cpp; Laplace weights of 4
+// bits, centred budget, K = 4608, per channel): the same error to four digits
+// at P = 8, 11 and 13, in 0.36, 0.37 and 0.43 ms against 0.09, 0.56 and 2.3;
+// at K = 576, P = 15, where the clip to 4 bits counts, .0246 against .0251.
+// Only a few dozen pulses are faster one by one, and that is not where time
+// goes. So the search over scales is the one.
 //
 //===----------------------------------------------------------------------===//
 

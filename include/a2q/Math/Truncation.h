@@ -51,10 +51,6 @@ std::vector<int64_t> constrainA2QPlus(std::span<const double> u,
                                       const Budget &budget, int64_t limit,
                                       TileEnds tiles = {});
 
-/// constrainA2QPlus for a whole channel of `weightBits` in narrow range.
-std::vector<int64_t> projectA2QPlus(std::span<const double> u, unsigned width,
-                                    Range range, unsigned weightBits);
-
 } // namespace a2q
 
 #endif // A2Q_MATH_TRUNCATION_H

@@ -17,28 +17,43 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
   let summary = "Change weights so that whole dot products fit a width";
   let description = [{
     Every channel whose products do not fit one accumulator of `width` bits, all
-    K of them from start 0, gets new weights from `method`. A channel that fits
+    K of them, gets new weights from `method`. A channel that fits
     keeps its weights. Afterwards each layer has the accumulator type
-    `!a2q.acc<width>`, without tiles or starts, and has been proven again from
-    the integers that are in the module: no method is trusted.
+    `!a2q.acc<width>`, without tiles, and has been proven again from the
+    integers that are in the module: no method is trusted. Accumulators begin at
+    0, except with `bound=centred`: there a channel that fits from its centre
+    only has a start in the schedule.
 
     This changes what the model computes. `a2q-stage-accumulators` does not.
 
     - Weights are constants behind `quant.scast`. Ops that share a constant are
       given one each, since they may read different ranges.
-    - The scale of the weights stays.
+    - The scale of the weights stays, except with `optimal` and `top-b`: their
+      weights become quantized per channel, and the bias and the f32 multiplier
+      of `a2q.requantize` follow. Where sums are read by anything else or begin
+      at an initial value, `optimal` leaves the scale as `optimal-fixed-scale`
+      does, and `top-b` is refused.
     - When the activations have a zero point z, the correction `-z * sum(q)` in
       the bias of `a2q.requantize` follows the weights. Sums that are read by
       anything else are refused then: what corrects them is not known.
     - An initial value is in the proof, not in the budget.
 
-    Methods: `a2q-plus` (arXiv 2401.10432; the mean removed before and after the
-    projection, rounding toward zero).
+    method | integers | bounds, the default first
+    --- | --- | ---
+    `a2q` | divided by their norm, truncated (arXiv 2308.13504) | a2q, centred
+    `a2q-plus` | mean removed before and after the projection, truncated (arXiv 2401.10432) | a2q-plus
+    `ep-init` | projected onto the l1 ball, truncated (arXiv 2401.10432) | a2q, centred
+    `project` | projected onto the budget, rounded to nearest | exact, centred, a2q, a2q-plus
+    `optimal-fixed-scale` | the nearest integers of the budget | as `project`
+    `optimal` | the nearest integers with the best scale | as `project`
+    `top-b` | the largest weights as 1 and -1 with the best scale | as `project`
   }];
   let options = [
     Option<"width", "width", "unsigned", "16", "bits of the accumulator">,
     Option<"method", "method", "std::string", "\"a2q-plus\"",
-           "which integers to choose">];
+           "which integers to choose">,
+    Option<"bound", "bound", "std::string", "\"\"",
+           "the guarantee, one of the method's; empty for its first">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::quant::QuantDialect"];
 }
