@@ -2,13 +2,14 @@
 // interface. Ranges per input channel, 0..1 and 0..10, tell the terms apart.
 // RUN: a2q-opt %s --a2q-infer-accumulators --split-input-file | FileCheck %s
 
-// Filter 0: (1 + 5) * 1 + (3 + 7) * 10 = 106; filter 1: 8 * 1 + 12 * 10 = 128.
+// Filter 0: (1 + 20) * 1 + (1 + 2) * 10 = 51; filter 1: 4 * 1 + 23 * 10 = 234.
+// Were the terms taken channel first, it would be 222 and 72.
 // CHECK-LABEL: @hwcf
 // CHECK: linalg.conv_2d_nhwc_hwcf
-// CHECK-SAME: l1 = array<i64: 16, 20>
-// CHECK-SAME: prefix_width = array<i64: 8, 9>
+// CHECK-SAME: l1 = array<i64: 24, 27>
+// CHECK-SAME: prefix_width = array<i64: 7, 9>
 func.func @hwcf(%x: tensor<1x2x1x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 0>, hi = array<i64: 1, 10>}}) -> tensor<1x1x1x2xi32> {
-  %w = arith.constant dense<[[[[1, 2], [3, 4]]], [[[5, 6], [7, 8]]]]> : tensor<2x1x2x2xi8>
+  %w = arith.constant dense<[[[[1, 2], [1, 20]]], [[[20, 2], [2, 3]]]]> : tensor<2x1x2x2xi8>
   %zero = arith.constant dense<0> : tensor<1x1x1x2xi32>
   %y = linalg.conv_2d_nhwc_hwcf ins(%x, %w : tensor<1x2x1x2xi8>, tensor<2x1x2x2xi8>) outs(%zero : tensor<1x1x1x2xi32>) -> tensor<1x1x1x2xi32>
   return %y : tensor<1x1x1x2xi32>
@@ -16,13 +17,13 @@ func.func @hwcf(%x: tensor<1x2x1x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0
 
 // -----
 
-// Filter 0: (1 + 3) * 1 + (2 + 4) * 10 = 64; filter 1: 12 * 1 + 14 * 10 = 152.
+// The same filters in the other layout.
 // CHECK-LABEL: @fhwc
 // CHECK: linalg.conv_2d_nhwc_fhwc
-// CHECK-SAME: l1 = array<i64: 10, 26>
-// CHECK-SAME: prefix_width = array<i64: 8, 9>
+// CHECK-SAME: l1 = array<i64: 24, 27>
+// CHECK-SAME: prefix_width = array<i64: 7, 9>
 func.func @fhwc(%x: tensor<1x2x1x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0, 0>, hi = array<i64: 1, 10>}}) -> tensor<1x1x1x2xi32> {
-  %w = arith.constant dense<[[[[1, 2]], [[3, 4]]], [[[5, 6]], [[7, 8]]]]> : tensor<2x2x1x2xi8>
+  %w = arith.constant dense<[[[[1, 1]], [[20, 2]]], [[[2, 20]], [[2, 3]]]]> : tensor<2x2x1x2xi8>
   %zero = arith.constant dense<0> : tensor<1x1x1x2xi32>
   %y = linalg.conv_2d_nhwc_fhwc ins(%x, %w : tensor<1x2x1x2xi8>, tensor<2x2x1x2xi8>) outs(%zero : tensor<1x1x1x2xi32>) -> tensor<1x1x1x2xi32>
   return %y : tensor<1x1x1x2xi32>
@@ -118,16 +119,17 @@ func.func @differences(%x: tensor<1x1xi8>) -> tensor<1x2xi32> {
 // -----
 
 // A generic convolution in another layout, filters [out][in][row]: no op has
-// its name. Filter 0: (1 + 2) * 1 + (3 + 4) * 10 = 73.
+// its name. The filter is (20 + 20) * 1 + (1 + 1) * 10 = 60,
+// and would be 231 were a row taken for a channel.
 #x = affine_map<(n, o, h, c, r) -> (n, c, h + r)>
 #w = affine_map<(n, o, h, c, r) -> (o, c, r)>
 #y = affine_map<(n, o, h, c, r) -> (n, o, h)>
 // CHECK-LABEL: @generic
 // CHECK: linalg.generic
-// CHECK-SAME: l1 = array<i64: 10>
-// CHECK-SAME: prefix_width = array<i64: 8>
+// CHECK-SAME: l1 = array<i64: 42>
+// CHECK-SAME: prefix_width = array<i64: 7>
 func.func @generic(%x: tensor<1x2x5xi8> {a2q.range = {axis = 1, lo = array<i64: 0, 0>, hi = array<i64: 1, 10>}}) -> tensor<1x1x4xi32> {
-  %w = arith.constant dense<[[[1, 2], [3, 4]]]> : tensor<1x2x2xi8>
+  %w = arith.constant dense<[[[20, 20], [1, 1]]]> : tensor<1x2x2xi8>
   %zero = arith.constant dense<0> : tensor<1x1x4xi32>
   %y = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
       ins(%x, %w : tensor<1x2x5xi8>, tensor<1x2x2xi8>) outs(%zero : tensor<1x1x4xi32>) {

@@ -21,13 +21,13 @@ func.func @conv2d(%x: tensor<1x1x1x2xi8>) -> tensor<1x1x1x2xi32> {
 // -----
 
 // Activations 1 and 1..9 join the padding's 0; ranges per channel tell the terms
-// apart: 1*1 + 2*9 + 3*1 + 8*9 = 94.
+// apart: (1 + 20) * 1 + (1 + 2) * 9 = 48, or 200 the other way round.
 // CHECK-LABEL: @conv2d_order
 // CHECK: tosa.conv2d
-// CHECK-SAME: l1 = array<i64: 14>
-// CHECK-SAME: prefix_width = array<i64: 8>
+// CHECK-SAME: l1 = array<i64: 24>
+// CHECK-SAME: prefix_width = array<i64: 7>
 func.func @conv2d_order(%x: tensor<1x1x1x2xi8> {a2q.range = {axis = 3, lo = array<i64: 1, 1>, hi = array<i64: 1, 9>}}) -> tensor<1x1x2x1xi32> {
-  %w = "tosa.const"() <{values = dense<[[[[1, 2], [3, 8]]]]> : tensor<1x1x2x2xi8>}> : () -> tensor<1x1x2x2xi8>
+  %w = "tosa.const"() <{values = dense<[[[[1, 1], [20, 2]]]]> : tensor<1x1x2x2xi8>}> : () -> tensor<1x1x2x2xi8>
   %b = "tosa.const"() <{values = dense<0> : tensor<1xi32>}> : () -> tensor<1xi32>
   %zx = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %y = tosa.conv2d %x, %w, %b, %zx, %zx {acc_type = i32, dilation = array<i64: 1, 1>, pad = array<i64: 0, 0, 1, 1>, stride = array<i64: 1, 1>}

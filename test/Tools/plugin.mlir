@@ -1,3 +1,4 @@
+// REQUIRES: plugin
 // The stock optimizer narrows plain IR, and knows the dialect, its passes and
 // its pipelines.
 // RUN: mlir-opt %s --load-dialect-plugin=%a2q_obj/lib/A2QPlugin.so --load-pass-plugin=%a2q_obj/lib/A2QPlugin.so --pass-pipeline='builtin.module(a2q-narrow-linalg)' | FileCheck %s
