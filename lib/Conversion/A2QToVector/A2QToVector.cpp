@@ -217,9 +217,11 @@ struct ConvertA2QToVector
         return signalPassFailure();
     if (failed(verifyNoAccumulators(getOperation())))
       return signalPassFailure();
-    if (check)
-      getOperation().walk(
-          [](func::FuncOp function) { emitArgumentChecks(function); });
+    if (!check)
+      return;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (failed(emitArgumentChecks(function)))
+        return signalPassFailure();
   }
 };
 } // namespace

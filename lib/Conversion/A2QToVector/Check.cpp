@@ -8,6 +8,7 @@
 
 #include "Lowering.h"
 
+#include "a2q/IR/RangeAttr.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -121,63 +122,72 @@ void a2q::emitCheck(OpBuilder &b, Location loc, Value values,
   }
 }
 
-/// `a2q.range = [lo, hi]` of an argument.
-static std::optional<a2q::Range> argumentRange(func::FuncOp function,
-                                               unsigned number) {
-  auto attr = function.getArgAttrOfType<ArrayAttr>(
-      number, A2QDialect::getRangeAttrName());
-  if (auto dense = function.getArgAttrOfType<DenseI64ArrayAttr>(
-          number, A2QDialect::getRangeAttrName());
-      dense && dense.size() == 2)
-    return a2q::Range{dense[0], dense[1]};
-  if (!attr || attr.size() != 2)
-    return std::nullopt;
-  auto lo = dyn_cast<IntegerAttr>(attr[0]), hi = dyn_cast<IntegerAttr>(attr[1]);
-  if (!lo || !hi)
-    return std::nullopt;
-  return a2q::Range{lo.getInt(), hi.getInt()};
+/// lo <= element <= hi for every element of an argument; per index along an
+/// axis where the ranges are.
+static void emitElementChecks(OpBuilder &b, BlockArgument argument,
+                              const ElementRanges &ranges, bool isUnsigned) {
+  Location loc = argument.getLoc();
+  auto type = cast<RankedTensorType>(argument.getType());
+  Value codes = getQuantizedType(type) ? toCodes(b, argument) : argument;
+  std::string name = "argument " + std::to_string(argument.getArgNumber());
+  SmallVector<Value> los, his, steps;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    los.push_back(arith::ConstantIndexOp::create(b, loc, 0));
+    steps.push_back(arith::ConstantIndexOp::create(b, loc, 1));
+    his.push_back(tensor::DimOp::create(b, loc, codes, d));
+  }
+  auto body = [&](OpBuilder &b, Location loc, ValueRange indices) {
+    Value value = tensor::ExtractOp::create(b, loc, codes, indices);
+    Type wide = b.getI64Type();
+    if (value.getType() != wide && isUnsigned)
+      value = arith::ExtUIOp::create(b, loc, wide, value);
+    else if (value.getType() != wide)
+      value = arith::ExtSIOp::create(b, loc, wide, value);
+    Value element = arith::ConstantIndexOp::create(b, loc, 0);
+    for (auto [index, size] : llvm::zip(indices, his)) {
+      element = arith::MulIOp::create(b, loc, element, size);
+      element = arith::AddIOp::create(b, loc, element, index);
+    }
+    if (ranges.isUniform()) {
+      a2q::Range range = ranges.ranges.front();
+      emitScalarCheck(b, loc, name, element, -1, value, {range.lo, range.hi});
+      return;
+    }
+    for (auto [at, range] : llvm::enumerate(ranges.ranges)) {
+      Value isHere = arith::CmpIOp::create(
+          b, loc, arith::CmpIPredicate::eq, indices[ranges.axis],
+          arith::ConstantIndexOp::create(b, loc, at));
+      auto branch = scf::IfOp::create(b, loc, isHere, /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      emitScalarCheck(b, loc, name, element, -1, value, {range.lo, range.hi});
+    }
+  };
+  scf::buildLoopNest(b, loc, los, his, steps, body);
 }
 
-void a2q::emitArgumentChecks(Operation *op) {
+LogicalResult a2q::emitArgumentChecks(Operation *op) {
   auto function = cast<func::FuncOp>(op);
   if (function.isExternal())
-    return;
+    return success();
   OpBuilder b(&function.getBody().front(), function.getBody().front().begin());
   for (BlockArgument argument : function.getArguments()) {
-    std::optional<a2q::Range> range =
-        argumentRange(function, argument.getArgNumber());
+    unsigned number = argument.getArgNumber();
+    Attribute attr =
+        function.getArgAttr(number, A2QDialect::getRangeAttrName());
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!range || !type)
+    if (!attr || !type)
       continue;
-    Location loc = argument.getLoc();
+    FailureOr<ElementRanges> ranges = parseRangeAttr(
+        attr, type, [&] { return function.emitOpError("argument "); });
+    if (failed(ranges))
+      return failure();
     quant::QuantizedType quantized = getQuantizedType(type);
-    Value codes = quantized ? toCodes(b, argument) : Value(argument);
-    if (!getElementTypeOrSelf(codes).isInteger())
-      continue;
-    std::string name = "argument " + std::to_string(argument.getArgNumber());
-    SmallVector<Value> los, his, steps, sizes;
-    for (int64_t d = 0; d < type.getRank(); ++d) {
-      los.push_back(arith::ConstantIndexOp::create(b, loc, 0));
-      steps.push_back(arith::ConstantIndexOp::create(b, loc, 1));
-      sizes.push_back(tensor::DimOp::create(b, loc, codes, d));
-    }
-    scf::buildLoopNest(
-        b, loc, los, sizes, steps,
-        [&](OpBuilder &b, Location loc, ValueRange indices) {
-          Value value = tensor::ExtractOp::create(b, loc, codes, indices);
-          if (value.getType() != b.getI64Type()) {
-            if (quantized && !quantized.isSigned())
-              value = arith::ExtUIOp::create(b, loc, b.getI64Type(), value);
-            else
-              value = arith::ExtSIOp::create(b, loc, b.getI64Type(), value);
-          }
-          Value element = arith::ConstantIndexOp::create(b, loc, 0);
-          for (auto [index, size] : llvm::zip(indices, sizes)) {
-            element = arith::MulIOp::create(b, loc, element, size);
-            element = arith::AddIOp::create(b, loc, element, index);
-          }
-          emitScalarCheck(b, loc, name, element, -1, value,
-                          {range->lo, range->hi});
-        });
+    bool isUnsigned = quantized
+                          ? !quantized.isSigned()
+                          : static_cast<bool>(function.getArgAttr(
+                                number, A2QDialect::getUnsignedAttrName()));
+    emitElementChecks(b, argument, *ranges, isUnsigned);
   }
+  return success();
 }

@@ -221,7 +221,7 @@ struct CheckSite {
 void emitCheck(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value values,
                const CheckSite &site);
 /// Checks arguments that carry `a2q.range` on entry to the function.
-void emitArgumentChecks(mlir::Operation *function);
+mlir::LogicalResult emitArgumentChecks(mlir::Operation *function);
 
 } // namespace a2q
 

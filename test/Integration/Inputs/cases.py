@@ -145,8 +145,16 @@ def layers():
     return result
 
 
-def wrong():
-    """A type that promises one bit too few."""
+def wrong(what):
+    """A type that promises one bit too few, or arguments outside ranges."""
     rng = np.random.default_rng(0)
+    more = {
+        "type": dict(ends=[[5, 12, 24], [24]], lie=1),
+        "argument": dict(given=" {a2q.range = [0, 14]}"),
+        "channel": dict(given=" {a2q.range = {axis = 1, "
+                        f"lo = array<i64: {', '.join(['0'] * 24)}>, "
+                        f"hi = array<i64: {', '.join(['15'] * 23 + ['7'])}>"
+                        "}}"),
+    }[what]
     return [Layer("liar", U4, weights(rng, (17, 24)), (5, 24), [Decode(32)],
-                  ends=[[5, 12, 24], [24]], lie=1)]
+                  **more)]

@@ -4,6 +4,7 @@
 """Runs kernels on random, extreme and witness inputs against exact integers.
 
     kernels.py --isa=portable [--check] [--only=PREFIX] [--work=DIR]
+    kernels.py --check --wrong=type|argument|channel
 
 One module holds all layers; it is compiled once per instruction set.
 """
@@ -138,10 +139,10 @@ def main():
     parser.add_argument("--isa", default="portable", choices=CFLAGS)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--wrong", action="store_true")
+    parser.add_argument("--wrong", choices=["type", "argument", "channel"])
     parser.add_argument("--work")
     options = parser.parse_args()
-    layers = cases.wrong() if options.wrong else cases.layers()
+    layers = cases.wrong(options.wrong) if options.wrong else cases.layers()
     layers = [l for l in layers if l.name.startswith(options.only)]
     work = options.work or tempfile.mkdtemp(prefix="a2q-kernels-")
     os.makedirs(work, exist_ok=True)

@@ -75,6 +75,7 @@ class Layer:
     initial: list = None
     wrap: bool = False
     dynamic: bool = False  # weights are an argument
+    given: str = ""  # attribute of the activations
     lie: int = 0  # bits taken off the innermost width
 
     @property
@@ -201,7 +202,7 @@ class Layer:
         xt = f"tensor<{dims(self.shape)}x{self.x.type()}>"
         wt = f"tensor<{dims(self.weights.shape)}x{self.w.type()}>"
         out = dims(self.result_shape())
-        args, lines, results = [(f"%x{number}", xt)], [], []
+        args, lines, results = [(f"%x{number}", xt + self.given)], [], []
         if self.dynamic:
             args.append((f"%w{number}", wt))
         else:
