@@ -92,7 +92,7 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     Preconditions:
 
     - Accumulators are read by `a2q.requantize` and `a2q.decode` only.
-    - Filters of convolutions are constants. So that they can be packed.
+    - Filters of convolutions are constants, so that they can be packed.
     - Accumulator types are true: the pass does not prove them again. A kernel
       form that needs more than the type says is chosen only when the weights
       prove it, and passed over with a remark otherwise.
