@@ -24,6 +24,13 @@ static double finite(double cost) {
   return std::min(cost, std::numeric_limits<double>::max());
 }
 
+/// `value` rounded up, for 0 <= value < 2^62. Without SSE4.1 std::ceil is a
+/// call.
+static int64_t roundUp(double value) {
+  auto whole = static_cast<int64_t>(value);
+  return whole + (static_cast<double>(whole) < value);
+}
+
 namespace {
 /// The units of one weight: `count` of them, the first costs `first` and each
 /// next one `step` more.
@@ -44,9 +51,8 @@ struct Units {
       return 0;
     if (step == 0)
       return count;
-    double number = std::ceil((limit - first) / step);
-    return number < static_cast<double>(count) ? static_cast<int64_t>(number)
-                                               : count;
+    double number = (limit - first) / step;
+    return number < static_cast<double>(count) ? roundUp(number) : count;
   }
 };
 
@@ -93,50 +99,92 @@ std::vector<Units> Tile::units(Side side) const {
   return result;
 }
 
-/// Narrows the costs [lo, hi) to where at most `most` units are left between
-/// those surely taken and those surely kept.
-static void bracket(std::span<const Units> all, Wide number, Wide most,
-                    double &lo, double &hi) {
-  auto below = [&](double limit) {
-    Wide count = 0;
-    for (const Units &units : all)
-      count += units.below(limit);
-    return count;
-  };
-  lo = all[0].first;
-  hi = all[0].first;
-  Wide total = 0;
+namespace {
+/// Costs [lo, hi) with the sought unit between them: units below `lo` are taken
+/// and units from `hi` on kept, whatever is found in between.
+class Bracket {
+public:
+  Bracket(std::span<const Units> all, Wide number);
+  /// Guesses from a sample where the unit is, with room for the sample's error.
+  void narrowBySample();
+  /// Halves the costs until at most `most` units are between.
+  void narrowTo(Wide most);
+
+  double lo, hi;
+
+private:
+  bool tryCost(double cost);
+
+  std::span<const Units> all;
+  Wide number, total = 0, belowLo = 0, belowHi;
+};
+} // namespace
+
+Bracket::Bracket(std::span<const Units> all, Wide number)
+    : lo(all[0].first), hi(all[0].first), all(all), number(number) {
   for (const Units &units : all) {
     lo = std::min(lo, units.first);
     hi = std::max(hi, units.cost(units.count));
     total += units.count;
   }
   hi = std::nextafter(hi, std::numeric_limits<double>::infinity());
-  Wide belowLo = 0, belowHi = total;
-  while (belowHi - belowLo > most) {
-    double middle = lo + (hi - lo) / 2;
-    if (!(lo < middle && middle < hi))
-      return;
-    Wide count = below(middle);
-    (count <= number ? lo : hi) = middle;
-    (count <= number ? belowLo : belowHi) = count;
+  belowHi = total;
+}
+
+/// Makes the cost an end of the bracket; false when it is one already.
+bool Bracket::tryCost(double cost) {
+  if (!(lo < cost && cost < hi))
+    return false;
+  Wide count = 0;
+  for (const Units &units : all)
+    count += units.below(cost);
+  (count <= number ? lo : hi) = cost;
+  (count <= number ? belowLo : belowHi) = count;
+  return true;
+}
+
+void Bracket::narrowBySample() {
+  constexpr size_t weights = 128;
+  constexpr int64_t unitsOfOne = 8;
+  std::vector<double> sample;
+  for (size_t k = 0; k < all.size(); k += all.size() / weights) {
+    int64_t step = 1 + (all[k].count - 1) / unitsOfOne;
+    for (int64_t unit = 0; unit < all[k].count; unit += step)
+      sample.push_back(all[k].cost(unit));
   }
+  std::sort(sample.begin(), sample.end());
+  auto size = static_cast<double>(sample.size());
+  double place =
+      size * (static_cast<double>(number) / static_cast<double>(total));
+  double room = 2 * std::sqrt(size);
+  if (place > room)
+    tryCost(sample[static_cast<size_t>(place - room)]);
+  if (place + room < size)
+    tryCost(sample[static_cast<size_t>(place + room)]);
+}
+
+void Bracket::narrowTo(Wide most) {
+  while (belowHi - belowLo > most)
+    if (!tryCost(lo + (hi - lo) / 2))
+      return;
 }
 
 void Tile::takeCheapest(Side side, Wide number) {
   if (number <= 0)
     return;
   std::vector<Units> all = units(side);
-  double lo, hi;
   Wide most = 4 * static_cast<Wide>(all.size());
-  bracket(all, number, most, lo, hi);
+  Bracket bracket(all, number);
+  if (all.size() >= 512)
+    bracket.narrowBySample();
+  bracket.narrowTo(most);
 
   std::vector<Unit> open;
   Wide between = 0;
   std::vector<int64_t> upTo(all.size());
   for (size_t k = 0; k < all.size(); ++k) {
-    int64_t taken = all[k].below(lo);
-    upTo[k] = std::max(taken, all[k].below(hi));
+    int64_t taken = all[k].below(bracket.lo);
+    upTo[k] = std::max(taken, all[k].below(bracket.hi));
     take(all[k].index, taken);
     number -= taken;
     between += upTo[k] - taken;
@@ -236,10 +284,9 @@ void reduceToBudget(std::span<int64_t> q, std::span<const double> u,
 
 /// To the nearest integer, halves toward 0: as near, and smaller.
 static int64_t roundWithin(double value, int64_t limit) {
-  double magnitude = std::ceil(std::abs(value) - 0.5);
-  auto rounded = magnitude < static_cast<double>(limit)
-                     ? static_cast<int64_t>(magnitude)
-                     : limit;
+  double magnitude = std::max(std::abs(value) - 0.5, 0.0);
+  int64_t rounded =
+      magnitude < static_cast<double>(limit) ? roundUp(magnitude) : limit;
   return value < 0 ? -rounded : rounded;
 }
 

@@ -120,7 +120,7 @@ bool projectOntoL1Ball(std::span<double> u, double radius) {
     std::fill(u.begin(), u.end(), 0.0);
     return true;
   }
-  // The sum of large magnitudes may overflow: halve the exponents.
+  // The sum of large magnitudes may overflow: lower the exponents.
   constexpr double down = 0x1p-70;
   bool huge = !std::isfinite(norm);
   if (huge)
@@ -145,13 +145,13 @@ struct RealNorms {
   double neg = 0;
 };
 
-/// A condition in doubles.
+/// A condition in doubles, for weights in another unit.
 struct RealCondition {
   double pos, neg, limit;
-  explicit RealCondition(const Budget::Condition &condition)
+  RealCondition(const Budget::Condition &condition, double unit)
       : pos(static_cast<double>(condition.pos)),
         neg(static_cast<double>(condition.neg)),
-        limit(static_cast<double>(condition.limit)) {}
+        limit(static_cast<double>(condition.limit) * unit) {}
   bool admits(RealNorms norms) const {
     return pos * norms.pos + neg * norms.neg <= limit;
   }
@@ -217,8 +217,9 @@ static double radiusOf(Wide upper, Wide upperLimit, Wide lower,
   return radius;
 }
 
-static void projectCoupled(std::span<double> u, const Budget &budget) {
-  RealCondition upper(budget.upper), lower(budget.lower);
+static void projectCoupled(std::span<double> u, const Budget &budget,
+                           double unit) {
+  RealCondition upper(budget.upper, unit), lower(budget.lower, unit);
   RealNorms norms = realNorms(u);
   if (upper.admits(norms) && lower.admits(norms))
     return;
@@ -251,7 +252,16 @@ bool projectOntoBudget(std::span<double> u, const Budget &budget) {
     return projectSigns(
         u, radiusOf(upper.pos, upper.limit, lower.pos, lower.limit),
         radiusOf(upper.neg, upper.limit, lower.neg, lower.limit));
-  projectCoupled(u, budget);
+  // Sums of large weights may overflow: lower the exponents.
+  bool huge = std::any_of(u.begin(), u.end(), [](double value) {
+    return std::abs(value) > 0x1p800;
+  });
+  double unit = huge ? 0x1p-200 : 1;
+  for (double &value : u)
+    value *= unit;
+  projectCoupled(u, budget, unit);
+  for (double &value : u)
+    value /= unit;
   return true;
 }
 

@@ -150,6 +150,33 @@ TEST(NearestIntegers, EqualsOneByOne) {
   }
 }
 
+// Long rows, where a sample of the costs narrows the search: uneven costs,
+// equal ones, and budgets from nearly nothing to nearly all.
+TEST(NearestIntegers, LongRowsEqualOneByOne) {
+  std::mt19937_64 random(25);
+  std::normal_distribution<double> normal;
+  for (int trial = 0; trial < 5; ++trial) {
+    std::vector<double> u(700 + 97 * trial), h(trial % 2 ? u.size() : 0);
+    for (double &value : u) {
+      value = 2 * normal(random);
+      if (trial == 2)
+        value = std::round(value);
+      if (trial >= 3)
+        value *= std::exp(normal(random));
+    }
+    for (double &value : h)
+      value = std::exp(3 * normal(random));
+    for (int64_t l1 : {1, 40, 300, 600, 1200}) {
+      Budget budget = {{1, 1, l1}, {1, 1, l1}};
+      std::vector<int64_t> q = nearestIntegers(u, budget, 7, h);
+      std::vector<int64_t> expected = oneByOne(u, l1, 7, h);
+      EXPECT_EQ(norms(q).l1(), norms(expected).l1());
+      double error = squaredError(u, expected, 1, h);
+      EXPECT_NEAR(squaredError(u, q, 1, h), error, 1e-9 * error);
+    }
+  }
+}
+
 // The worked example of the header.
 TEST(NearestIntegers, UsesTheWholeBudget) {
   std::vector<double> u = {2.6, -1.4, 0.8, 0.3};

@@ -215,6 +215,18 @@ TEST(ProjectOntoBudget, NoAdmittedPointIsNearer) {
   }
 }
 
+TEST(ProjectOntoBudget, SumsThatOverflow) {
+  double huge = std::numeric_limits<double>::max();
+  std::vector<double> u = {huge, -huge, 3, huge / 4};
+  ASSERT_TRUE(projectOntoBudget(u, budgetOf(Bound::Exact, 8, {-3, 12})));
+  for (double value : u)
+    EXPECT_LE(std::abs(value), huge * 1e-12);
+  u = {1, std::numeric_limits<double>::infinity()};
+  EXPECT_FALSE(projectOntoBudget(u, budgetOf(Bound::Exact, 8, {-3, 12})));
+  EXPECT_FALSE(projectOntoBudget(u, budgetOf(Bound::Exact, 8, {0, 15})));
+  EXPECT_EQ(u[0], 1);
+}
+
 // Signed codes: 12 pos + 3 neg <= 127 and 3 pos + 12 neg <= 128. With much of
 // both signs both conditions bind, pos = 8.44 and neg = 8.56.
 TEST(ProjectOntoBudget, BothConditionsBind) {
