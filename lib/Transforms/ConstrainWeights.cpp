@@ -54,6 +54,7 @@ struct Change {
   int64_t channels = 0;
   Wide l1Before = 0, l1After = 0; ///< of the channel with the largest
   size_t zerosBefore = 0, zerosAfter = 0;
+  double error = 0; ///< squared, of the weights, relative to their energy
 };
 } // namespace
 
@@ -107,6 +108,21 @@ static LogicalResult checkWidth(AccumulatingOpInterface op, const Goal &goal,
   return error;
 }
 
+/// How far the new weights are from the old ones.
+static double relativeError(const AccumulationProblem &before,
+                            const AccumulationProblem &after,
+                            ArrayRef<double> scales) {
+  double error = 0, energy = 0;
+  for (size_t i = 0; i < before.weights.size(); ++i) {
+    auto old = static_cast<double>(before.weights[i]);
+    double difference =
+        scales[i / before.length] * static_cast<double>(after.weights[i]) - old;
+    error += difference * difference;
+    energy += old * old;
+  }
+  return energy > 0 ? error / energy : 0;
+}
+
 /// Chooses the weights of all channels that do not fit as they are.
 static FailureOr<Change> choose(const AccumulatingOp &layer, const Goal &goal,
                                 Range codes) {
@@ -141,6 +157,7 @@ static FailureOr<Change> choose(const AccumulatingOp &layer, const Goal &goal,
     }
   }
   change.zerosAfter = llvm::count(problem.weights, 0);
+  change.error = relativeError(layer.problem, problem, change.scales);
   change.weights = std::move(problem.weights);
   return change;
 }
@@ -430,19 +447,24 @@ LogicalResult ConstrainWeights::checkOptions() {
 void ConstrainWeights::tell(AccumulatingOpInterface op,
                             const AccumulatingOp &layer, const Goal &goal,
                             const Change &change) {
-  double count = static_cast<double>(layer.problem.weights.size());
+  auto count = static_cast<double>(layer.problem.weights.size());
   std::string note =
       change.channels == 0
           ? llvm::formatv("fits {0} bits as it is", width.getValue()).str()
-          : llvm::formatv("constrained to {0} bits by {1}: {2} of {3} channels "
-                          "changed, largest l1 norm {4} to {5}, sparsity "
-                          "{6:F2} to {7:F2}",
-                          width.getValue(), goal.method->name, change.channels,
-                          layer.problem.channels,
-                          a2q::toString(change.l1Before),
-                          a2q::toString(change.l1After),
-                          change.zerosBefore / count, change.zerosAfter / count)
+          : llvm::formatv(
+                "constrained to {0} bits by {1}: {2} of {3} channels "
+                "changed, largest l1 norm {4} to {5}, sparsity "
+                "{6:F2} to {7:F2}, weight error {8:F3}",
+                width.getValue(), goal.method->name, change.channels,
+                layer.problem.channels, a2q::toString(change.l1Before),
+                a2q::toString(change.l1After), change.zerosBefore / count,
+                change.zerosAfter / count, change.error)
                 .str();
+  if (goal.method->changesScale && change.channels > 0) {
+    auto [least, most] =
+        std::minmax_element(change.scales.begin(), change.scales.end());
+    note += llvm::formatv(", scales by {0:F2} to {1:F2}", *least, *most).str();
+  }
   setNote(op, "constrain", change.channels == 0 ? "" : note);
   remark::passed(
       op.getLoc(),

@@ -145,6 +145,19 @@ TEST(SearchScale, NeverWorseThanScaleOne) {
   }
 }
 
+// Integers that fit are left alone, also where the grid is coarse for them.
+TEST(SearchScale, KeepsIntegersThatFit) {
+  std::mt19937_64 random(36);
+  for (int trial = 0; trial < 20; ++trial) {
+    std::vector<double> u(100);
+    for (double &value : u)
+      value = static_cast<double>(random() % 241) - 120;
+    ScaledIntegers found =
+        searchScale(u, budgetOf(Bound::Exact, 20, {0, 15}), 127);
+    EXPECT_LE(errorOf(u, found), 1e-20);
+  }
+}
+
 // The unit of u does not matter, from one end of doubles to the other.
 TEST(SearchScale, AnyUnit) {
   std::mt19937_64 random(34);
