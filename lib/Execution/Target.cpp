@@ -74,10 +74,6 @@ bool CpuTarget::has(StringRef feature) const {
   return createSubtarget(*this)->checkFeatures(("+" + feature).str());
 }
 
-bool CpuTarget::hasRoundingInstructions() const {
-  return !triple.isX86() || has("sse4.1");
-}
-
 std::string CpuTarget::missingOnHost() const {
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(*this);
   for (const auto &feature : sys::getHostCPUFeatures())

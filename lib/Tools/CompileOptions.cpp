@@ -8,29 +8,207 @@
 
 #include "a2q/Tools/CompileOptions.h"
 
+#include "a2q/Analysis/Report.h"
+#include "a2q/IR/A2QOps.h"
 #include "a2q/Pipelines/ToLLVM.h"
+#include "a2q/Transforms/Passes.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/WithColor.h"
 
+using namespace llvm;
 using namespace a2q;
 
-llvm::Expected<CpuTarget> CompileOptions::getTarget() const {
-  return CpuTarget::get(targetCpu);
+namespace {
+
+/// An instruction set of the kernels and the LLVM features that it needs.
+struct IsaFacts {
+  StringLiteral name;
+  ArrayRef<StringLiteral> features;
+};
+
+} // namespace
+
+static ArrayRef<IsaFacts> isaTable() {
+  static constexpr StringLiteral avx2[] = {"avx2"};
+  static constexpr StringLiteral avx512bw[] = {"avx512bw", "avx512vl"};
+  static constexpr StringLiteral vnni[] = {"avx512bw", "avx512vl",
+                                           "avx512vnni"};
+  static const IsaFacts table[] = {{"portable", {}},
+                                   {"avx2", avx2},
+                                   {"avx512bw", avx512bw},
+                                   {"avx512vnni", vnni}};
+  return table;
+}
+
+/// The first feature that the processor lacks, or empty.
+static StringRef lackingFeature(const IsaFacts &isa, const CpuTarget &target) {
+  for (StringRef feature : isa.features)
+    if (!target.has(feature))
+      return feature;
+  return "";
+}
+
+StringRef a2q::bestIsa(const CpuTarget &target) {
+  for (const IsaFacts &isa : reverse(isaTable()))
+    if (lackingFeature(isa, target).empty())
+      return isa.name;
+  llvm_unreachable("portable needs nothing");
+}
+
+namespace {
+
+struct Constraint {
+  unsigned width = 0;
+  std::string method = "a2q-plus";
+};
+
+} // namespace
+
+/// WIDTH[:METHOD]; the pass knows the methods.
+static std::optional<Constraint> parseConstraint(StringRef text) {
+  Constraint constraint;
+  auto [width, method] = text.split(':');
+  if (width.getAsInteger(10, constraint.width) || constraint.width < 1 ||
+      constraint.width > 64 || (text.contains(':') && method.empty()))
+    return std::nullopt;
+  if (!method.empty())
+    constraint.method = method.str();
+  return constraint;
+}
+
+Expected<CpuTarget> CompileOptions::getTarget() const {
+  Expected<CpuTarget> target = CpuTarget::get(targetCpu);
+  if (target)
+    if (Error error = verify(*target))
+      return std::move(error);
+  return target;
+}
+
+Error CompileOptions::verify(const CpuTarget &target) const {
+  static constexpr StringLiteral widths[] = {"auto", "32", "16", "8", "given"};
+  if (!is_contained(widths, accumulator))
+    return createStringError("--accumulator is '" + accumulator +
+                             "'; it takes auto, 32, 16, 8 or given");
+  if (accumulator == "given" && !checkAccumulators)
+    return createStringError("--accumulator=given trusts types that nothing "
+                             "proves; it needs --check-accumulators");
+  if (!constrain.empty() && !parseConstraint(constrain))
+    return createStringError("--constrain is '" + constrain +
+                             "'; it takes WIDTH or WIDTH:METHOD, the width "
+                             "from 1 to 64");
+  if (!report.empty() && report != "-" && !StringRef(report).ends_with(".json"))
+    return createStringError("--report is '" + report +
+                             "'; the name of a report ends with .json");
+  if (isa.empty())
+    return Error::success();
+  auto *known = find_if(
+      isaTable(), [&](const IsaFacts &facts) { return facts.name == isa; });
+  if (known == isaTable().end())
+    return createStringError("--isa is '" + isa +
+                             "'; it takes portable, avx2, avx512bw or "
+                             "avx512vnni");
+  if (StringRef lacking = lackingFeature(*known, target); !lacking.empty())
+    return createStringError("--isa=" + isa + " needs " + lacking +
+                             ", which the processor '" + target.getCpu() +
+                             "' lacks");
+  return Error::success();
+}
+
+std::optional<unsigned>
+CompileOptions::getInnerWidth(const CpuTarget &target) const {
+  unsigned width;
+  if (!StringRef(accumulator).getAsInteger(10, width))
+    return width;
+  if (accumulator == "given" || !constrain.empty())
+    return std::nullopt;
+  // One vpdpbusd multiplies and adds into 32 bits what takes two instructions
+  // with 16-bit accumulators, and three with 32-bit ones without VNNI.
+  StringRef chosen = isa.empty() ? bestIsa(target) : StringRef(isa);
+  return chosen == "avx512vnni" ? 32 : 16;
+}
+
+/// Whether everything that reads the sums takes them as 32 bits wide.
+static bool allowsFullWidth(AccumulatingOpInterface op) {
+  return all_of(op->getUsers(), [](mlir::Operation *user) {
+    auto decode = dyn_cast<DecodeOp>(user);
+    return !decode || decode.getType().getElementTypeBitWidth() >= 32;
+  });
+}
+
+/// Gives ops whose sums are proven to fit fewer bits an accumulator of 32 bits.
+static mlir::LogicalResult useFullWidth(mlir::ModuleOp module) {
+  SmallVector<AccumulatingOpInterface> ops;
+  module.walk([&](AccumulatingOpInterface op) {
+    auto type = dyn_cast<AccumulatorType>(op.getAccumulatorType());
+    if (type && type.getStages().size() == 1 && type.getWidth() < 32 &&
+        allowsFullWidth(op))
+      ops.push_back(op);
+  });
+  auto type = AccumulatorType::get(module.getContext(), 32);
+  for (AccumulatingOpInterface op : ops) {
+    mlir::IRRewriter rewriter(op);
+    if (failed(op.rebuildWithAccumulator(rewriter, type, nullptr)))
+      return op->emitOpError("cannot hold an accumulator of 32 bits");
+  }
+  return mlir::success();
+}
+
+mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
+                                          const CpuTarget &target) const {
+  mlir::PassManager choose(module.getContext());
+  if (std::optional<Constraint> constraint = parseConstraint(constrain)) {
+    A2QConstrainWeightsOptions options;
+    options.width = constraint->width;
+    options.method = constraint->method;
+    choose.addPass(createA2QConstrainWeights(options));
+  }
+  std::optional<unsigned> inner = getInnerWidth(target);
+  if (inner) {
+    A2QStageAccumulatorsOptions options;
+    options.inner = *inner;
+    choose.addPass(createA2QStageAccumulators(options));
+  }
+  if (failed(choose.run(module)))
+    return mlir::failure();
+  if (inner == 32 && failed(useFullWidth(module)))
+    return mlir::failure();
+
+  // Nothing before this is trusted.
+  if (accumulator != "given") {
+    mlir::PassManager verify(module.getContext());
+    verify.addPass(createA2QVerifyAccumulators());
+    if (failed(verify.run(module)))
+      return mlir::failure();
+  }
+  if (report.empty())
+    return mlir::success();
+  mlir::FailureOr<Report> facts = buildReport(module);
+  if (failed(facts))
+    return mlir::failure();
+  facts->target = target.getCpu().str();
+  std::string error;
+  if (failed(writeReport(*facts, report, error)))
+    return mlir::emitError(mlir::UnknownLoc::get(module.getContext())) << error;
+  return mlir::success();
 }
 
 mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
-                                          llvm::StringRef prefix) const {
+                                          const CpuTarget &target,
+                                          StringRef prefix) const {
   mlir::PassManager pm(module.getContext());
   ToLLVMOptions options;
   options.targetCpu = targetCpu.getValue();
+  options.isa = isa.empty() ? bestIsa(target).str() : isa.getValue();
+  options.checkAccumulators = checkAccumulators.getValue();
   options.prefix = prefix.str();
   buildToLLVMPipeline(pm, options);
   return pm.run(module);
 }
 
-int a2q::reportError(llvm::Error error) {
-  llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) {
-    llvm::WithColor::error(llvm::errs()) << info.message() << '\n';
+int a2q::reportError(Error error) {
+  handleAllErrors(std::move(error), [](const ErrorInfoBase &info) {
+    WithColor::error(errs()) << info.message() << '\n';
   });
   return 1;
 }

@@ -1,4 +1,5 @@
-//===- Feeds.cpp - Arrays for the inputs and outputs of a network -*- C++ -*-===//
+//===- Feeds.cpp - Arrays for the inputs and outputs of a network -*- C++
+//-*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
@@ -37,9 +38,8 @@ a2q::readInputs(ArrayRef<std::string> arguments) {
 }
 
 /// For each file the index of the input or output that it stands for.
-static Expected<SmallVector<size_t>> match(StringRef what,
-                                           ArrayRef<TensorSpec> specs,
-                                           ArrayRef<NamedFile> files) {
+static Expected<SmallVector<size_t>>
+match(StringRef what, ArrayRef<TensorSpec> specs, ArrayRef<NamedFile> files) {
   std::string names;
   raw_string_ostream os(names);
   interleave(
@@ -50,8 +50,8 @@ static Expected<SmallVector<size_t>> match(StringRef what,
   for (auto [file, index] : zip_equal(files, indices)) {
     if (file.name.empty())
       continue;
-    auto *spec =
-        find_if(specs, [&](const TensorSpec &s) { return s.name == file.name; });
+    auto *spec = find_if(
+        specs, [&](const TensorSpec &s) { return s.name == file.name; });
     if (spec == specs.end())
       return createStringError("the model has no " + what + " '" + file.name +
                                "'; it has " + names);
@@ -211,6 +211,17 @@ Expected<Feeds> Feeds::bind(const Signature &signature,
     feeds.outputArrays.push_back(std::move(array));
   }
   return feeds;
+}
+
+std::optional<int64_t> Feeds::wantedBatch(const Signature &signature,
+                                          ArrayRef<NamedArray> inputs) {
+  if (inputs.empty() || inputs.front().array.shape.empty())
+    return std::nullopt;
+  int64_t batch = inputs.front().array.shape.front();
+  for (const TensorSpec &spec : signature.inputs)
+    if (!spec.shape.empty() && spec.shape.front() != batch)
+      return batch;
+  return std::nullopt;
 }
 
 int64_t Feeds::getLeadingSize() const {

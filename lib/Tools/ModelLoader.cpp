@@ -52,7 +52,17 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
     return nullptr;
   }
   if (!path.ends_with(".mlir") && path != "-")
-    return fail("is no model: the name of a model ends with .mlir or .onnx");
+    return fail("is no model: the name of a model ends with .onnx or .mlir");
   impl->sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   return parseSourceFile<ModuleOp>(impl->sources, get());
+}
+
+OwningOpRef<ModuleOp> ModelContext::loadWithBatch(StringRef path,
+                                                  int64_t batch) {
+  if (!path.ends_with(".onnx"))
+    return nullptr;
+  ScopedDiagnosticHandler silent(get(), [](Diagnostic &) {});
+  ImportOptions options;
+  options.batch = batch;
+  return importONNX(path, get(), options);
 }

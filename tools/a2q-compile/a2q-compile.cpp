@@ -22,7 +22,7 @@ namespace {
 
 struct Options {
   cl::opt<std::string> model{cl::Positional, cl::Required,
-                             cl::desc("<model.mlir>")};
+                             cl::desc("<model.onnx or model.mlir>")};
   cl::opt<std::string> output{
       "o", cl::Required,
       cl::desc("the object file; the header is written beside it"),
@@ -82,7 +82,8 @@ static Expected<bool> compile(const Options &options) {
   if (!module)
     return false;
   mlir::FailureOr<Signature> signature = getSignature(*module);
-  if (failed(signature) || failed(options.compile.lower(*module, *prefix)))
+  if (failed(signature) || failed(options.compile.prove(*module, *target)) ||
+      failed(options.compile.lower(*module, *target, *prefix)))
     return false;
   auto object = compileToObject(*module, *target);
   if (!object)
@@ -90,11 +91,11 @@ static Expected<bool> compile(const Options &options) {
 
   std::string headerText;
   raw_string_ostream os(headerText);
-  writeCHeader(os, *signature, *prefix);
+  writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators);
   SmallString<128> header(options.output);
   sys::path::replace_extension(header, "h");
-  if (Error error = writeBoth(options.output, (*object)->getBuffer(), header,
-                              headerText))
+  if (Error error =
+          writeBoth(options.output, (*object)->getBuffer(), header, headerText))
     return std::move(error);
   return true;
 }

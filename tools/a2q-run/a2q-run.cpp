@@ -23,20 +23,19 @@ namespace {
 
 struct RunOptions {
   cl::opt<std::string> model{cl::Positional, cl::Required,
-                             cl::desc("<model.mlir>")};
+                             cl::desc("<model.onnx or model.mlir>")};
   cl::list<std::string> inputs{"input", cl::desc("an input, a .npy file"),
                                cl::value_desc("[name=]x.npy")};
-  cl::list<std::string> outputs{"output",
-                                cl::desc("where to write an output"),
+  cl::list<std::string> outputs{"output", cl::desc("where to write an output"),
                                 cl::value_desc("[name=]y.npy")};
   cl::opt<std::string> labels{
       "labels",
       cl::desc("print how often the largest element of the first output is at "
                "the index that this file names"),
       cl::value_desc("labels.npy")};
-  cl::opt<unsigned> repeat{
-      "repeat", cl::desc("run this often and print the median time"),
-      cl::value_desc("N"), cl::init(0)};
+  cl::opt<unsigned> repeat{"repeat",
+                           cl::desc("run this often and print the median time"),
+                           cl::value_desc("N"), cl::init(0)};
   CompileOptions compile;
 };
 
@@ -72,11 +71,12 @@ static Error measure(Program &program, Feeds &feeds, unsigned repeat) {
   return Error::success();
 }
 
-/// The program for this model and these arrays; none after a diagnostic.
-static Expected<std::optional<Program>>
-compile(const RunOptions &options, mlir::ModuleOp module,
-        const CpuTarget &target) {
-  if (failed(options.compile.lower(module, "model")))
+/// The program for this model; none after a diagnostic.
+static Expected<std::optional<Program>> compile(const RunOptions &options,
+                                                mlir::ModuleOp module,
+                                                const CpuTarget &target) {
+  if (failed(options.compile.prove(module, target)) ||
+      failed(options.compile.lower(module, target, "model")))
     return std::nullopt;
   auto object = compileToObject(module, target);
   if (!object)
@@ -106,6 +106,13 @@ static Expected<bool> run(const RunOptions &options) {
   mlir::FailureOr<Signature> signature = getSignature(*module);
   if (failed(signature))
     return false;
+  if (std::optional<int64_t> batch = Feeds::wantedBatch(*signature, *arrays))
+    if (auto batched = context.loadWithBatch(options.model, *batch)) {
+      module = std::move(batched);
+      signature = getSignature(*module);
+      if (failed(signature))
+        return false;
+    }
   Expected<Feeds> feeds =
       Feeds::bind(*signature, std::move(*arrays), options.outputs);
   if (!feeds)

@@ -13,8 +13,10 @@
 
 /// What programs compiled with accumulator checks call when the accumulator of
 /// a stage holds a value that its type excludes. In this process it prints
-/// layer, channel, stage, value and promise, and exits with status 1; whoever
-/// links a checked object file into another program defines it there.
+/// layer, channel, stage, value and promise, and exits with status 1. Stage -1
+/// is an argument outside of its `a2q.range`: `layer` is its name and `channel`
+/// the number of the element. Whoever links a checked object file into another
+/// program defines it there.
 extern "C" void a2q_check_failed(const char *layer, int64_t channel,
                                  int64_t stage, int64_t value, int64_t lo,
                                  int64_t hi);

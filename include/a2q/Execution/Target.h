@@ -38,9 +38,6 @@ public:
 
   /// Whether the processor has an LLVM feature such as "avx2".
   bool has(llvm::StringRef feature) const;
-  /// Whether rounding to an integral float is an instruction, not a call of
-  /// the C library's mathematics.
-  bool hasRoundingInstructions() const;
   /// A feature that the code may use and the host lacks, or empty.
   std::string missingOnHost() const;
 

@@ -15,22 +15,66 @@
 
 namespace a2q {
 
-/// The options that the tools share. A tool's main constructs them before it
-/// parses its command line.
+/// The options that the tools share, and the passes that they stand for. A
+/// tool's main constructs them before it parses its command line.
 class CompileOptions {
 public:
+  llvm::cl::opt<std::string> accumulator{
+      "accumulator",
+      llvm::cl::desc(
+          "accumulators: auto, 32, 16 or 8. A number splits sums, without "
+          "changing them, into stages whose inner accumulators have that "
+          "width. auto is 32 where the processor has VNNI, else 16; with "
+          "--constrain it is one accumulator of the width asked for. given "
+          "trusts the types in the model and needs --check-accumulators"),
+      llvm::cl::value_desc("width"), llvm::cl::init("auto")};
+  llvm::cl::opt<std::string> constrain{
+      "constrain",
+      llvm::cl::desc("change weights so that each whole sum fits WIDTH bits; "
+                     "the method is a2q-plus by default"),
+      llvm::cl::value_desc("WIDTH[:METHOD]")};
   llvm::cl::opt<std::string> targetCpu{
       "target-cpu",
       llvm::cl::desc("processor to generate code for (default: this one)"),
       llvm::cl::value_desc("name")};
+  llvm::cl::opt<std::string> isa{
+      "isa",
+      llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw "
+                     "or avx512vnni (default: the best that the processor "
+                     "has)"),
+      llvm::cl::value_desc("name")};
+  llvm::cl::opt<bool> checkAccumulators{
+      "check-accumulators",
+      llvm::cl::desc("generate code that stops when an accumulator leaves what "
+                     "its type promises"),
+      llvm::cl::init(false)};
+  llvm::cl::opt<std::string> report{
+      "report", llvm::cl::desc("write a report of all accumulators"),
+      llvm::cl::value_desc("file.json")};
 
-  /// The processor; an error when its name is unknown.
+  /// The processor; an error when its name is unknown, or when another option
+  /// has no meaning or asks for what the processor lacks.
   llvm::Expected<CpuTarget> getTarget() const;
 
-  /// From a loaded network to the LLVM dialect. Fails with a diagnostic.
-  mlir::LogicalResult lower(mlir::ModuleOp module,
+  /// Constrains weights if asked to, chooses and proves accumulators, and
+  /// writes the report if asked to. Fails with a diagnostic.
+  mlir::LogicalResult prove(mlir::ModuleOp module,
+                            const CpuTarget &target) const;
+
+  /// From a proven network to the LLVM dialect. Fails with a diagnostic.
+  mlir::LogicalResult lower(mlir::ModuleOp module, const CpuTarget &target,
                             llvm::StringRef prefix) const;
+
+private:
+  llvm::Error verify(const CpuTarget &target) const;
+  /// The width that the options ask for on this processor; nullopt to keep the
+  /// types that the module has.
+  std::optional<unsigned> getInnerWidth(const CpuTarget &target) const;
 };
+
+/// The instructions of the processor that kernels know: portable, avx2,
+/// avx512bw or avx512vnni.
+llvm::StringRef bestIsa(const CpuTarget &target);
 
 /// Prints "error: ..." and returns the exit status 1.
 int reportError(llvm::Error error);

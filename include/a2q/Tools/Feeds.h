@@ -42,6 +42,11 @@ public:
                                     std::vector<NamedArray> inputs,
                                     llvm::ArrayRef<std::string> outputFiles);
 
+  /// The length of the first input array along its first dimension, when it
+  /// differs from what the network takes.
+  static std::optional<int64_t> wantedBatch(const Signature &signature,
+                                            llvm::ArrayRef<NamedArray> inputs);
+
   int64_t getNumRuns() const { return runs; }
   /// Elements along the first dimension of the first input, 1 for scalars.
   int64_t getLeadingSize() const;

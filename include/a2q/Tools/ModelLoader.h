@@ -26,9 +26,15 @@ public:
   mlir::MLIRContext *operator->();
   mlir::MLIRContext *get();
 
-  /// Reads a .mlir file (text or bytecode) or a .onnx file. Null after one
+  /// Reads a .onnx file, or a .mlir file (text or bytecode). Null after one
   /// diagnostic.
   mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path);
+
+  /// Reads a .onnx file whose batch dimension is open, with this batch. Null
+  /// without a diagnostic for any other file: a model with a fixed batch runs
+  /// several times.
+  mlir::OwningOpRef<mlir::ModuleOp> loadWithBatch(llvm::StringRef path,
+                                                  int64_t batch);
 
 private:
   struct Impl;

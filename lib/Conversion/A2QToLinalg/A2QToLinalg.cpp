@@ -16,7 +16,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/SCF/Transforms/Patterns.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -54,8 +53,13 @@ struct ScalarBuilder {
   OpBuilder &b;
   Location loc;
 
-  Value constant(double value) {
+  Value real(float value) {
     return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
+  }
+  /// A float of the type of `like`.
+  Value constant(Value like, double value) {
+    return arith::ConstantOp::create(b, loc,
+                                     b.getFloatAttr(like.getType(), value));
   }
   Value constant(IntegerType type, int64_t value) {
     return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, value));
@@ -65,59 +69,78 @@ struct ScalarBuilder {
     Value condition = arith::CmpFOp::create(b, loc, predicate, lhs, rhs);
     return arith::SelectOp::create(b, loc, condition, whenTrue, whenFalse);
   }
+  /// A comparison as the integer 0 or 1.
+  Value truth(arith::CmpFPredicate predicate, Value lhs, Value rhs,
+              IntegerType type) {
+    Value condition = arith::CmpFOp::create(b, loc, predicate, lhs, rhs);
+    return arith::ExtUIOp::create(b, loc, type, condition);
+  }
   /// Compare and select instead of minimumf and maximumf: one instruction on
   /// x86, whose minps and maxps have exactly this meaning.
   Value clamp(Value x, double lo, double hi) {
-    Value low = constant(lo), high = constant(hi);
+    Value low = constant(x, lo), high = constant(x, hi);
     x = select(arith::CmpFPredicate::OGT, x, low, x, low);
     return select(arith::CmpFPredicate::OLT, x, high, x, high);
   }
 
-  /// An integer as a float, rounded as a2q/Math/Requantization.h defines.
-  Value round(Value x, Rounding rounding) {
-    switch (rounding) {
-    case Rounding::HalfEven:
-      return math::RoundEvenOp::create(b, loc, x);
-    case Rounding::HalfAway:
-      return math::RoundOp::create(b, loc, x);
-    case Rounding::TowardZero:
-      return math::TruncOp::create(b, loc, x);
-    case Rounding::Floor:
-      return math::FloorOp::create(b, loc, x);
-    case Rounding::HalfUp:
-      break;
+  /// round(x) as an integer of type `integer`, by a2q/Math/Requantization.h;
+  /// |x| is at most 2^22 (f32) or 2^51 (f64). It needs no instruction that
+  /// rounds and calls no library.
+  Value round(Value x, Rounding rounding, IntegerType integer) {
+    if (rounding == Rounding::HalfEven) {
+      // The sum has no bits left for a fraction: the addition rounds it.
+      Value magic = constant(x, x.getType().isF64() ? 0x1.8p52 : 0x1.8p23);
+      x = arith::AddFOp::create(b, loc, x, magic);
+      x = arith::SubFOp::create(b, loc, x, magic);
+      return arith::FPToSIOp::create(b, loc, integer, x);
     }
+    Value number = arith::FPToSIOp::create(b, loc, integer, x);
+    if (rounding == Rounding::TowardZero)
+      return number;
+    Value whole = arith::SIToFPOp::create(b, loc, x.getType(), number);
+    if (rounding == Rounding::HalfAway) {
+      Value rest = arith::SubFOp::create(b, loc, x, whole);
+      Value up =
+          truth(arith::CmpFPredicate::OGE, rest, constant(x, 0.5), integer);
+      Value down =
+          truth(arith::CmpFPredicate::OLE, rest, constant(x, -0.5), integer);
+      number = arith::AddIOp::create(b, loc, number, up);
+      return arith::SubIOp::create(b, loc, number, down);
+    }
+    Value above = truth(arith::CmpFPredicate::OGT, whole, x, integer);
+    Value floor = arith::SubIOp::create(b, loc, number, above);
+    if (rounding == Rounding::Floor)
+      return floor;
     // floor(x + 0.5) would round 0.49999997 up. The difference from the floor
-    // is exact, or next to 1 when x is a small negative number. An infinity's
-    // is NaN, which leaves it as it is.
-    Value floor = math::FloorOp::create(b, loc, x);
-    Value fraction = arith::SubFOp::create(b, loc, x, floor);
-    Value next = arith::AddFOp::create(b, loc, floor, constant(1.0));
-    return select(arith::CmpFPredicate::OGE, fraction, constant(0.5), next,
-                  floor);
+    // is exact, or next to 1 when x is a small negative number.
+    whole = arith::SIToFPOp::create(b, loc, x.getType(), floor);
+    Value rest = arith::SubFOp::create(b, loc, x, whole);
+    Value up =
+        truth(arith::CmpFPredicate::OGE, rest, constant(x, 0.5), integer);
+    return arith::AddIOp::create(b, loc, floor, up);
   }
 
   /// clamp(round(x) + zeroPoint) as an integer of type `storage`; NaN counts
-  /// as 0. A clamp comes before the conversion to an integer, which is
-  /// undefined outside of the integer's range.
+  /// as 0. Clamp and rounding to integers commute; the clamp comes first, since
+  /// the conversion to an integer is undefined outside of its range.
   Value encode(Value x, Rounding rounding, std::optional<int64_t> zeroPoint,
                Value zeroPointValue, a2q::Range codes, IntegerType storage) {
-    x = select(arith::CmpFPredicate::UNO, x, x, constant(0.0), x);
-    x = round(x, rounding);
+    x = select(arith::CmpFPredicate::UNO, x, x, constant(x, 0.0), x);
     bool narrow = storage.getWidth() <= 16;
     IntegerType integer = narrow ? b.getI32Type() : b.getI64Type();
-    if (narrow && zeroPoint) {
-      // Both ends are exact in float32: no clamp in integers is needed.
+    // Where float cannot hold the ends exactly, double does.
+    if (!narrow)
+      x = arith::ExtFOp::create(b, loc, b.getF64Type(), x);
+    if (zeroPoint) {
       x = clamp(x, codes.lo - *zeroPoint, codes.hi - *zeroPoint);
-      Value code = arith::FPToSIOp::create(b, loc, integer, x);
+      Value code = round(x, rounding, integer);
       if (*zeroPoint != 0)
         code = arith::AddIOp::create(b, loc, code, zeroPointValue);
       return arith::TruncIOp::create(b, loc, storage, code);
     }
     // Beyond this limit every code saturates whatever the zero point.
     double limit = narrow ? 0x1p18 : 0x1p40;
-    Value code =
-        arith::FPToSIOp::create(b, loc, integer, clamp(x, -limit, limit));
+    Value code = round(clamp(x, -limit, limit), rounding, integer);
     code = arith::AddIOp::create(b, loc, code, zeroPointValue);
     code = arith::MaxSIOp::create(b, loc, code, constant(integer, codes.lo));
     code = arith::MinSIOp::create(b, loc, code, constant(integer, codes.hi));

@@ -12,6 +12,7 @@
 // CHECK-SAME: %[[X:.*]]: tensor<2xf32>) -> tensor<2xi8>
 // CHECK-DAG: %[[HI:.*]] = arith.constant 1.200000e+01 : f32
 // CHECK-DAG: %[[LO:.*]] = arith.constant -3.000000e+00 : f32
+// CHECK-DAG: %[[MAGIC:.*]] = arith.constant 0x4B400000 : f32
 // CHECK-DAG: %[[NONE:.*]] = arith.constant 0.0
 // CHECK-DAG: %[[Z:.*]] = arith.constant 3 : i32
 // CHECK-DAG: %[[S:.*]] = arith.constant 5.000000e-01 : f32
@@ -19,10 +20,11 @@
 // CHECK: %[[Q:.*]] = arith.divf %{{.*}}, %[[S]]
 // CHECK: %[[NAN:.*]] = arith.cmpf uno, %[[Q]], %[[Q]]
 // CHECK: %[[N:.*]] = arith.select %[[NAN]], %[[NONE]], %[[Q]]
-// CHECK: %[[R:.*]] = math.roundeven %[[N]]
-// CHECK: arith.cmpf ogt, %[[R]], %[[LO]]
+// CHECK: arith.cmpf ogt, %[[N]], %[[LO]]
 // CHECK: arith.cmpf olt, %{{.*}}, %[[HI]]
-// CHECK: %[[I:.*]] = arith.fptosi %{{.*}} : f32 to i32
+// CHECK: arith.addf %{{.*}}, %[[MAGIC]]
+// CHECK: %[[R:.*]] = arith.subf %{{.*}}, %[[MAGIC]]
+// CHECK: %[[I:.*]] = arith.fptosi %[[R]] : f32 to i32
 // CHECK: %[[C:.*]] = arith.addi %[[I]], %[[Z]]
 // CHECK: arith.trunci %[[C]] : i32 to i8
 func.func @quantize(%x: tensor<2xf32>) -> tensor<2x!u4> {
@@ -42,9 +44,8 @@ func.func @dequantize(%x: tensor<2x!i12>) -> tensor<2xf32> {
 
 // The difference of 32-bit codes and zero points is exact in 64 bits only.
 // CHECK-LABEL: @wide(
-// CHECK: arith.fptosi %{{.*}} : f32 to i64
-// CHECK: arith.maxsi
-// CHECK: arith.minsi
+// CHECK: arith.extf %{{.*}} : f32 to f64
+// CHECK: arith.fptosi %{{.*}} : f64 to i64
 // CHECK: arith.trunci %{{.*}} : i64 to i32
 // CHECK: arith.extsi %{{.*}} : i32 to i64
 func.func @wide(%x: tensor<2xf32>) -> tensor<2xf32> {
@@ -59,8 +60,9 @@ func.func @wide(%x: tensor<2xf32>) -> tensor<2xf32> {
 // CHECK-DAG: %[[S:.*]] = arith.constant dense<[5.000000e-01, 2.500000e-01]> : tensor<2xf32>
 // CHECK: linalg.generic
 // CHECK-SAME: ins(%{{.*}}, %[[S]], %[[Z]]
-// CHECK: math.floor
 // CHECK: arith.cmpf oge
+// CHECK: arith.maxsi
+// CHECK: arith.minsi
 func.func @axis(%x: tensor<3x2xf32>) -> tensor<3x2x!axis> {
   %q = a2q.quantize %x rounding half_up : tensor<3x2xf32> to tensor<3x2x!axis>
   return %q : tensor<3x2x!axis>
