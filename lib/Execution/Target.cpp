@@ -74,6 +74,49 @@ bool CpuTarget::has(StringRef feature) const {
   return createSubtarget(*this)->checkFeatures(("+" + feature).str());
 }
 
+namespace {
+
+/// An instruction set of the kernels and the LLVM features that it needs.
+struct IsaFacts {
+  StringLiteral name;
+  ArrayRef<StringLiteral> features;
+};
+
+} // namespace
+
+static ArrayRef<IsaFacts> isaTable() {
+  static constexpr StringLiteral avx2[] = {"avx2"};
+  static constexpr StringLiteral avx512bw[] = {"avx512bw", "avx512vl"};
+  static constexpr StringLiteral vnni[] = {"avx512bw", "avx512vl",
+                                           "avx512vnni"};
+  static const IsaFacts table[] = {{"portable", {}},
+                                   {"avx2", avx2},
+                                   {"avx512bw", avx512bw},
+                                   {"avx512vnni", vnni}};
+  return table;
+}
+
+StringRef CpuTarget::bestIsa() const {
+  for (const IsaFacts &isa : reverse(isaTable()))
+    if (lackingFor(isa.name).empty())
+      return isa.name;
+  llvm_unreachable("portable needs nothing");
+}
+
+bool CpuTarget::isKnownIsa(StringRef isa) {
+  return any_of(isaTable(),
+                [&](const IsaFacts &facts) { return facts.name == isa; });
+}
+
+StringRef CpuTarget::lackingFor(StringRef isa) const {
+  for (const IsaFacts &facts : isaTable())
+    if (facts.name == isa)
+      for (StringRef feature : facts.features)
+        if (!has(feature))
+          return feature;
+  return "";
+}
+
 std::string CpuTarget::missingOnHost() const {
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(*this);
   for (const auto &feature : sys::getHostCPUFeatures())

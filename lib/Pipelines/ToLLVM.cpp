@@ -9,6 +9,7 @@
 #include "a2q/Pipelines/ToLLVM.h"
 
 #include "a2q/Conversion/Passes.h"
+#include "a2q/Execution/Target.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -21,6 +22,32 @@
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
+
+namespace {
+
+/// Fails with a message: what is wrong with a pipeline's options is known when
+/// it is built, but only a pass can say so.
+struct Refuse : PassWrapper<Refuse, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Refuse)
+  explicit Refuse(std::string message) : message(std::move(message)) {}
+  void runOnOperation() override {
+    emitError(UnknownLoc::get(&getContext())) << message;
+    signalPassFailure();
+  }
+  std::string message;
+};
+
+} // namespace
+
+static llvm::Expected<std::string> chooseIsa(const a2q::ToLLVMOptions &options) {
+  if (!options.isa.empty())
+    return options.isa.getValue();
+  llvm::Expected<a2q::CpuTarget> target =
+      a2q::CpuTarget::get(options.targetCpu);
+  if (!target)
+    return target.takeError();
+  return target->bestIsa().str();
+}
 
 static void cleanUp(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
@@ -78,13 +105,19 @@ static void lowerToLLVM(OpPassManager &pm) {
 }
 
 void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
+  llvm::Expected<std::string> isa = chooseIsa(options);
+  if (!isa) {
+    pm.addPass(std::make_unique<Refuse>(llvm::toString(isa.takeError())));
+    return;
+  }
+
   // One entry with everything inlined: buffers are planned for it as a whole.
   pm.addPass(createInlinerPass());
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createA2QPrepareEntry());
 
   ConvertA2QToVectorOptions kernels;
-  kernels.isa = options.isa;
+  kernels.isa = *isa;
   kernels.check = options.checkAccumulators;
   pm.addPass(createConvertA2QToVector(kernels));
   // Instructions that saturate are licensed by a proof that is made twice.

@@ -21,43 +21,6 @@ using namespace a2q;
 
 namespace {
 
-/// An instruction set of the kernels and the LLVM features that it needs.
-struct IsaFacts {
-  StringLiteral name;
-  ArrayRef<StringLiteral> features;
-};
-
-} // namespace
-
-static ArrayRef<IsaFacts> isaTable() {
-  static constexpr StringLiteral avx2[] = {"avx2"};
-  static constexpr StringLiteral avx512bw[] = {"avx512bw", "avx512vl"};
-  static constexpr StringLiteral vnni[] = {"avx512bw", "avx512vl",
-                                           "avx512vnni"};
-  static const IsaFacts table[] = {{"portable", {}},
-                                   {"avx2", avx2},
-                                   {"avx512bw", avx512bw},
-                                   {"avx512vnni", vnni}};
-  return table;
-}
-
-/// The first feature that the processor lacks, or empty.
-static StringRef lackingFeature(const IsaFacts &isa, const CpuTarget &target) {
-  for (StringRef feature : isa.features)
-    if (!target.has(feature))
-      return feature;
-  return "";
-}
-
-StringRef a2q::bestIsa(const CpuTarget &target) {
-  for (const IsaFacts &isa : reverse(isaTable()))
-    if (lackingFeature(isa, target).empty())
-      return isa.name;
-  llvm_unreachable("portable needs nothing");
-}
-
-namespace {
-
 struct Constraint {
   unsigned width = 0;
   std::string method = "a2q-plus";
@@ -102,13 +65,11 @@ Error CompileOptions::verify(const CpuTarget &target) const {
                              "'; the name of a report ends with .json");
   if (isa.empty())
     return Error::success();
-  auto *known = find_if(
-      isaTable(), [&](const IsaFacts &facts) { return facts.name == isa; });
-  if (known == isaTable().end())
+  if (!CpuTarget::isKnownIsa(isa))
     return createStringError("--isa is '" + isa +
                              "'; it takes portable, avx2, avx512bw or "
                              "avx512vnni");
-  if (StringRef lacking = lackingFeature(*known, target); !lacking.empty())
+  if (StringRef lacking = target.lackingFor(isa); !lacking.empty())
     return createStringError("--isa=" + isa + " needs " + lacking +
                              ", which the processor '" + target.getCpu() +
                              "' lacks");
@@ -124,7 +85,7 @@ CompileOptions::getInnerWidth(const CpuTarget &target) const {
     return std::nullopt;
   // One vpdpbusd multiplies and adds into 32 bits what takes two instructions
   // with 16-bit accumulators, and three with 32-bit ones without VNNI.
-  StringRef chosen = isa.empty() ? bestIsa(target) : StringRef(isa);
+  StringRef chosen = isa.empty() ? target.bestIsa() : StringRef(isa);
   return chosen == "avx512vnni" ? 32 : 16;
 }
 
@@ -199,7 +160,7 @@ mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
   mlir::PassManager pm(module.getContext());
   ToLLVMOptions options;
   options.targetCpu = targetCpu.getValue();
-  options.isa = isa.empty() ? bestIsa(target).str() : isa.getValue();
+  options.isa = isa.empty() ? target.bestIsa().str() : isa.getValue();
   options.checkAccumulators = checkAccumulators.getValue();
   options.prefix = prefix.str();
   buildToLLVMPipeline(pm, options);

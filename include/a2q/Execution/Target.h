@@ -38,6 +38,13 @@ public:
 
   /// Whether the processor has an LLVM feature such as "avx2".
   bool has(llvm::StringRef feature) const;
+  /// The best of the instruction sets that kernels know: portable, avx2,
+  /// avx512bw or avx512vnni.
+  llvm::StringRef bestIsa() const;
+  static bool isKnownIsa(llvm::StringRef isa);
+  /// The first feature of a known instruction set that the processor lacks, or
+  /// empty.
+  llvm::StringRef lackingFor(llvm::StringRef isa) const;
   /// A feature that the code may use and the host lacks, or empty.
   std::string missingOnHost() const;
 

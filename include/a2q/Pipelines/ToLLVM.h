@@ -22,8 +22,8 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
   Option<std::string> isa{
       *this, "isa",
       llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw, "
-                     "avx512vnni"),
-      llvm::cl::init("portable")};
+                     "avx512vnni; the best of the processor by default"),
+      llvm::cl::init("")};
   Option<bool> checkAccumulators{
       *this, "check-accumulators",
       llvm::cl::desc("compare every accumulator with what its type promises; "
@@ -37,7 +37,7 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
 
 /// Lowers a module with proven accumulators to the LLVM dialect: the functions
 /// <prefix>_run and <prefix>_workspace_size, and no call of a run-time library.
-/// The processor must be known (a2q/Execution/Target.h).
+/// An unknown processor is an error when the pipeline runs.
 void buildToLLVMPipeline(mlir::OpPassManager &pm, const ToLLVMOptions &options);
 
 /// Registers `a2q-to-llvm-pipeline`.

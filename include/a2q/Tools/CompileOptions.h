@@ -72,10 +72,6 @@ private:
   std::optional<unsigned> getInnerWidth(const CpuTarget &target) const;
 };
 
-/// The instructions of the processor that kernels know: portable, avx2,
-/// avx512bw or avx512vnni.
-llvm::StringRef bestIsa(const CpuTarget &target);
-
 /// Prints "error: ..." and returns the exit status 1.
 int reportError(llvm::Error error);
 

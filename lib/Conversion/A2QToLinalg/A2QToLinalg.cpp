@@ -214,7 +214,7 @@ Value buildElementwise(
         ScalarBuilder s{nested, nestedLoc};
         bool perAxis = args.size() == 4;
         Value scale =
-            perAxis ? args[1] : s.constant(static_cast<float>(scales(type)[0]));
+            perAxis ? args[1] : s.real(static_cast<float>(scales(type)[0]));
         Value zero = perAxis ? args[2]
                              : s.constant(getDifferenceType(nested, type),
                                           zeroPoints(type)[0]);
