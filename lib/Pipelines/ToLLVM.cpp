@@ -39,7 +39,8 @@ struct Refuse : PassWrapper<Refuse, OperationPass<ModuleOp>> {
 
 } // namespace
 
-static llvm::Expected<std::string> chooseIsa(const a2q::ToLLVMOptions &options) {
+static llvm::Expected<std::string>
+chooseIsa(const a2q::ToLLVMOptions &options) {
   if (!options.isa.empty())
     return options.isa.getValue();
   llvm::Expected<a2q::CpuTarget> target =
@@ -122,9 +123,9 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   pm.addPass(createConvertA2QToVector(kernels));
   // Instructions that saturate are licensed by a proof that is made twice.
   pm.addPass(createA2QVerifyMacs());
-  if (options.isa != "portable") {
+  if (*isa != "portable") {
     ConvertA2QMacToX86Options instructions;
-    instructions.isa = options.isa;
+    instructions.isa = *isa;
     pm.addPass(createConvertA2QMacToX86(instructions));
   }
   pm.addPass(createConvertA2QMacToArith());
