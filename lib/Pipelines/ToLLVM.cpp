@@ -112,9 +112,6 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
     return;
   }
 
-  // One entry with everything inlined: buffers are planned for it as a whole.
-  pm.addPass(createInlinerPass());
-  pm.addPass(createSymbolDCEPass());
   pm.addPass(createA2QPrepareEntry());
 
   ConvertA2QToVectorOptions kernels;
@@ -130,6 +127,10 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   }
   pm.addPass(createConvertA2QMacToArith());
   pm.addPass(createConvertA2QToLinalg());
+  // Buffers are planned for the entry as a whole. Only now is every op of a
+  // dialect that the inliner may touch.
+  pm.addPass(createInlinerPass());
+  pm.addPass(createSymbolDCEPass());
   cleanUp(pm);
   // Elementwise arithmetic becomes loops that are fused, so that no tensor of
   // truth values reaches memory.
