@@ -107,7 +107,8 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
 
     The forms of x86 keep the tiles of the schedule but may hold wider
     accumulators, other lanes and other starts than the type says: the type
-    denotes the sum. The form taken, and why others were not, are remarks of the
+    denotes the sum. They are passed over, too, when tiles are shorter than 6
+    products on average. The form taken, and why others were not, are remarks of the
     category `a2q-kernels`.
 
     With `check`, accumulators are 64 bits wide and compared with the promise of

@@ -132,6 +132,10 @@ static bool proveRegisters(const AccumulationProblem &problem, const Plan &plan,
   return true;
 }
 
+/// Tiles shorter than this on average cost more in padding and spills than
+/// whole steps save. Measured on a network of 4-bit codes with 8-bit tiles.
+static constexpr int64_t kShortTile = 6;
+
 /// What the instruction can read.
 static bool acceptsCodes(const Layer &layer, KernelForm form,
                          std::string &reason) {
@@ -156,6 +160,12 @@ std::optional<Plan> a2q::planX86(const Layer &layer, Isa isa, KernelForm form,
                                  std::string &reason) {
   if (!acceptsCodes(layer, form, reason))
     return std::nullopt;
+  int64_t tiles = layer.schedule.stages.front().tiles();
+  if (tiles > 1 && layer.length < kShortTile * tiles) {
+    reason = "tiles of " + std::to_string(layer.length / tiles) +
+             " products on average are too short for its steps";
+    return std::nullopt;
+  }
   bool pairs = form == KernelForm::Pmaddubsw;
   if (!layer.weightCodes && (pairs || layer.schedule.stages[0].lanes > 1)) {
     reason = "weights are not constants, so nothing is known of a lane";

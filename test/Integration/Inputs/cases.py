@@ -99,10 +99,13 @@ def layers():
         Requantize(OUT8, [0.001]), ends=[[16, 23, 39], [39]], centred=True, lanes=2)
     add("pairs-one-lane", U8, full[:, :13], (5, 13), ends=[[5, 13], [13]],
         centred=True)
-    add("pairs-edge", U8, np.tile([[127, 1], [-128, 0], [1, 1]], (1, 4)),
+    add("pairs-edge", U8, np.tile([[127, 1] + [0] * 6, [-128, 0] + [0] * 6,
+                                   [0] * 6 + [1, 1]], (1, 2)),
+        (6, 16), ends=[[8, 16], [16]])
+    add("pairs-beyond", U8, np.tile([[127, 2] + [0] * 6, [-128, -1] + [0] * 6],
+                                    (1, 2)), (4, 16), ends=[[8, 16], [16]])
+    add("pairs-short", U8, np.tile([[127, 1], [-128, 0], [1, 1]], (1, 4)),
         (6, 8), ends=[[2, 4, 6, 8], [8]])
-    add("pairs-beyond", U8, np.tile([[127, 2], [-128, -1]], (1, 4)), (4, 8),
-        ends=[[2, 4, 6, 8], [8]])
     add("pairs-initial", U8, w(17, 18), (5, 18), initial=[100000] * 17,
         ends=[[7, 18], [18]])
     add("pairs-initial-whole", U4, w(17, 18), (5, 18),
