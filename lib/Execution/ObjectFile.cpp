@@ -40,8 +40,8 @@ a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target) {
       function.addFnAttr("target-cpu", target.getCpu());
       function.addFnAttr("target-features", target.getFeatures());
     }
-  if (Error error = mlir::makeOptimizingTransformer(3, 0, machine.get())(
-          ir.get()))
+  if (Error error =
+          mlir::makeOptimizingTransformer(3, 0, machine.get())(ir.get()))
     return std::move(error);
 
   SmallVector<char, 0> bytes;

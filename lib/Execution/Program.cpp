@@ -33,7 +33,8 @@ Expected<Program> Program::load(std::unique_ptr<MemoryBuffer> object,
 
   // memcpy and its like come from this process.
   char global = program.jit->getDataLayout().getGlobalPrefix();
-  auto process = orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(global);
+  auto process =
+      orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(global);
   if (!process)
     return process.takeError();
   orc::JITDylib &library = program.jit->getMainJITDylib();

@@ -82,7 +82,8 @@ static std::string describeCodes(quant::QuantizedType type) {
   if (uniform.getZeroPoint() == 0)
     os << "code";
   else
-    os << "(code " << (uniform.getZeroPoint() < 0 ? "+ " : "- ") << std::abs(uniform.getZeroPoint()) << ")";
+    os << "(code " << (uniform.getZeroPoint() < 0 ? "+ " : "- ")
+       << std::abs(uniform.getZeroPoint()) << ")";
   return text;
 }
 
@@ -92,8 +93,7 @@ static FailureOr<TensorSpec> getSpec(func::FuncOp entry, Type type,
   TensorSpec spec;
   spec.name = std::move(defaultName);
   if (attributes)
-    if (auto name =
-            attributes.getAs<StringAttr>(A2QDialect::getNameAttrName()))
+    if (auto name = attributes.getAs<StringAttr>(A2QDialect::getNameAttrName()))
       spec.name = name.str();
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0)
@@ -103,8 +103,9 @@ static FailureOr<TensorSpec> getSpec(func::FuncOp entry, Type type,
               "empty";
   spec.shape = llvm::to_vector(tensor.getShape());
   std::optional<ElementKind> kind;
-  if (Attribute range =
-          attributes ? attributes.get(A2QDialect::getRangeAttrName()) : nullptr) {
+  if (Attribute range = attributes
+                            ? attributes.get(A2QDialect::getRangeAttrName())
+                            : nullptr) {
     FailureOr<ElementRanges> parsed =
         parseRangeAttr(range, type, [&] { return entry.emitOpError(); });
     if (failed(parsed))

@@ -111,7 +111,8 @@ Expected<NpyArray> a2q::readNpy(StringRef path) {
   std::optional<StringRef> order = valueOf(header, "fortran_order");
   std::optional<StringRef> shape = valueOf(header, "shape");
   if (!descr || !order || !shape)
-    return fileError(path, "has a header without descr, fortran_order or shape");
+    return fileError(path,
+                     "has a header without descr, fortran_order or shape");
   StringRef quoted = *descr;
   if (!quoted.consume_front("'"))
     return fileError(path, "holds structured elements; plain numbers are "

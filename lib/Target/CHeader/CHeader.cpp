@@ -35,7 +35,8 @@ static std::string commentText(StringRef text) {
 
 static void describe(raw_ostream &os, StringRef array, size_t index,
                      const TensorSpec &spec) {
-  os << " *   " << array << '[' << index << "]: " << cTypeName(spec.kind) << ' ';
+  os << " *   " << array << '[' << index << "]: " << cTypeName(spec.kind)
+     << ' ';
   for (int64_t size : spec.shape)
     os << '[' << size << ']';
   os << ", " << commentText(spec.name);
@@ -59,16 +60,19 @@ void a2q::writeCHeader(raw_ostream &os, const Signature &signature,
      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
      << "/* Bytes of the workspace; it may be null when they are 0. */\n"
      << "size_t " << prefix << "_workspace_size(void);\n\n"
-     << "/* Runs the network once and returns 0, or another number on failure.\n"
+     << "/* Runs the network once and returns 0, or another number on "
+        "failure.\n"
      << " *\n"
      << " * Arrays are dense, the last index changes fastest:\n";
   for (auto [index, spec] : enumerate(signature.inputs))
     describe(os, "inputs", index, spec);
   for (auto [index, spec] : enumerate(signature.outputs))
     describe(os, "outputs", index, spec);
-  os << " * Inputs hold only the integers named here: the proofs that the code\n"
+  os << " * Inputs hold only the integers named here: the proofs that the "
+        "code\n"
      << " * rests on assume it. Arrays and workspace must not overlap. The\n"
-     << " * workspace may have any alignment and content. Calls with different\n"
+     << " * workspace may have any alignment and content. Calls with "
+        "different\n"
      << " * outputs and workspaces may run at the same time.\n */\n"
      << "int " << prefix
      << "_run(const void *const *inputs, void *const *outputs,\n"
