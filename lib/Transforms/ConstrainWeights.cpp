@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FollowWeights.h"
 #include "a2q/Analysis/Accumulators.h"
 #include "a2q/Analysis/Report.h"
 #include "a2q/IR/A2QOps.h"
@@ -220,136 +221,33 @@ static void replaceWeights(Operation *op, Value weights, Type type,
     constant->erase();
 }
 
-/// A per-channel bias in the narrowest of its old type, i32 and i64.
-static ElementsAttr biasAttr(Builder &builder, Type old,
-                             ArrayRef<int64_t> values) {
-  unsigned needed = 1;
-  for (int64_t value : values)
-    needed = std::max(needed, signedWidth({value, value}));
-  unsigned width = old ? old.getIntOrFloatBitWidth() : 32;
-  if (needed > width)
-    width = needed <= 32 ? 32 : 64;
-  SmallVector<APInt> integers;
-  for (int64_t value : values)
-    integers.emplace_back(width, value, /*isSigned=*/true);
-  return DenseElementsAttr::get(
-      RankedTensorType::get({static_cast<int64_t>(values.size())},
-                            builder.getIntegerType(width)),
-      integers);
-}
-
-namespace {
-/// What reads the sums of a channel after its weights have changed.
-struct Follow {
-  Wide before = 0;  ///< z * sum(q), which the bias takes off again
-  Wide after = 0;   ///< the same of the new weights
-  double scale = 1; ///< new over old
-  bool isNothing() const { return before == after && scale == 1; }
-
-  /// The bias in units of the new scale.
-  Wide bias(Wide old) const {
-    Wide real = old + before;
-    if (scale != 1)
-      real = static_cast<Wide>(std::nearbyint(
-          std::clamp(static_cast<double>(real) / scale, -0x1p100, 0x1p100)));
-    return real - after;
-  }
-};
-} // namespace
-
-static LogicalResult followBias(RequantizeOp op, ArrayRef<Follow> channels) {
-  SmallVector<int64_t> old = {0};
-  if (ElementsAttr bias = op.getBiasAttr()) {
-    FailureOr<SmallVector<int64_t>> values = integerElements(bias);
-    if (failed(values))
-      return op.emitError("the bias is not known");
-    old = *values;
-  }
-  SmallVector<int64_t> bias;
-  for (auto [channel, follow] : llvm::enumerate(channels)) {
-    Wide sum = follow.bias(old[old.size() == 1 ? 0 : channel]);
-    if (signedWidth({sum, sum}) > 64)
-      return op.emitError()
-             << "the bias of channel " << channel << " leaves 64 bits";
-    bias.push_back(static_cast<int64_t>(sum));
-  }
-  if (!op.getBiasAttr() && llvm::all_of(bias, [](int64_t v) { return v == 0; }))
-    return success();
-  Builder builder(op.getContext());
-  op.setBiasAttr(biasAttr(
-      builder, op.getBiasAttr() ? op.getBiasAttr().getElementType() : Type(),
-      bias));
-  return success();
-}
-
-/// Multiplies the multiplier by the factors of the weights' scales.
-static LogicalResult followScale(RequantizeOp op, ArrayRef<Follow> channels) {
-  if (llvm::all_of(channels, [](Follow follow) { return follow.scale == 1; }))
-    return success();
-  SmallVector<float> multiplier;
-  for (const APFloat &value : op.getMultiplierAttr().getValues<APFloat>())
-    multiplier.push_back(value.convertToFloat());
-  multiplier.resize(channels.size(), multiplier.front());
-  for (auto [channel, follow] : llvm::enumerate(channels)) {
-    float &value = multiplier[channel];
-    value = static_cast<float>(value * follow.scale);
-    if (!std::isfinite(value) || value <= 0)
-      return op.emitError()
-             << "the multiplier of channel " << channel
-             << " leaves f32: its weights' scale changes by " << follow.scale;
-  }
-  Builder builder(op.getContext());
-  op.setMultiplierAttr(DenseElementsAttr::get(
-      RankedTensorType::get({static_cast<int64_t>(multiplier.size())},
-                            builder.getF32Type()),
-      ArrayRef<float>(multiplier)));
-  return success();
-}
-
-/// Accumulators sum products of codes, so what reads a sum has added
-/// `-z * sum(q)` for the zero point z, and multiplies by the scales. Both
-/// follow the weights.
-static LogicalResult followWeights(AccumulatingOp &layer,
+/// What the sums of a layer say to what reads them.
+static LogicalResult followWeights(AccumulatingOp &layer, unsigned width,
                                    const Change &change) {
   AccumulatingOpInterface op = layer.op;
   int64_t z = zeroPoint(getQuantizedType(op.getActivations().getType()));
   int64_t length = layer.problem.length;
-  SmallVector<Follow> channels(layer.problem.channels);
+  SmallVector<WeightChange> channels(layer.problem.channels);
   for (auto [channel, follow] : llvm::enumerate(channels))
     follow.scale = change.scales[channel];
   for (size_t i = 0; i < change.weights.size(); ++i) {
     channels[i / length].before += Wide(z) * layer.problem.weights[i];
     channels[i / length].after += Wide(z) * change.weights[i];
   }
-  if (llvm::all_of(channels, [](Follow follow) { return follow.isNothing(); }))
+  if (llvm::all_of(channels,
+                   [](WeightChange follow) { return follow.isNothing(); }))
     return success();
-  for (Operation *user : op->getResult(0).getUsers()) {
-    auto requantize = dyn_cast<RequantizeOp>(user);
-    if (!requantize) {
-      InFlightDiagnostic error =
-          op.emitError() << "weights cannot be changed: the activations have "
-                            "zero point "
-                         << z << ", and what corrects '" << user->getName()
-                         << "' for it is not known";
-      error.attachNote(user->getLoc())
-          << "only the bias of a2q.requantize can follow the weights";
-      return error;
-    }
-    if (failed(followBias(requantize, channels)) ||
-        failed(followScale(requantize, channels)))
-      return failure();
+  if (Operation *reader = cannotFollow(op, /*bias=*/z != 0, /*scale=*/false)) {
+    InFlightDiagnostic error =
+        op.emitError() << "weights cannot be changed: the activations have "
+                          "zero point "
+                       << z << ", and what corrects '" << reader->getName()
+                       << "' for it is not known";
+    error.attachNote(reader->getLoc())
+        << "only the bias of a2q.requantize can follow the weights";
+    return error;
   }
-  return success();
-}
-
-/// What reads the sums and cannot take up new scales of the weights, or null.
-static Operation *fixesScale(AccumulatingOpInterface op) {
-  for (Operation *user : op->getResult(0).getUsers()) {
-    auto requantize = dyn_cast<RequantizeOp>(user);
-    if (!requantize || requantize.getShiftAttr())
-      return user;
-  }
-  return nullptr;
+  return followWeights(op, width, channels);
 }
 
 /// An initial value is in units of the weights' scale.
@@ -477,7 +375,8 @@ void ConstrainWeights::tell(AccumulatingOpInterface op,
 FailureOr<Goal> ConstrainWeights::goalOf(const AccumulatingOp &layer) {
   Goal result = goal;
   AccumulatingOpInterface op = layer.op;
-  Operation *reader = fixesScale(op);
+  bool bias = zeroPoint(getQuantizedType(op.getActivations().getType())) != 0;
+  Operation *reader = cannotFollow(op, bias, /*scale=*/true);
   if (!goal.method->changesScale || (!reader && !hasInitial(layer)))
     return result;
   if (!goal.method->fixedScale.empty()) {
@@ -492,8 +391,8 @@ FailureOr<Goal> ConstrainWeights::goalOf(const AccumulatingOp &layer) {
   else
     error << "the initial value cannot follow it";
   error.attachNote()
-      << "only the multiplier of a2q.requantize can, where it is "
-         "f32; optimal-fixed-scale keeps the scale";
+      << "an f32 multiplier of a2q.requantize can, and constant scales of "
+         "floats; optimal-fixed-scale keeps the scale";
   return error;
 }
 
@@ -528,7 +427,7 @@ FailureOr<bool> ConstrainWeights::constrain(AccumulatingOpInterface op,
   bool changed = change->weights != layer->problem.weights ||
                  llvm::any_of(change->scales, [](double s) { return s != 1; });
   if (changed) {
-    if (failed(followWeights(*layer, *change)))
+    if (failed(followWeights(*layer, width, *change)))
       return failure();
     replaceWeights(
         op, weights,

@@ -19,8 +19,8 @@
 //   centred 17 = 255 / 15, from the start -(15 pos - 15 neg + 1) / 2.
 // EP-init takes 3.02 off each weight and truncates. The nearest integers with 8
 // positive units of (7, 6, 4, 1) lose ten, three each and the single unit of 1.
-// `optimal` takes twice the scale, <u, q> / <q, q> = 49 / 23: its integers point the same way
-// as the weights, and bias and multiplier follow: 100 / 2.1304 is 47.
+// `optimal` takes twice the scale, <u, q> / <q, q> = 49 / 23: its integers point
+// the same way as the weights. Bias and multiplier follow: 100 / 2.1304 is 47.
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 !y = !quant.uniform<u8<0:15>:f32, 0.2>
@@ -69,13 +69,65 @@ func.func @zero_point(%x: tensor<1x5x!z>) -> tensor<1x1x!y> {
 // OPTIMAL{LITERAL}: dense<[[4, 3, 1, -2, 0]]> : tensor<1x5xi8>
 // OPTIMAL: constrained to 8 bits by optimal-fixed-scale
 // TOPB: error: method 'top-b' changes the scale of weights, and 'a2q.decode' cannot follow it
-// TOPB: note: only the multiplier of a2q.requantize can, where it is f32; optimal-fixed-scale keeps the scale
+// TOPB: note: an f32 multiplier of a2q.requantize can, and constant scales of floats; optimal-fixed-scale keeps the scale
 func.func @decode(%x: tensor<1x5x!x>) -> tensor<1x1xi32> {
   %c = arith.constant dense<[[7, 6, 4, -2, 1]]> : tensor<1x5xi8>
   %w = quant.scast %c : tensor<1x5xi8> to tensor<1x5x!w>
   %s = a2q.matmul %x, %w : tensor<1x5x!x>, tensor<1x5x!w> -> tensor<1x1x!a2q.acc<32>>
   %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
   return %d : tensor<1x1xi32>
+}
+
+// Decoded sums that become floats with constants can: 0.125 * 2.1304, and the
+// bias as in @zero_point. The old constants stay for their other users.
+// CHECK-LABEL: @floats
+// OPTIMAL-DAG: %[[SCALE:.*]] = arith.constant dense<0.266304344> : tensor<1xf32>
+// OPTIMAL-DAG: %[[BIAS:.*]] = arith.constant dense<48> : tensor<1xi32>
+// OPTIMAL-DAG: %[[OLD:.*]] = arith.constant dense<1.250000e-01> : tensor<1xf32>
+// OPTIMAL-DAG{LITERAL}: dense<[[3, 3, 2, -1, 0]]> : tensor<1x5xi8>
+// OPTIMAL: linalg.generic
+// OPTIMAL-SAME: ins(%{{.*}}, %[[SCALE]], %[[BIAS]] : tensor<1x1xi32>, tensor<1xf32>, tensor<1xi32>)
+// OPTIMAL: return %{{.*}}, %[[OLD]]
+#all = affine_map<(d0, d1) -> (d0, d1)>
+#channel = affine_map<(d0, d1) -> (d1)>
+func.func @floats(%x: tensor<1x5x!z>) -> (tensor<1x1xf32>, tensor<1xf32>) {
+  %scale = arith.constant dense<0.125> : tensor<1xf32>
+  %bias = arith.constant dense<100> : tensor<1xi32>
+  %c = arith.constant dense<[[7, 6, 4, -2, 1]]> : tensor<1x5xi8>
+  %w = quant.scast %c : tensor<1x5xi8> to tensor<1x5x!w>
+  %s = a2q.matmul %x, %w : tensor<1x5x!z>, tensor<1x5x!w> -> tensor<1x1x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
+  %e = tensor.empty() : tensor<1x1xf32>
+  %f = linalg.generic {indexing_maps = [#all, #channel, #channel, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%d, %scale, %bias : tensor<1x1xi32>, tensor<1xf32>, tensor<1xi32>) outs(%e : tensor<1x1xf32>) {
+  ^bb0(%sum: i32, %k: f32, %b: i32, %out: f32):
+    %0 = arith.addi %sum, %b : i32
+    %1 = arith.sitofp %0 : i32 to f32
+    %2 = arith.mulf %1, %k : f32
+    linalg.yield %2 : f32
+  } -> tensor<1x1xf32>
+  return %f, %scale : tensor<1x1xf32>, tensor<1xf32>
+}
+
+// A scale that is no constant stays, and so does that of the weights.
+// CHECK-LABEL: @unknown_scale
+// OPTIMAL{LITERAL}: dense<[[4, 3, 1, -2, 0]]> : tensor<1x5xi8>
+// OPTIMAL: linalg.generic
+// OPTIMAL-SAME: ins(%{{.*}}, %arg1 : tensor<1x1xi32>, tensor<1xf32>)
+func.func @unknown_scale(%x: tensor<1x5x!x>, %scale: tensor<1xf32>) -> tensor<1x1xf32> {
+  %c = arith.constant dense<[[7, 6, 4, -2, 1]]> : tensor<1x5xi8>
+  %w = quant.scast %c : tensor<1x5xi8> to tensor<1x5x!w>
+  %s = a2q.matmul %x, %w : tensor<1x5x!x>, tensor<1x5x!w> -> tensor<1x1x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
+  %e = tensor.empty() : tensor<1x1xf32>
+  %f = linalg.generic {indexing_maps = [#all, #channel, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%d, %scale : tensor<1x1xi32>, tensor<1xf32>) outs(%e : tensor<1x1xf32>) {
+  ^bb0(%sum: i32, %k: f32, %out: f32):
+    %1 = arith.sitofp %sum : i32 to f32
+    %2 = arith.mulf %1, %k : f32
+    linalg.yield %2 : f32
+  } -> tensor<1x1xf32>
+  return %f : tensor<1x1xf32>
 }
 
 // CHECK-LABEL: @fixed_point

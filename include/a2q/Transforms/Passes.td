@@ -29,13 +29,15 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     - Weights are constants behind `quant.scast`. Ops that share a constant are
       given one each, since they may read different ranges.
     - The scale of the weights stays, except with `optimal` and `top-b`: their
-      weights become quantized per channel, and the bias and the f32 multiplier
-      of `a2q.requantize` follow. Where sums are read by anything else or begin
-      at an initial value, `optimal` leaves the scale as `optimal-fixed-scale`
-      does, and `top-b` is refused.
+      weights become quantized per channel, and what reads the sums follows: the
+      bias and the f32 multiplier of `a2q.requantize`, or the constants of a
+      `linalg.generic` that computes `float(sum + bias) * scale` from decoded
+      sums. Where sums are read by anything else or begin at an initial value,
+      `optimal` leaves the scale as `optimal-fixed-scale` does, and `top-b` is
+      refused.
     - When the activations have a zero point z, the correction `-z * sum(q)` in
-      the bias of `a2q.requantize` follows the weights. Sums that are read by
-      anything else are refused then: what corrects them is not known.
+      the same biases follows the weights. Sums that are read by anything else
+      are refused then: what corrects them is not known.
     - An initial value is in the proof, not in the budget.
 
     method | integers | bounds, the default first
