@@ -8,7 +8,6 @@
 
 #include "a2q/Tools/CompileOptions.h"
 
-#include "a2q/Analysis/Report.h"
 #include "a2q/IR/A2QOps.h"
 #include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
@@ -60,9 +59,9 @@ Error CompileOptions::verify(const CpuTarget &target) const {
     return createStringError("--constrain is '" + constrain +
                              "'; it takes WIDTH or WIDTH:METHOD, the width "
                              "from 1 to 64");
-  if (!report.empty() && report != "-" && !StringRef(report).ends_with(".json"))
-    return createStringError("--report is '" + report +
-                             "'; the name of a report ends with .json");
+  std::string reason;
+  if (!report.empty() && failed(checkReportName(report, reason)))
+    return createStringError(reason);
   if (isa.empty())
     return Error::success();
   if (!CpuTarget::isKnownIsa(isa))
@@ -115,8 +114,12 @@ static mlir::LogicalResult useFullWidth(mlir::ModuleOp module) {
   return mlir::success();
 }
 
-mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
-                                          const CpuTarget &target) const {
+bool CompileOptions::chooses() const {
+  return accumulator.getNumOccurrences() || !constrain.empty();
+}
+
+mlir::LogicalResult CompileOptions::choose(mlir::ModuleOp module,
+                                           const CpuTarget &target) const {
   mlir::PassManager choose(module.getContext());
   if (std::optional<Constraint> constraint = parseConstraint(constrain)) {
     A2QConstrainWeightsOptions options;
@@ -135,23 +138,33 @@ mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
   if (inner == 32 && failed(useFullWidth(module)))
     return mlir::failure();
 
+  if (accumulator == "given")
+    return mlir::success();
   // Nothing before this is trusted.
-  if (accumulator != "given") {
-    mlir::PassManager verify(module.getContext());
-    verify.addPass(createA2QVerifyAccumulators());
-    if (failed(verify.run(module)))
-      return mlir::failure();
-  }
+  mlir::PassManager verify(module.getContext());
+  verify.addPass(createA2QVerifyAccumulators());
+  return verify.run(module);
+}
+
+mlir::LogicalResult CompileOptions::writeReport(mlir::ModuleOp module,
+                                                const Report &facts) const {
+  std::string error;
+  if (report.empty() || succeeded(a2q::writeReport(facts, report, error)))
+    return mlir::success();
+  return mlir::emitError(mlir::UnknownLoc::get(module.getContext())) << error;
+}
+
+mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
+                                          const CpuTarget &target) const {
+  if (failed(choose(module, target)))
+    return mlir::failure();
   if (report.empty())
     return mlir::success();
   mlir::FailureOr<Report> facts = buildReport(module);
   if (failed(facts))
     return mlir::failure();
   facts->target = target.getCpu().str();
-  std::string error;
-  if (failed(writeReport(*facts, report, error)))
-    return mlir::emitError(mlir::UnknownLoc::get(module.getContext())) << error;
-  return mlir::success();
+  return writeReport(module, *facts);
 }
 
 mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,

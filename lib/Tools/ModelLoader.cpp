@@ -31,7 +31,10 @@ struct ModelContext::Impl {
   SourceMgrDiagnosticHandler handler{sources, &context};
 };
 
-ModelContext::ModelContext() : impl(std::make_unique<Impl>()) {}
+ModelContext::ModelContext() : impl(std::make_unique<Impl>()) {
+  // Locations name the layer; printing the op would print its weights.
+  impl->context.printOpOnDiagnostic(false);
+}
 ModelContext::~ModelContext() = default;
 MLIRContext *ModelContext::operator->() { return &impl->context; }
 MLIRContext *ModelContext::get() { return &impl->context; }

@@ -7,6 +7,27 @@
 // CENTRED: a2q.matmul#0 {{.*}} 8 {{ *}}0
 // JSON: "accumulator": "!a2q.acc<8>"
 
+// What a2q-run would choose: a start makes 8 bits enough for all 3 products.
+// RUN: a2q-check %s --accumulator=8 --report=%t.staged.json | FileCheck %s --check-prefix=STAGED
+// RUN: FileCheck %s --check-prefix=STAGED-JSON --input-file=%t.staged.json
+// STAGED: a2q.matmul#0 {{.*}} 8 {{ *}}0
+// STAGED-JSON: "target": "{{.+}}"
+// RUN: a2q-check %s --constrain=7 | FileCheck %s --check-prefix=CONSTRAIN
+// CONSTRAIN: a2q.matmul#0 {{.*}} 7 {{ *}}0
+
+// One diagnostic, without the op: it would print the weights.
+// RUN: not a2q-check %s --constrain=2 2>&1 | FileCheck %s --check-prefix=LOSES --implicit-check-not="current operation"
+// LOSES: a2q-check.mlir:{{.*}}: error: channel 0 would lose all its weights
+// RUN: not a2q-check %s --constrain=8:best 2>&1 | FileCheck %s --check-prefix=METHOD --implicit-check-not="current operation"
+// METHOD: error: unknown method 'best'
+// RUN: not a2q-check %s --accumulator=8 --bound=exact 2>&1 | FileCheck %s --check-prefix=BOTH
+// BOTH: error: --bound is for the narrowest accumulators; leave it out with --accumulator or --constrain
+// RUN: not a2q-check %s --accumulator=given 2>&1 | FileCheck %s --check-prefix=PROGRAM
+// RUN: not a2q-check %s --check-accumulators 2>&1 | FileCheck %s --check-prefix=PROGRAM
+// PROGRAM: error: --check-accumulators and --accumulator=given are for programs; use a2q-run or a2q-compile
+// RUN: not a2q-check %s --target-cpu=z80 2>&1 | FileCheck %s --check-prefix=CPU
+// CPU: error: {{.*}}z80
+
 // A claim that does not hold: layer, channel, needed, has, and what helps.
 // RUN: sed 's/acc<32>/acc<8>/' %s > %t.narrow.mlir
 // RUN: not a2q-check %t.narrow.mlir --report=%t.absent.json 2>&1 | FileCheck %s --check-prefix=NARROW

@@ -8,18 +8,18 @@
 //
 // Two questions in this order. Does what the model claims hold: every
 // accumulator type and schedule that is in it, and the plain integers of
-// linalg and tosa ops? And what is the least that could be claimed: the table
-// shows the accumulators that the chosen bound proves.
+// linalg and tosa ops? And what could be claimed: the table shows the narrowest
+// accumulators that the chosen bound proves, or those that a2q-run and
+// a2q-compile choose for the same --accumulator and --constrain.
 //
 //===----------------------------------------------------------------------===//
 
-#include "a2q/Analysis/Report.h"
 #include "a2q/Pipelines/Prove.h"
+#include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/WithColor.h"
 
 using namespace llvm;
 using namespace a2q;
@@ -30,17 +30,27 @@ struct Options {
                              cl::desc("<model.mlir|model.onnx>")};
   cl::opt<std::string> bound{
       "bound",
-      cl::desc("the guarantee: datatype, a2q, a2q-plus, exact or centred "
-               "(default: exact)"),
+      cl::desc("the guarantee of the narrowest accumulators: datatype, a2q, "
+               "a2q-plus, exact or centred (default: exact)"),
       cl::value_desc("name"), cl::init("exact")};
-  cl::opt<std::string> report{"report", cl::desc("write a report as JSON"),
-                              cl::value_desc("file.json")};
+  CompileOptions compile;
 };
 } // namespace
 
-static int fail(const Twine &message) {
-  WithColor::error(errs()) << message << '\n';
-  return 1;
+/// The processor; an error when options have no meaning here.
+static Expected<CpuTarget> verify(const Options &options) {
+  if (!parseBound(std::string_view(options.bound.getValue())))
+    return createStringError(
+        "unknown bound '" + options.bound +
+        "', expected datatype, a2q, a2q-plus, exact or centred");
+  if (options.bound.getNumOccurrences() && options.compile.chooses())
+    return createStringError("--bound is for the narrowest accumulators; "
+                             "leave it out with --accumulator or --constrain");
+  if (options.compile.checkAccumulators ||
+      options.compile.accumulator == "given")
+    return createStringError("--check-accumulators and --accumulator=given "
+                             "are for programs; use a2q-run or a2q-compile");
+  return options.compile.getTarget();
 }
 
 /// Proves accumulators that are plain integers, which no type of this project
@@ -68,40 +78,53 @@ static mlir::LogicalResult provePlain(mlir::ModuleOp module) {
   return mlir::failure(result.wasInterrupted());
 }
 
-static mlir::LogicalResult prove(mlir::ModuleOp module, StringRef bound) {
+/// Checks what the model claims, then chooses accumulators.
+static mlir::LogicalResult prove(mlir::ModuleOp module, const Options &options,
+                                 const CpuTarget &target) {
   if (failed(provePlain(module)))
     return mlir::failure();
   mlir::PassManager pm(module.getContext());
   pm.addPass(createA2QVerifyAccumulators());
-  ProveOptions options;
-  options.bound = bound.str();
-  buildProvePipeline(pm, options);
-  return pm.run(module);
+  if (!options.compile.chooses()) {
+    ProveOptions prove;
+    prove.bound = options.bound.getValue();
+    buildProvePipeline(pm, prove);
+  }
+  if (failed(pm.run(module)))
+    return mlir::failure();
+  return mlir::success(!options.compile.chooses() ||
+                       succeeded(options.compile.choose(module, target)));
+}
+
+/// True when all went well; false after a diagnostic.
+static Expected<bool> check(const Options &options) {
+  Expected<CpuTarget> target = verify(options);
+  if (!target)
+    return target.takeError();
+  ModelContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  if (!module || failed(prove(*module, options, *target)))
+    return false;
+  mlir::FailureOr<Report> report = buildReport(*module);
+  if (failed(report))
+    return false;
+  // The narrowest accumulators are the same on every processor.
+  if (options.compile.chooses())
+    report->target = target->getCpu().str();
+  if (failed(options.compile.writeReport(*module, *report)))
+    return false;
+  // Standard output belongs to the report when it goes there.
+  if (options.compile.report != "-")
+    writeTable(*report, outs());
+  return true;
 }
 
 int main(int argc, char **argv) {
   Options options;
   cl::ParseCommandLineOptions(
       argc, argv, "a2q-check: prove the accumulators of a network\n");
-  if (!parseBound(std::string_view(options.bound.getValue())))
-    return fail("unknown bound '" + options.bound +
-                "', expected datatype, a2q, a2q-plus, exact or centred");
-  std::string error;
-  if (!options.report.empty() && failed(checkReportName(options.report, error)))
-    return fail(error);
-
-  ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
-  if (!module || failed(prove(*module, options.bound)))
-    return 1;
-  mlir::FailureOr<Report> report = buildReport(*module);
-  if (failed(report))
-    return 1;
-  if (!options.report.empty() &&
-      failed(writeReport(*report, options.report, error)))
-    return fail(error);
-  // Standard output belongs to the report when it goes there.
-  if (options.report != "-")
-    writeTable(*report, outs());
-  return 0;
+  Expected<bool> result = check(options);
+  if (!result)
+    return reportError(result.takeError());
+  return *result ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #ifndef A2Q_TOOLS_COMPILEOPTIONS_H
 #define A2Q_TOOLS_COMPILEOPTIONS_H
 
+#include "a2q/Analysis/Report.h"
 #include "a2q/Execution/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/CommandLine.h"
@@ -56,8 +57,19 @@ public:
   /// has no meaning or asks for what the processor lacks.
   llvm::Expected<CpuTarget> getTarget() const;
 
-  /// Constrains weights if asked to, chooses and proves accumulators, and
-  /// writes the report if asked to. Fails with a diagnostic.
+  /// Whether the command line asks for accumulators or weights in words.
+  bool chooses() const;
+
+  /// Constrains weights if asked to, then chooses and proves accumulators.
+  /// Fails with a diagnostic.
+  mlir::LogicalResult choose(mlir::ModuleOp module,
+                             const CpuTarget &target) const;
+
+  /// Writes the report if asked to. Fails with a diagnostic.
+  mlir::LogicalResult writeReport(mlir::ModuleOp module,
+                                  const Report &facts) const;
+
+  /// Both of the above.
   mlir::LogicalResult prove(mlir::ModuleOp module,
                             const CpuTarget &target) const;
 
