@@ -258,9 +258,11 @@ FailureOr<ReferenceTensor> Evaluator::convolution(Conv2DOp op) {
   Wide zero = zeroPoint(getQuantizedType(op.getInput().getType()));
   int64_t channelsPerGroup = filter.shape[0] / op.getGroups();
   int64_t inputs = filter.shape[3];
-  auto code = [&](int64_t n, int64_t h, int64_t w, int64_t c) -> Wide {
-    bool inside = h >= 0 && h < input.shape[1] && w >= 0 && w < input.shape[2];
-    return inside ? input.integers()[flatten(input.shape, {n, h, w, c})] : zero;
+  // The codes at one kernel position, or null outside the image.
+  auto codes = [&](int64_t n, int64_t h, int64_t w, int64_t c) -> const Wide * {
+    if (h < 0 || h >= input.shape[1] || w < 0 || w >= input.shape[2])
+      return nullptr;
+    return &input.integers()[flatten(input.shape, {n, h, w, c})];
   };
   int64_t flat = 0;
   (void)forEachIndex(result->shape, [&](ArrayRef<int64_t> o) {
@@ -268,15 +270,17 @@ FailureOr<ReferenceTensor> Evaluator::convolution(Conv2DOp op) {
     Wide sum =
         op.getInitial() ? (*this)[op.getInitial()].integers()[channel] : 0;
     for (int64_t kh = 0; kh < filter.shape[1]; ++kh)
-      for (int64_t kw = 0; kw < filter.shape[2]; ++kw)
-        for (int64_t i = 0; i < inputs; ++i) {
-          int64_t h = o[1] * op.getStrides()[0] + kh * op.getDilations()[0] -
-                      op.getPadding()[0];
-          int64_t w = o[2] * op.getStrides()[1] + kw * op.getDilations()[1] -
-                      op.getPadding()[1];
-          sum += code(o[0], h, w, group * inputs + i) *
-                 filter.integers()[flatten(filter.shape, {channel, kh, kw, i})];
-        }
+      for (int64_t kw = 0; kw < filter.shape[2]; ++kw) {
+        int64_t h = o[1] * op.getStrides()[0] + kh * op.getDilations()[0] -
+                    op.getPadding()[0];
+        int64_t w = o[2] * op.getStrides()[1] + kw * op.getDilations()[1] -
+                    op.getPadding()[1];
+        const Wide *x = codes(o[0], h, w, group * inputs);
+        const Wide *q =
+            &filter.integers()[flatten(filter.shape, {channel, kh, kw, 0})];
+        for (int64_t i = 0; i < inputs; ++i)
+          sum += q[i] * (x ? x[i] : zero);
+      }
     result->integers()[flat++] = sum;
     return success();
   });

@@ -12,9 +12,12 @@
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/Feeds.h"
 #include "a2q/Tools/ModelLoader.h"
+#include "a2q/Tools/ReferenceRun.h"
 #include "llvm/Support/Format.h"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 
 using namespace llvm;
 using namespace a2q;
@@ -36,24 +39,31 @@ struct RunOptions {
   cl::opt<unsigned> repeat{"repeat",
                            cl::desc("run this often and print the median time"),
                            cl::value_desc("N"), cl::init(0)};
+  cl::opt<bool> reference{
+      "reference",
+      cl::desc("evaluate with the slow, exact reference instead of compiling"),
+      cl::init(false)};
   CompileOptions compile;
 };
 
 } // namespace
 
-/// Runs the program for each part of the feeds, once.
-static Error runOnce(Program &program, Feeds &feeds) {
+/// What computes outputs from inputs: a compiled program or the reference.
+using Network = std::function<Error(ArrayRef<const void *>, ArrayRef<void *>)>;
+
+/// Runs the network for each part of the feeds, once.
+static Error runOnce(const Network &network, Feeds &feeds) {
   for (int64_t part = 0; part < feeds.getNumRuns(); ++part)
-    if (int status = program.run(feeds.inputs(part), feeds.outputs(part)))
-      return createStringError("the program returned status " + Twine(status));
+    if (Error error = network(feeds.inputs(part), feeds.outputs(part)))
+      return error;
   return Error::success();
 }
 
-static Error measure(Program &program, Feeds &feeds, unsigned repeat) {
+static Error measure(const Network &network, Feeds &feeds, unsigned repeat) {
   std::vector<double> micros(repeat);
   for (double &time : micros) {
     auto begin = std::chrono::steady_clock::now();
-    if (Error error = runOnce(program, feeds))
+    if (Error error = runOnce(network, feeds))
       return error;
     time = std::chrono::duration<double, std::micro>(
                std::chrono::steady_clock::now() - begin)
@@ -71,20 +81,31 @@ static Error measure(Program &program, Feeds &feeds, unsigned repeat) {
   return Error::success();
 }
 
-/// The program for this model; none after a diagnostic.
-static Expected<std::optional<Program>> compile(const RunOptions &options,
-                                                mlir::ModuleOp module,
-                                                const CpuTarget &target) {
-  if (failed(options.compile.prove(module, target)) ||
-      failed(options.compile.lower(module, target, "model")))
-    return std::nullopt;
+/// The network of this model; none after a diagnostic.
+static Expected<Network> prepare(const RunOptions &options,
+                                 mlir::ModuleOp module,
+                                 const Signature &signature,
+                                 const CpuTarget &target) {
+  if (failed(options.compile.prove(module, target)))
+    return Network();
+  if (options.reference)
+    return [=](ArrayRef<const void *> inputs, ArrayRef<void *> outputs) {
+      return runReference(module, signature, inputs, outputs);
+    };
+  if (failed(options.compile.lower(module, target, "model")))
+    return Network();
   auto object = compileToObject(module, target);
   if (!object)
     return object.takeError();
-  Expected<Program> program = Program::load(std::move(*object), "model");
-  if (!program)
-    return program.takeError();
-  return std::optional<Program>(std::move(*program));
+  Expected<Program> loaded = Program::load(std::move(*object), "model");
+  if (!loaded)
+    return loaded.takeError();
+  auto program = std::make_shared<Program>(std::move(*loaded));
+  return [=](ArrayRef<const void *> inputs, ArrayRef<void *> outputs) -> Error {
+    if (int status = program->run(inputs, outputs))
+      return createStringError("the program returned status " + Twine(status));
+    return Error::success();
+  };
 }
 
 /// True when all went well; false after a diagnostic.
@@ -117,16 +138,16 @@ static Expected<bool> run(const RunOptions &options) {
       Feeds::bind(*signature, std::move(*arrays), options.outputs);
   if (!feeds)
     return feeds.takeError();
-  auto program = compile(options, *module, *target);
-  if (!program)
-    return program.takeError();
-  if (!*program)
+  Expected<Network> network = prepare(options, *module, *signature, *target);
+  if (!network)
+    return network.takeError();
+  if (!*network)
     return false;
 
-  if (Error error = runOnce(**program, *feeds))
+  if (Error error = runOnce(*network, *feeds))
     return std::move(error);
   if (options.repeat)
-    if (Error error = measure(**program, *feeds, options.repeat))
+    if (Error error = measure(*network, *feeds, options.repeat))
       return std::move(error);
   if (!options.labels.empty()) {
     Expected<Accuracy> accuracy =
