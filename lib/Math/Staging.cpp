@@ -286,7 +286,8 @@ longestTiles(const AccumulationProblem &problem, unsigned width, Bound bound,
   assert((lanes == 1 || granularity % (2 * lanes) == 0) &&
          "a granule meets every lane equally often");
   int64_t length = problem.length;
-  int64_t units = (length + granularity - 1) / granularity;
+  // Rounded up without a sum that a huge granularity would overflow.
+  int64_t units = (length - 1) / granularity + 1;
   std::vector<DotProduct> dots;
   for (int64_t channel = 0; channel < problem.channels; ++channel)
     dots.push_back(problem.dot(channel));

@@ -1,6 +1,7 @@
 // RUN: a2q-opt %s -split-input-file -a2q-stage-accumulators=inner=8 | FileCheck %s
 // RUN: a2q-opt %s -split-input-file -a2q-stage-accumulators=inner=16 | FileCheck %s --check-prefix=INNER16
 // RUN: a2q-opt %s -split-input-file -a2q-stage-accumulators="inner=8 granularity=2" | FileCheck %s --check-prefix=PAIRS
+// RUN: a2q-opt %s -split-input-file -a2q-stage-accumulators="inner=8 granularity=9223372036854775807" | FileCheck %s --check-prefix=WHOLE
 // RUN: a2q-opt %s -split-input-file -a2q-stage-accumulators=inner=8 -remarks-filter=a2q-stage.* 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // The example carried through in StageAccumulators.cpp: two tiles thanks to a
@@ -8,6 +9,11 @@
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 
+// Granules longer than any sum: one tile.
+// WHOLE-LABEL: @essay
+// WHOLE: a2q.matmul
+// WHOLE-NOT: schedule
+// WHOLE-SAME: -> tensor<1x2x!a2q.acc<10>>
 // CHECK-LABEL: @essay
 // CHECK: a2q.matmul
 // CHECK-SAME: schedule <ends = {{\[\[}}3, 6], [6]]
