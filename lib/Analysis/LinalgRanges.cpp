@@ -65,10 +65,12 @@ static int64_t positionOf(AffineMap map, int64_t loop) {
 }
 
 void StructuredRanges::countIterations() {
-  AffineMap result = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   for (auto [loop, size] : llvm::enumerate(sizes)) {
-    if (positionOf(result, loop) >= 0)
+    // A loop that any result lacks reduces into that result.
+    if (llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+          return positionOf(op.getMatchingIndexingMap(&init), loop) >= 0;
+        }))
       continue;
     reduces = true;
     if (ShapedType::isDynamic(size))
@@ -268,5 +270,10 @@ Results a2q::transferLinalg(Operation *op, StateLookup states) {
   if (!structured.hasPureTensorSemantics() || !structured.getBlock() ||
       structured.getBlock()->getNumArguments() != op->getNumOperands())
     return resultsOfTypes(op);
+  // Of a diagonal, a column or overlapping windows the body does not write
+  // each element, or some more often than others.
+  for (OpOperand &init : structured.getDpsInitsMutable())
+    if (!structured.getMatchingIndexingMap(&init).isProjectedPermutation())
+      return resultsOfTypes(op);
   return StructuredRanges(structured, states).run();
 }

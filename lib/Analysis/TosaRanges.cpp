@@ -89,9 +89,12 @@ Results a2q::transferTosa(Operation *op, StateLookup states) {
         return one(castState(cast, states(cast.getInput())));
       })
       // Windows hold at least one element, padding is never the maximum, and
-      // channels stay apart.
-      .Case(
-          [&](tosa::MaxPool2dOp pool) { return one(states(pool.getInput())); })
+      // images and channels stay apart; rows and columns do not.
+      .Case([&](tosa::MaxPool2dOp pool) {
+        const RangeState &input = states(pool.getInput());
+        bool pooled = input.getAxis() == 1 || input.getAxis() == 2;
+        return one(pooled ? joinedState(input) : input);
+      })
       .Case([&](tosa::IdentityOp identity) {
         return one(states(identity.getInput1()));
       })

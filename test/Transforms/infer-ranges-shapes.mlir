@@ -127,3 +127,56 @@ func.func @tosa(%x: tensor<1x4x4x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0
   %i = tosa.cast %x : (tensor<1x4x4x2xi8>) -> tensor<1x4x4x2xi32>
   return
 }
+
+// Rows go together in a window; images and channels stay apart.
+// CHECK-LABEL: @pooled_rows
+func.func @pooled_rows(%x: tensor<1x4x1x2xi8> {a2q.range = {axis = 1, lo = array<i64: 0, 0, 0, 0>, hi = array<i64: 1, 1, 100, 100>}},
+                       %y: tensor<2x2x1x2xi8> {a2q.range = {axis = 0, lo = array<i64: 0, 0>, hi = array<i64: 1, 100>}}) {
+  // CHECK: tosa.max_pool2d {{.*}} {a2q.range = [0, 100],
+  %p = tosa.max_pool2d %x {kernel = array<i64: 2, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 2, 1>} : (tensor<1x4x1x2xi8>) -> tensor<1x2x1x2xi8>
+  // CHECK: tosa.max_pool2d {{.*}} {a2q.range = {axis = 0 : i64, hi = array<i64: 1, 100>,
+  %q = tosa.max_pool2d %y {kernel = array<i64: 2, 1>, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 2, 1>} : (tensor<2x2x1x2xi8>) -> tensor<2x1x1x2xi8>
+  return
+}
+
+// Elements that the body does not write keep what they were, 100; and windows
+// that overlap do not add as often as the loops run.
+// CHECK-LABEL: @not_all_written
+func.func @not_all_written(%x: tensor<4xi8>, %y: tensor<2x2xi8>) {
+  %c = arith.constant dense<100> : tensor<4x4xi8>
+  %z = arith.constant dense<0> : tensor<3xi8>
+  %three = arith.constant 3 : i8
+  // CHECK: linalg.generic {{.*}} {a2q.range = [-128, 127]}
+  %d = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i, i)>], iterator_types = ["parallel"]} ins(%x : tensor<4xi8>) outs(%c : tensor<4x4xi8>) {
+  ^bb0(%a: i8, %o: i8):
+    linalg.yield %three : i8
+  } -> tensor<4x4xi8>
+  // CHECK: linalg.generic {{.*}} {a2q.range = [-128, 127]}
+  %k = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i, 0)>], iterator_types = ["parallel"]} ins(%x : tensor<4xi8>) outs(%c : tensor<4x4xi8>) {
+  ^bb0(%a: i8, %o: i8):
+    linalg.yield %three : i8
+  } -> tensor<4x4xi8>
+  // CHECK: linalg.generic {{.*}} {a2q.range = [-128, 127]}
+  %w = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i + j)>], iterator_types = ["reduction", "reduction"]} ins(%y : tensor<2x2xi8>) outs(%z : tensor<3xi8>) {
+  ^bb0(%a: i8, %o: i8):
+    %s = arith.addi %o, %three : i8
+    linalg.yield %s : i8
+  } -> tensor<3xi8>
+  return
+}
+
+// The first result has all loops, the second counts along one of them.
+// CHECK-LABEL: @second_result_reduces
+func.func @second_result_reduces(%x: tensor<2x9xi8>) -> tensor<2xi8> {
+  %e = tensor.empty() : tensor<2x9xi8>
+  %z = arith.constant dense<0> : tensor<2xi8>
+  %one = arith.constant 1 : i8
+  %r:2 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<2x9xi8>) outs(%e, %z : tensor<2x9xi8>, tensor<2xi8>) {
+  ^bb0(%a: i8, %b: i8, %c: i8):
+    %s = arith.addi %c, %one : i8
+    linalg.yield %a, %s : i8, i8
+  } -> (tensor<2x9xi8>, tensor<2xi8>)
+  // CHECK: tensor.cast {{.*}} {a2q.range = [-128, 127]}
+  %t = tensor.cast %r#1 : tensor<2xi8> to tensor<2xi8>
+  return %t : tensor<2xi8>
+}
