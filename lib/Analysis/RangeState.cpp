@@ -191,9 +191,11 @@ static std::optional<RangeState> trustedRange(Value value) {
 
 RangeLattice::RangeLattice(Value value)
     : AbstractSparseLattice(value),
-      decreed(RangeState::ofType(value.getType())) {
-  if (std::optional<RangeState> trusted = trustedRange(value))
-    decreed = *trusted;
+      decreed(RangeState::ofType(value.getType())) {}
+
+RangeState RangeState::onEntry(Value value) {
+  std::optional<RangeState> trusted = trustedRange(value);
+  return trusted ? *trusted : ofType(value.getType());
 }
 
 ChangeResult RangeLattice::joinState(const RangeState &rhs) {

@@ -52,6 +52,11 @@ public:
   /// Ranges of a value of this type, as `a2q.range` gives them.
   static RangeState fromRanges(mlir::Type type, const ElementRanges &ranges);
 
+  /// What callers that are not seen may pass for a value: as its `a2q.range`
+  /// promises if it is a function's argument, else all of the type. Calls that
+  /// are seen speak for themselves.
+  static RangeState onEntry(mlir::Value value);
+
   static RangeState join(const RangeState &lhs, const RangeState &rhs);
   /// What is in both; `fallback` where that is nothing.
   static RangeState intersect(const RangeState &lhs,
@@ -78,8 +83,8 @@ bool readsSigned(mlir::Type type, bool unsignedSignless);
 RangeState::Bits bitsOf(Interval values, unsigned width);
 
 /// The state of a value in the solver. It knows the bounds that its value obeys
-/// by decree (the storage range, a trusted `a2q.range`) and keeps to them, and
-/// it gives up after some changes: a loop cannot move an end one by one.
+/// by decree (the storage range) and keeps to them, and it gives up after some
+/// changes: a loop cannot move an end one by one.
 class RangeLattice : public mlir::dataflow::AbstractSparseLattice {
 public:
   explicit RangeLattice(mlir::Value value);

@@ -15,7 +15,10 @@
 #include "mlir/Analysis/DataFlow/DeadCodeAnalysis.h"
 #include "mlir/Analysis/DataFlow/SparseAnalysis.h"
 #include "mlir/Analysis/DataFlow/Utils.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mlir/Interfaces/CallInterfaces.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -28,9 +31,31 @@ class ElementRangeAnalysis
 public:
   using SparseForwardDataFlowAnalysis::SparseForwardDataFlowAnalysis;
 
+  LogicalResult initialize(Operation *top) override {
+    collectCallers(top);
+    return SparseForwardDataFlowAnalysis::initialize(top);
+  }
+
   void setToEntryState(RangeLattice *lattice) override {
-    propagateIfChanged(lattice, lattice->joinState(RangeState::ofType(
-                                    lattice->getAnchor().getType())));
+    Value value = lattice->getAnchor();
+    auto join = [&](const RangeState &state) {
+      propagateIfChanged(lattice, lattice->joinState(state));
+    };
+    auto argument = dyn_cast<BlockArgument>(value);
+    Operation *parent = argument && argument.getOwner()->isEntryBlock()
+                            ? argument.getOwner()->getParentOp()
+                            : nullptr;
+    if (indirect.contains(parent))
+      return join(RangeState::ofType(value.getType()));
+    join(RangeState::onEntry(value));
+    // The framework leaves out the callers that it sees when others exist.
+    ProgramPoint *point =
+        parent ? getProgramPointBefore(argument.getOwner()) : nullptr;
+    for (CallOpInterface call : callers.lookup(parent))
+      if (argument.getArgNumber() < call.getArgOperands().size())
+        join(getLatticeElementFor(
+                 point, call.getArgOperands()[argument.getArgNumber()])
+                 ->getValue());
   }
 
   LogicalResult visitOperation(Operation *op,
@@ -51,6 +76,30 @@ public:
   }
 
 private:
+  /// Who passes arguments to functions whose ranges are promised.
+  void collectCallers(Operation *top) {
+    top->walk([&](FunctionOpInterface function) {
+      bool promised = false;
+      for (unsigned i = 0; i < function.getNumArguments(); ++i)
+        promised |=
+            bool(function.getArgAttr(i, A2QDialect::getRangeAttrName()));
+      if (!promised)
+        return;
+      auto uses = SymbolTable::getSymbolUses(function, top);
+      if (!uses) {
+        indirect.insert(function);
+        return;
+      }
+      for (SymbolTable::SymbolUse use : *uses) {
+        auto call = dyn_cast<CallOpInterface>(use.getUser());
+        if (call && call.resolveCallable() == function)
+          callers[function].push_back(call);
+        else
+          indirect.insert(function);
+      }
+    });
+  }
+
   static SmallVector<RangeState, 1> transfer(Operation *op,
                                              StateLookup states) {
     for (auto family :
@@ -59,6 +108,10 @@ private:
         return *results;
     return transferScalar(op, states);
   }
+
+  DenseMap<Operation *, SmallVector<CallOpInterface>> callers;
+  /// Functions that more than calls refer to: anyone may call them.
+  DenseSet<Operation *> indirect;
 };
 } // namespace
 

@@ -76,6 +76,53 @@ func.func private @callee(%x: tensor<4xi8>) -> tensor<4xi8> {
   return %r : tensor<4xi8>
 }
 
+// The range of an argument is a promise of callers outside of the module. What
+// is passed within it is known, and may be more.
+// CHECK-LABEL: func.func @call_beyond
+func.func @call_beyond(%x: tensor<4xi8> {a2q.range = [5, 7]}) -> tensor<4xi8> {
+  // CHECK: call @promised{{.*}}a2q.range = [0, 8]
+  %r = func.call @promised(%x) : (tensor<4xi8>) -> tensor<4xi8>
+  return %r : tensor<4xi8>
+}
+
+// CHECK-LABEL: func.func @promised
+func.func @promised(%x: tensor<4xi8> {a2q.range = [-1, 0]}) -> tensor<4xi8> {
+  %one = arith.constant dense<1> : tensor<4xi8>
+  // CHECK: arith.addi {{.*}}a2q.range = [0, 8]
+  %r = arith.addi %x, %one : tensor<4xi8>
+  return %r : tensor<4xi8>
+}
+
+// CHECK-LABEL: func.func private @private_promised
+func.func private @private_promised(%x: tensor<4xi8> {a2q.range = [0, 0]}) -> tensor<4xi8> {
+  %one = arith.constant dense<1> : tensor<4xi8>
+  // CHECK: arith.addi {{.*}}a2q.range = [6, 8]
+  %r = arith.addi %x, %one : tensor<4xi8>
+  return %r : tensor<4xi8>
+}
+
+// CHECK-LABEL: func.func @call_private_beyond
+func.func @call_private_beyond(%x: tensor<4xi8> {a2q.range = [5, 7]}) -> tensor<4xi8> {
+  // CHECK: call @private_promised{{.*}}a2q.range = [6, 8]
+  %r = func.call @private_promised(%x) : (tensor<4xi8>) -> tensor<4xi8>
+  return %r : tensor<4xi8>
+}
+
+// Its address may be anywhere: nobody keeps the promise.
+// CHECK-LABEL: func.func private @by_address
+func.func private @by_address(%x: tensor<4xi8> {a2q.range = [0, 0]}) -> tensor<4xi8> {
+  %e = tensor.empty() : tensor<4xi8>
+  // CHECK: linalg.copy
+  // CHECK-SAME: a2q.range = [-128, 127]
+  %r = linalg.copy {kept} ins(%x : tensor<4xi8>) outs(%e : tensor<4xi8>) -> tensor<4xi8>
+  return %r : tensor<4xi8>
+}
+
+func.func @address() -> ((tensor<4xi8>) -> tensor<4xi8>) {
+  %f = func.constant @by_address : (tensor<4xi8>) -> tensor<4xi8>
+  return %f : (tensor<4xi8>) -> tensor<4xi8>
+}
+
 // A loop that adds has no end: the type's range, found in few steps.
 // CHECK-LABEL: @loop
 func.func @loop(%n: index) -> tensor<4xi32> {

@@ -35,8 +35,9 @@ def A2Q_Dialect : Dialect {
       kernel row, kernel column, input channel.
 
     The attribute `a2q.range` states the integers that the elements of a value
-    take: of an argument of a function, where it is trusted, or of the result of
-    an op, where `a2q-infer-ranges` writes what it proved and nothing reads it.
+    take: of an argument of a function, where callers outside of the module are
+    trusted to keep it, or of the result of an op, where `a2q-infer-ranges` writes
+    what it proved and nothing reads it.
 
     ```
     a2q.range = [lo, hi]
