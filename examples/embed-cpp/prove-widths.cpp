@@ -47,7 +47,8 @@ static unsigned proveWidth(mlir::MLIRContext &context, llvm::StringRef bound) {
     return 0;
   unsigned width = 0;
   module->walk([&](a2q::AccumulatingOpInterface op) {
-    width = llvm::cast<a2q::AccumulatorType>(op.getAccumulatorType()).getWidth();
+    width =
+        llvm::cast<a2q::AccumulatorType>(op.getAccumulatorType()).getWidth();
   });
   return width;
 }

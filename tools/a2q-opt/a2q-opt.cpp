@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #include "a2q/InitAll.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
