@@ -143,13 +143,16 @@ StructuredRanges::evaluate(ArrayRef<RangeState> arguments) {
     return state;
   };
   for (Operation &inner : body->without_terminator()) {
-    SmallVector<RangeState, 1> results =
-        isa<linalg::IndexOp>(inner) ? SmallVector<RangeState, 1>{indexState(
-                                          cast<linalg::IndexOp>(inner))}
-                                    : transferScalar(&inner, lookup);
+    Results results;
+    if (auto index = dyn_cast<linalg::IndexOp>(inner))
+      results = SmallVector<RangeState, 1>{indexState(index)};
+    else
+      results = transferReal(&inner, lookup);
+    if (!results)
+      results = transferScalar(&inner, lookup);
     if (waiting)
       return {};
-    for (auto [value, state] : llvm::zip_equal(inner.getResults(), results))
+    for (auto [value, state] : llvm::zip_equal(inner.getResults(), *results))
       known[value] = state;
   }
   SmallVector<RangeState> yields;
@@ -254,7 +257,7 @@ SmallVector<RangeState, 1> StructuredRanges::run() {
       if (value.isInteger())
         entry.push_back(value.joined());
       else
-        result = value;
+        result = RangeState::join(result, value);
     }
   }
   for (auto [entry, result] : llvm::zip_equal(entries, results))

@@ -163,6 +163,44 @@ static RangeState decodeState(DecodeOp op, const RangeState &input) {
   return RangeState::perIndex(sums->axis, std::move(bits));
 }
 
+/// Codes grow with the value: its ends give theirs, for each scale.
+static RangeState quantizeState(QuantizeOp op, const RangeState &input) {
+  std::optional<RealRange> real = input.getReal();
+  quant::QuantizedType type = getQuantizedType(op.getType());
+  if (!real)
+    return RangeState::ofType(op.getType());
+  SmallVector<Bits, 1> bits;
+  for (auto [scale, zero] : llvm::zip_equal(scales(type), zeroPoints(type))) {
+    auto code = [&, scale = scale, zero = zero](float value) {
+      return quantize(value, scale, zero, codeRange(type), op.getRounding());
+    };
+    bits.push_back(
+        bitsOf(Interval{code(real->lo), code(real->hi)}, patternWidth(type)));
+  }
+  auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(type);
+  return perAxis ? RangeState::perIndex(perAxis.getQuantizedDimension(),
+                                        std::move(bits))
+                 : RangeState::uniform(bits.front());
+}
+
+/// `float32(code - zero) * scale` grows with the code.
+static RangeState dequantizeState(DequantizeOp op, const RangeState &input) {
+  quant::QuantizedType type = getQuantizedType(op.getInput().getType());
+  std::optional<ElementRanges> codes = input.toRanges(type.isSigned());
+  if (!codes)
+    return RangeState::notInteger();
+  Range all = codes->joined();
+  RangeState state;
+  for (auto [scale, zero] : llvm::zip_equal(scales(type), zeroPoints(type))) {
+    auto real = [scale = static_cast<float>(scale), zero = zero](int64_t code) {
+      return static_cast<float>(code - zero) * scale;
+    };
+    state = RangeState::join(state,
+                             RangeState::ofReal({real(all.lo), real(all.hi)}));
+  }
+  return state;
+}
+
 Results a2q::transferQuantized(Operation *op, StateLookup states) {
   auto one = [](RangeState state) -> Results {
     return SmallVector<RangeState, 1>{std::move(state)};
@@ -181,9 +219,11 @@ Results a2q::transferQuantized(Operation *op, StateLookup states) {
       .Case([&](quant::StorageCastOp cast) {
         return one(states(cast.getInput()));
       })
-      // Real values have no ranges: any code of the type.
       .Case([&](QuantizeOp quantize) {
-        return one(RangeState::ofType(quantize.getType()));
+        return one(quantizeState(quantize, states(quantize.getInput())));
+      })
+      .Case([&](DequantizeOp dequantize) {
+        return one(dequantizeState(dequantize, states(dequantize.getInput())));
       })
       .Default([](Operation *) { return Results(); });
 }

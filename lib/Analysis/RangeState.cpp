@@ -14,6 +14,8 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace a2q;
 
@@ -78,6 +80,13 @@ RangeState RangeState::notInteger() {
   return state;
 }
 
+RangeState RangeState::ofReal(RealRange range) {
+  RangeState state = notInteger();
+  if (std::isfinite(range.lo) && std::isfinite(range.hi))
+    state.real = range;
+  return state;
+}
+
 RangeState RangeState::uniform(Bits bits) {
   RangeState state = notInteger();
   state.bits.push_back(std::move(bits));
@@ -134,13 +143,17 @@ RangeState RangeState::join(const RangeState &lhs, const RangeState &rhs) {
     return rhs;
   if (rhs.isUninitialized())
     return lhs;
+  if (lhs.real && rhs.real)
+    return ofReal({std::min(lhs.real->lo, rhs.real->lo),
+                   std::max(lhs.real->hi, rhs.real->hi)});
   return zip(lhs, rhs,
              [](const Bits &a, const Bits &b) { return a.rangeUnion(b); });
 }
 
 RangeState RangeState::intersect(const RangeState &lhs,
                                  const RangeState &fallback) {
-  if (lhs.isUninitialized())
+  // Nothing is decreed of reals.
+  if (lhs.isUninitialized() || !lhs.isInteger())
     return lhs;
   return zip(lhs, fallback, [](const Bits &a, const Bits &b) {
     bool empty = a.smin().sgt(b.smax()) || b.smin().sgt(a.smax()) ||
@@ -210,7 +223,9 @@ ChangeResult RangeLattice::joinState(const RangeState &rhs) {
 }
 
 void RangeLattice::print(raw_ostream &os) const {
-  if (!state.isInteger())
+  if (std::optional<RealRange> real = state.getReal())
+    os << "[" << real->lo << ", " << real->hi << "]";
+  else if (!state.isInteger())
     os << (state.isUninitialized() ? "<uninitialized>" : "<no integers>");
   for (int64_t i = 0, e = state.size(); i < e; ++i)
     os << (i ? " " : "") << state.at(i);

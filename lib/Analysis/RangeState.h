@@ -16,12 +16,21 @@
 
 namespace a2q {
 
+/// Finite float32 values, both ends included.
+struct RealRange {
+  float lo = 0;
+  float hi = 0;
+
+  bool operator==(const RealRange &) const = default;
+};
+
 /// What is known of the bits of a value's elements, read as signed and as
 /// unsigned: codes of 128 and more of a u8 stay right when they pass through a
 /// signless i8, because both readings travel together.
 ///
 /// Codes and integers have the width of their type, sums of `!a2q.acc` tensors
-/// 64 bits. Elements that are no integers have `isInteger() == false`.
+/// 64 bits. Elements that are no integers have `isInteger() == false`; float32
+/// ones may have a range of reals, one for all.
 class RangeState {
 public:
   using Bits = mlir::ConstantIntRanges;
@@ -39,10 +48,15 @@ public:
   Bits joined() const;
   unsigned getWidth() const { return bits.front().smin().getBitWidth(); }
   bool operator==(const RangeState &other) const {
-    return visited == other.visited && axis == other.axis && bits == other.bits;
+    return visited == other.visited && axis == other.axis &&
+           bits == other.bits && real == other.real;
   }
+  /// nullopt: no float32 elements, or they may be anything, NaN included.
+  std::optional<RealRange> getReal() const { return real; }
 
   static RangeState notInteger();
+  /// Real elements; ends that are not finite say that nothing is known.
+  static RangeState ofReal(RealRange range);
   static RangeState uniform(Bits bits);
   /// One entry per index along the axis; uniform if they are all equal.
   static RangeState perIndex(int64_t axis, llvm::SmallVector<Bits, 1> bits);
@@ -69,6 +83,7 @@ private:
   bool visited = false;
   llvm::SmallVector<Bits, 1> bits;
   int64_t axis = -1;
+  std::optional<RealRange> real;
 };
 
 /// Width of the patterns that stand for elements of this type; 0 when they are

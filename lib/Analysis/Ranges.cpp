@@ -102,8 +102,8 @@ private:
 
   static SmallVector<RangeState, 1> transfer(Operation *op,
                                              StateLookup states) {
-    for (auto family :
-         {transferQuantized, transferMoves, transferLinalg, transferTosa})
+    for (auto family : {transferQuantized, transferMoves, transferLinalg,
+                        transferTosa, transferReal})
       if (Results results = family(op, states))
         return *results;
     return transferScalar(op, states);

@@ -33,6 +33,9 @@ Results transferLinalg(mlir::Operation *op, StateLookup states);
 /// Ops of `tosa`.
 Results transferTosa(mlir::Operation *op, StateLookup states);
 
+/// Float32 constants and arithmetic, on scalars and element by element.
+Results transferReal(mlir::Operation *op, StateLookup states);
+
 /// Constants, and scalar ops (on tensors element by element) that upstream's
 /// inference knows. Always has an answer.
 llvm::SmallVector<RangeState, 1> transferScalar(mlir::Operation *op,

@@ -233,6 +233,59 @@ TEST_F(RangesTest, SumsThatWrap) {
           /*exact=*/false);
 }
 
+// Codes [197, 203] of zero point 200 and the sums of a layer, added as reals:
+// fewer codes come out than the type has.
+TEST_F(RangesTest, ResidualAddInReals) {
+  compare(R"mlir(
+    func.func @f(%x: tensor<1x2x!x> {a2q.range = [197, 203]}) -> tensor<1x2x!y> {
+      %c = arith.constant dense<[[1, 0], [0, 1]]> : tensor<2x2xi8>
+      %w = quant.scast %c : tensor<2x2xi8> to tensor<2x2x!w>
+      %y = a2q.matmul %x, %w : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<32>>
+      %d = a2q.decode %y : tensor<1x2x!a2q.acc<32>> to tensor<1x2xi32>
+      %e = tensor.empty() : tensor<1x2xf32>
+      %bias = arith.constant dense<[-10.0, -10.5]> : tensor<2xf32>
+      %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>],
+                           iterator_types = ["parallel", "parallel"]}
+          ins(%d, %bias : tensor<1x2xi32>, tensor<2xf32>) outs(%e : tensor<1x2xf32>) {
+      ^bb0(%sum: i32, %b: f32, %out: f32):
+        %scale = arith.constant 0.05 : f32
+        %f = arith.sitofp %sum : i32 to f32
+        %s = arith.mulf %f, %scale : f32
+        %t = arith.addf %s, %b : f32
+        linalg.yield %t : f32
+      } -> tensor<1x2xf32>
+      %own = a2q.dequantize %x : tensor<1x2x!x> to tensor<1x2xf32>
+      %add = arith.addf %r, %own : tensor<1x2xf32>
+      %max = arith.constant dense<0.9> : tensor<1x2xf32>
+      %clip = arith.minimumf %add, %max : tensor<1x2xf32>
+      %q = a2q.quantize %clip : tensor<1x2xf32> to tensor<1x2x!y>
+      return %q : tensor<1x2x!y>
+    })mlir",
+          /*exact=*/false);
+  // Sums give [9.85, 10.15] with a bias of -10.5 or -10, codes [-0.3, 0.3]; the
+  // real numbers lie in [-0.95, 0.45], codes of scale 0.2 and zero point 2 in
+  // round(-4.75) + 2 = -3, clamped to 0, and round(2.25) + 2 = 4.
+  EXPECT_EQ(RangeAnalysis(function).lookup(returned())->joined(),
+            (Range{0, 4}));
+}
+
+TEST_F(RangesTest, RealsThatMayBeAnythingGiveAllCodes) {
+  parse(R"mlir(
+    func.func @f(%x: tensor<2x!y>, %r: tensor<2xf32>) -> tensor<2x!y> {
+      %own = a2q.dequantize %x : tensor<2x!y> to tensor<2xf32>
+      %huge = arith.constant dense<3.0e38> : tensor<2xf32>
+      %overflow = arith.mulf %own, %huge : tensor<2xf32>
+      %q = a2q.quantize %overflow : tensor<2xf32> to tensor<2x!y>
+      %add = arith.addf %own, %r : tensor<2xf32>
+      %p = a2q.quantize %add : tensor<2xf32> to tensor<2x!y>
+      return %p : tensor<2x!y>
+    })mlir");
+  RangeAnalysis analysis(function);
+  for (Operation &op : function.getBody().front())
+    if (isa<QuantizeOp>(op))
+      EXPECT_EQ(analysis.lookup(op.getResult(0))->joined(), (Range{0, 15}));
+}
+
 TEST_F(RangesTest, LookupKnowsBothReadings) {
   parse(R"mlir(
     func.func @f(%x: tensor<2xi8> {a2q.range = [0, 200]}, %r: tensor<2xf32>) -> tensor<2xi8> {

@@ -1,0 +1,120 @@
+//===- RealRanges.cpp - Ranges of float32 values --------------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a residual add between dequantize and quantize needs. Rounding to
+// float32 is monotone, so the ends of a monotone op, computed in float32 as the
+// program computes them, bound every result exactly: nothing is rounded
+// outward. An end that overflows makes the range unknown, and with finite ends
+// there is no NaN.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Transfer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace a2q;
+
+using MaybeReal = std::optional<RealRange>;
+
+/// The smallest range of values that are monotone in each operand, from the
+/// four corners.
+template <typename Function>
+static RealRange corners(RealRange a, RealRange b, Function function) {
+  auto [lo, hi] = std::minmax({function(a.lo, b.lo), function(a.lo, b.hi),
+                               function(a.hi, b.lo), function(a.hi, b.hi)});
+  return {lo, hi};
+}
+
+static MaybeReal divide(RealRange a, RealRange b) {
+  if (b.lo <= 0 && b.hi >= 0)
+    return std::nullopt;
+  return corners(a, b, [](float x, float y) { return x / y; });
+}
+
+static MaybeReal binary(Operation *op, RealRange a, RealRange b) {
+  return TypeSwitch<Operation *, MaybeReal>(op)
+      .Case([&](arith::AddFOp) { return RealRange{a.lo + b.lo, a.hi + b.hi}; })
+      .Case([&](arith::SubFOp) { return RealRange{a.lo - b.hi, a.hi - b.lo}; })
+      .Case([&](arith::MulFOp) {
+        return corners(a, b, [](float x, float y) { return x * y; });
+      })
+      .Case([&](arith::DivFOp) { return divide(a, b); })
+      .Case<arith::MaximumFOp, arith::MaxNumFOp>([&](auto) {
+        return RealRange{std::max(a.lo, b.lo), std::max(a.hi, b.hi)};
+      })
+      .Case<arith::MinimumFOp, arith::MinNumFOp>([&](auto) {
+        return RealRange{std::min(a.lo, b.lo), std::min(a.hi, b.hi)};
+      })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+/// The values of a float32 constant; unknown when one is not finite.
+static RangeState constantState(Attribute constant) {
+  if (auto value = dyn_cast<FloatAttr>(constant)) {
+    float real = value.getValue().convertToFloat();
+    return RangeState::ofReal({real, real});
+  }
+  auto elements = dyn_cast<ElementsAttr>(constant);
+  if (!elements || elements.empty())
+    return RangeState::notInteger();
+  auto values = elements.tryGetValues<float>();
+  if (!values)
+    return RangeState::notInteger();
+  RealRange range = {*values->begin(), *values->begin()};
+  for (float value : *values) {
+    if (!std::isfinite(value))
+      return RangeState::notInteger();
+    range = {std::min(range.lo, value), std::max(range.hi, value)};
+  }
+  return RangeState::ofReal(range);
+}
+
+/// An integer in float32, rounded to nearest.
+static RangeState convert(const RangeState &input, bool isSigned) {
+  std::optional<ElementRanges> ranges = input.toRanges(isSigned);
+  if (!ranges)
+    return RangeState::notInteger();
+  a2q::Range all = ranges->joined();
+  return RangeState::ofReal(
+      {static_cast<float>(all.lo), static_cast<float>(all.hi)});
+}
+
+static RangeState resultState(Operation *op, StateLookup states) {
+  if (isa<arith::SIToFPOp, arith::UIToFPOp>(op))
+    return convert(states(op->getOperand(0)), isa<arith::SIToFPOp>(op));
+  MaybeReal a = states(op->getOperand(0)).getReal();
+  if (isa<arith::NegFOp>(op) && a)
+    return RangeState::ofReal({-a->hi, -a->lo});
+  MaybeReal b = op->getNumOperands() == 2 ? states(op->getOperand(1)).getReal()
+                                          : std::nullopt;
+  MaybeReal result = a && b ? binary(op, *a, *b) : std::nullopt;
+  return result ? RangeState::ofReal(*result) : RangeState::notInteger();
+}
+
+Results a2q::transferReal(Operation *op, StateLookup states) {
+  if (op->getNumResults() != 1 ||
+      !getElementTypeOrSelf(op->getResult(0).getType()).isF32())
+    return std::nullopt;
+  Attribute constant;
+  if (matchPattern(op, m_Constant(&constant)))
+    return SmallVector<RangeState, 1>{constantState(constant)};
+  if (!isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
+           arith::MaximumFOp, arith::MaxNumFOp, arith::MinimumFOp,
+           arith::MinNumFOp, arith::NegFOp, arith::SIToFPOp, arith::UIToFPOp>(
+          op))
+    return std::nullopt;
+  return SmallVector<RangeState, 1>{resultState(op, states)};
+}
