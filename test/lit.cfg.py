@@ -20,6 +20,10 @@ llvm_config.with_environment("PATH", config.a2q_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 
+# The asan preset's: the packaged LLVM and MLIR are not sanitized, and memory
+# that headers poison would never be unpoisoned by the libraries.
+llvm_config.with_system_environment("ASAN_OPTIONS")
+
 # Tests that make ONNX models (Debian: python3-onnx).
 if importlib.util.find_spec("onnx"):
     config.available_features.add("python-onnx")
