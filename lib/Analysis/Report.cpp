@@ -8,10 +8,10 @@
 
 #include "a2q/Analysis/Report.h"
 
+#include "a2q/Support/OutputFile.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Diagnostics.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -306,29 +306,6 @@ void a2q::writeTable(const Report &report, raw_ostream &os) {
 // Files
 //===----------------------------------------------------------------------===//
 
-static llvm::Error writeAtomically(StringRef path, StringRef contents) {
-  if (llvm::sys::fs::is_directory(path))
-    return llvm::createStringError("it is a directory");
-  unsigned mode = llvm::sys::fs::owner_read | llvm::sys::fs::owner_write |
-                  llvm::sys::fs::group_read | llvm::sys::fs::others_read;
-  auto file = llvm::sys::fs::TempFile::create(path + ".%%%%%%%%", mode);
-  if (!file)
-    return file.takeError();
-  std::error_code problem;
-  {
-    llvm::raw_fd_ostream os(file->FD, /*shouldClose=*/false);
-    os << contents;
-    os.flush();
-    problem = os.error();
-    os.clear_error();
-  }
-  if (problem) {
-    llvm::consumeError(file->discard());
-    return llvm::errorCodeToError(problem);
-  }
-  return file->keep(path);
-}
-
 LogicalResult a2q::checkReportName(StringRef path, std::string &error) {
   if (path == "-" || path.ends_with(".json"))
     return success();
@@ -346,11 +323,7 @@ LogicalResult a2q::writeReport(const Report &report, StringRef path,
   std::string contents;
   llvm::raw_string_ostream os(contents);
   writeJSON(report, os);
-  if (path == "-") {
-    llvm::outs() << contents;
-    return success();
-  }
-  if (llvm::Error problem = writeAtomically(path, contents)) {
+  if (llvm::Error problem = writeOutputFile(path, contents)) {
     error = llvm::formatv("cannot write report '{0}': {1}", path,
                           llvm::toString(std::move(problem)));
     return failure();

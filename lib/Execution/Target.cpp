@@ -67,6 +67,12 @@ Expected<CpuTarget> CpuTarget::get(StringRef name) {
                              join(known, ", "));
   target.cpu = name.str();
   target.features = "";
+  // LLVM knows 32-bit processors by the same list and stops the process when
+  // it is to generate 64-bit code for one.
+  if (target.triple.getArch() == Triple::x86_64 && !target.has("64bit"))
+    return createStringError("target-cpu '" + name +
+                             "' has no 64-bit mode; x86-64 is the oldest that "
+                             "has");
   return target;
 }
 

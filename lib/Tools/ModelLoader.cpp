@@ -69,3 +69,11 @@ OwningOpRef<ModuleOp> ModelContext::loadWithBatch(StringRef path,
   options.batch = batch;
   return importONNX(path, get(), options);
 }
+
+llvm::Error a2q::checkOutputName(StringRef output, StringRef model) {
+  if (!llvm::sys::fs::equivalent(output, model))
+    return llvm::Error::success();
+  return llvm::createStringError("'" + output +
+                                 "': is the model; give the output another "
+                                 "name");
+}

@@ -8,6 +8,7 @@
 
 #include "a2q/Tools/Npy.h"
 
+#include "a2q/Support/OutputFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
@@ -156,15 +157,15 @@ Error a2q::writeNpy(StringRef path, const NpyArray &array) {
   // Magic, version, length and header fill a multiple of 64 bytes.
   header.append(64 - (10 + header.size() + 1) % 64, ' ');
   header.push_back('\n');
-  Error error = writeToOutput(path, [&](raw_ostream &out) {
-    char length[2];
-    support::endian::write16le(length, header.size());
-    out << magic << '\1' << '\0';
-    out.write(length, 2);
-    out << header;
-    out.write(array.data.data(), array.data.size());
-    return Error::success();
-  });
+  std::string bytes;
+  raw_string_ostream out(bytes);
+  char length[2];
+  support::endian::write16le(length, header.size());
+  out << magic << '\1' << '\0';
+  out.write(length, 2);
+  out << header;
+  out.write(array.data.data(), array.data.size());
+  Error error = writeOutputFile(path, bytes);
   if (!error)
     return error;
   return fileError(path, "cannot be written: " + toString(std::move(error)));

@@ -8,6 +8,7 @@
 
 #include "a2q/Execution/ObjectFile.h"
 #include "a2q/Execution/Signature.h"
+#include "a2q/Support/OutputFile.h"
 #include "a2q/Target/CHeader.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
@@ -38,12 +39,7 @@ struct Options {
 } // namespace
 
 static Error write(StringRef path, StringRef bytes) {
-  if (sys::fs::is_directory(path))
-    return fileError(path, "is a directory");
-  Error error = writeToOutput(path, [&](raw_ostream &os) {
-    os << bytes;
-    return Error::success();
-  });
+  Error error = writeOutputFile(path, bytes);
   if (!error)
     return error;
   return fileError(path, "cannot be written: " + toString(std::move(error)));
@@ -76,6 +72,11 @@ static Expected<bool> compile(const Options &options) {
   if (sys::path::extension(options.output) == ".h")
     return fileError(options.output, "is the name of the header, which is "
                                      "written beside the object file");
+  SmallString<128> header(options.output);
+  sys::path::replace_extension(header, "h");
+  for (StringRef path : {StringRef(options.output), header.str()})
+    if (Error error = checkOutputName(path, options.model))
+      return std::move(error);
 
   ModelContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
@@ -92,8 +93,6 @@ static Expected<bool> compile(const Options &options) {
   std::string headerText;
   raw_string_ostream os(headerText);
   writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators);
-  SmallString<128> header(options.output);
-  sys::path::replace_extension(header, "h");
   if (Error error =
           writeBoth(options.output, (*object)->getBuffer(), header, headerText))
     return std::move(error);

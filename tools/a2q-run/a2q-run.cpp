@@ -117,6 +117,10 @@ static Expected<bool> run(const RunOptions &options) {
     return createStringError("code for target-cpu '" + target->getCpu() +
                              "' cannot run here: this processor lacks " +
                              missing);
+  for (const std::string &output : options.outputs)
+    if (Error error =
+            checkOutputName(NamedFile::parse(output).path, options.model))
+      return std::move(error);
   auto arrays = readInputs(options.inputs);
   if (!arrays)
     return arrays.takeError();

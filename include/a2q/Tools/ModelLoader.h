@@ -11,6 +11,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
 
 #include <memory>
 #include <optional>
@@ -40,6 +41,9 @@ private:
   struct Impl;
   std::unique_ptr<Impl> impl;
 };
+
+/// An error when writing to `output` would overwrite the model.
+llvm::Error checkOutputName(llvm::StringRef output, llvm::StringRef model);
 
 } // namespace a2q
 

@@ -27,7 +27,7 @@ struct NpyArray {
 /// file and what is wrong with it.
 llvm::Expected<NpyArray> readNpy(llvm::StringRef path);
 
-/// Writes a .npy file; an existing file is replaced only once all is written.
+/// Writes a .npy file; whole or not at all.
 llvm::Error writeNpy(llvm::StringRef path, const NpyArray &array);
 
 /// An error that begins with the file's name.
