@@ -72,8 +72,11 @@ def directives_without_colon():
         for found in re.findall(r"-check-prefix(?:es)?[= ]([\w,-]+)", text):
             prefixes.update(found.split(","))
         names = "|".join(sorted(map(re.escape, prefixes), key=len)[::-1])
-        bad = re.compile(rf"^\s*(?://|#|;)\s*(?:{names})(?:-(?:{SUFFIXES}))?"
-                         rf"(?:\{{\w+\}})?(?![\w:{{-])")
+        # In a .test file directives are no comments; a prefix without a suffix
+        # may be a word of the prose.
+        known = (rf"(?:{names})-(?:{SUFFIXES})" if path.suffix == ".test" else
+                 rf"(?://|#|;)\s*(?:{names})(?:-(?:{SUFFIXES}))?")
+        bad = re.compile(rf"^\s*{known}(?:\{{\w+\}})?(?![\w:{{-])")
         for number, line in enumerate(text.splitlines(), 1):
             if bad.match(line):
                 yield path, number, line.strip()

@@ -39,6 +39,16 @@ static std::optional<Constraint> parseConstraint(StringRef text) {
   return constraint;
 }
 
+cl::OptionCategory &a2q::getToolOptions() {
+  static cl::OptionCategory category("Options");
+  return category;
+}
+
+void a2q::parseCommandLine(int argc, char **argv, StringRef overview) {
+  cl::HideUnrelatedOptions(getToolOptions());
+  cl::ParseCommandLineOptions(argc, argv, overview);
+}
+
 Expected<CpuTarget> CompileOptions::getTarget() const {
   Expected<CpuTarget> target = CpuTarget::get(targetCpu);
   if (target)

@@ -27,12 +27,13 @@ using namespace a2q;
 namespace {
 struct Options {
   cl::opt<std::string> model{cl::Positional, cl::Required,
-                             cl::desc("<model.mlir|model.onnx>")};
+                             cl::desc("<model.mlir|model.onnx>"),
+                             cl::cat(getToolOptions())};
   cl::opt<std::string> bound{
       "bound",
       cl::desc("the guarantee of the narrowest accumulators: datatype, a2q, "
                "a2q-plus, exact or centred (default: exact)"),
-      cl::value_desc("name"), cl::init("exact")};
+      cl::value_desc("name"), cl::init("exact"), cl::cat(getToolOptions())};
   CompileOptions compile;
 };
 } // namespace
@@ -121,8 +122,8 @@ static Expected<bool> check(const Options &options) {
 
 int main(int argc, char **argv) {
   Options options;
-  cl::ParseCommandLineOptions(
-      argc, argv, "a2q-check: prove the accumulators of a network\n");
+  parseCommandLine(argc, argv,
+                   "a2q-check: prove the accumulators of a network\n");
   Expected<bool> result = check(options);
   if (!result)
     return reportError(result.takeError());

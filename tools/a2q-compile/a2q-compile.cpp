@@ -23,7 +23,8 @@ namespace {
 
 struct Options {
   cl::opt<std::string> model{cl::Positional, cl::Required,
-                             cl::desc("<model.onnx or model.mlir>")};
+                             cl::desc("<model.onnx or model.mlir>"),
+                             cl::cat(getToolOptions())};
   cl::opt<std::string> output{
       "o", cl::Required,
       cl::desc("the object file; the header is written beside it"),
@@ -32,7 +33,7 @@ struct Options {
       "prefix",
       cl::desc("what the names of the C functions begin with (default: the "
                "object file's name)"),
-      cl::value_desc("name")};
+      cl::value_desc("name"), cl::cat(getToolOptions())};
   CompileOptions compile;
 };
 
@@ -101,8 +102,8 @@ static Expected<bool> compile(const Options &options) {
 
 int main(int argc, char **argv) {
   Options options;
-  cl::ParseCommandLineOptions(
-      argc, argv, "a2q-compile: a network as an object file and a C header\n");
+  parseCommandLine(argc, argv,
+                   "a2q-compile: a network as an object file and a C header\n");
   Expected<bool> result = compile(options);
   if (!result)
     return reportError(result.takeError());

@@ -26,23 +26,26 @@ namespace {
 
 struct RunOptions {
   cl::opt<std::string> model{cl::Positional, cl::Required,
-                             cl::desc("<model.onnx or model.mlir>")};
+                             cl::desc("<model.onnx or model.mlir>"),
+                             cl::cat(getToolOptions())};
   cl::list<std::string> inputs{"input", cl::desc("an input, a .npy file"),
-                               cl::value_desc("[name=]x.npy")};
+                               cl::value_desc("[name=]x.npy"),
+                               cl::cat(getToolOptions())};
   cl::list<std::string> outputs{"output", cl::desc("where to write an output"),
-                                cl::value_desc("[name=]y.npy")};
+                                cl::value_desc("[name=]y.npy"),
+                                cl::cat(getToolOptions())};
   cl::opt<std::string> labels{
       "labels",
       cl::desc("print how often the largest element of the first output is at "
                "the index that this file names"),
-      cl::value_desc("labels.npy")};
-  cl::opt<unsigned> repeat{"repeat",
-                           cl::desc("run this often and print the median time"),
-                           cl::value_desc("N"), cl::init(0)};
+      cl::value_desc("labels.npy"), cl::cat(getToolOptions())};
+  cl::opt<unsigned> repeat{
+      "repeat", cl::desc("run this often and print the median time"),
+      cl::value_desc("N"), cl::init(0), cl::cat(getToolOptions())};
   cl::opt<bool> reference{
       "reference",
       cl::desc("evaluate with the slow, exact reference instead of compiling"),
-      cl::init(false)};
+      cl::init(false), cl::cat(getToolOptions())};
   CompileOptions compile;
 };
 
@@ -169,8 +172,7 @@ static Expected<bool> run(const RunOptions &options) {
 
 int main(int argc, char **argv) {
   RunOptions options;
-  cl::ParseCommandLineOptions(argc, argv,
-                              "a2q-run: compile a network and run it\n");
+  parseCommandLine(argc, argv, "a2q-run: compile a network and run it\n");
   Expected<bool> result = run(options);
   if (!result)
     return reportError(result.takeError());

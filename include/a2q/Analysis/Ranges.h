@@ -20,8 +20,8 @@ namespace a2q {
 
 /// Proven ranges of all integer values below `root`. They come from constants,
 /// from types, from upstream's integer range inference, from the ops that this
-/// project knows, and from `a2q.range` on function arguments, which callers outside
-/// of the module are trusted to keep.
+/// project knows, and from `a2q.range` on function arguments, which callers
+/// outside of the module are trusted to keep.
 ///
 /// Bits travel through the module with a signed and an unsigned reading, so
 /// that a code of 200 that is stored in a signless i8 is -56 to who

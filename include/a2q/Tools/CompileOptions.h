@@ -16,6 +16,13 @@
 
 namespace a2q {
 
+/// What --help lists. LLVM's libraries bring some hundred options of their own.
+llvm::cl::OptionCategory &getToolOptions();
+
+/// Reads the command line. Ends the process after a diagnostic, --help or
+/// --version.
+void parseCommandLine(int argc, char **argv, llvm::StringRef overview);
+
 /// The options that the tools share, and the passes that they stand for. A
 /// tool's main constructs them before it parses its command line.
 class CompileOptions {
@@ -28,30 +35,31 @@ public:
           "width. auto is 32 where the processor has VNNI, else 16; with "
           "--constrain it is one accumulator of the width asked for. given "
           "trusts the types in the model and needs --check-accumulators"),
-      llvm::cl::value_desc("width"), llvm::cl::init("auto")};
+      llvm::cl::value_desc("width"), llvm::cl::init("auto"),
+      llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> constrain{
       "constrain",
       llvm::cl::desc("change weights so that each whole sum fits WIDTH bits; "
                      "the method is a2q-plus by default"),
-      llvm::cl::value_desc("WIDTH[:METHOD]")};
+      llvm::cl::value_desc("WIDTH[:METHOD]"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> targetCpu{
       "target-cpu",
       llvm::cl::desc("processor to generate code for (default: this one)"),
-      llvm::cl::value_desc("name")};
+      llvm::cl::value_desc("name"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> isa{
       "isa",
       llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw "
                      "or avx512vnni (default: the best that the processor "
                      "has)"),
-      llvm::cl::value_desc("name")};
+      llvm::cl::value_desc("name"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<bool> checkAccumulators{
       "check-accumulators",
       llvm::cl::desc("generate code that stops when an accumulator leaves what "
                      "its type promises"),
-      llvm::cl::init(false)};
+      llvm::cl::init(false), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> report{
       "report", llvm::cl::desc("write a report of all accumulators"),
-      llvm::cl::value_desc("file.json")};
+      llvm::cl::value_desc("file.json"), llvm::cl::cat(getToolOptions())};
 
   /// The processor; an error when its name is unknown, or when another option
   /// has no meaning or asks for what the processor lacks.
