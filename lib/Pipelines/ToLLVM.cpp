@@ -112,6 +112,10 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
     return;
   }
 
+  // Kernels keep sums in registers of the types' widths: no type is trusted but
+  // by programs that check it while they run.
+  if (!options.checkAccumulators)
+    pm.addPass(createA2QVerifyAccumulators());
   pm.addPass(createA2QPrepareEntry());
 
   ConvertA2QToVectorOptions kernels;
