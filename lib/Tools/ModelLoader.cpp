@@ -9,6 +9,7 @@
 #include "a2q/Tools/ModelLoader.h"
 
 #include "a2q/Frontend/ONNX/Import.h"
+#include "a2q/IR/A2QDialect.h"
 #include "a2q/InitAll.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
@@ -34,6 +35,8 @@ struct ModelContext::Impl {
 ModelContext::ModelContext() : impl(std::make_unique<Impl>()) {
   // Locations name the layer; printing the op would print its weights.
   impl->context.printOpOnDiagnostic(false);
+  // The tools make its types for networks that do not mention it.
+  impl->context.loadDialect<A2QDialect>();
 }
 ModelContext::~ModelContext() = default;
 MLIRContext *ModelContext::operator->() { return &impl->context; }
