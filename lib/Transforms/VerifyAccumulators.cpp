@@ -9,7 +9,9 @@
 #include "a2q/Transforms/Passes.h"
 
 #include "a2q/Analysis/Accumulators.h"
+#include "a2q/IR/QuantTypes.h"
 
+#include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace a2q {
@@ -83,12 +85,39 @@ static void reportMisfit(const AccumulatingOp &layer, size_t stage,
   diagnostic.attachNote() << remedy(layer, channel, has);
 }
 
+/// Whatever reads codes relies on their storage range; a cast from integers
+/// does not clamp.
+static LogicalResult verifyCodes(quant::StorageCastOp op,
+                                 const RangeAnalysis &ranges) {
+  quant::QuantizedType type = getQuantizedType(op.getType());
+  if (!type)
+    return success();
+  std::optional<ElementRanges> found =
+      ranges.lookup(op.getInput(), /*unsignedSignless=*/!type.isSigned());
+  Range storage = codeRange(type);
+  if (!found)
+    return success();
+  Range given = found->joined();
+  if (storage.lo <= given.lo && given.hi <= storage.hi)
+    return success();
+  InFlightDiagnostic diagnostic = op.emitError()
+                                  << "integers in [" << given.lo << ", "
+                                  << given.hi << "] become codes of ["
+                                  << storage.lo << ", " << storage.hi << "]";
+  diagnostic.attachNote()
+      << "clamp them, or let a2q.range on an argument say that they fit";
+  return failure();
+}
+
 namespace {
 struct VerifyAccumulators
     : a2q::impl::A2QVerifyAccumulatorsBase<VerifyAccumulators> {
   void runOnOperation() override {
     RangeAnalysis ranges(getOperation());
     bool failedAny = false;
+    getOperation()->walk([&](quant::StorageCastOp op) {
+      failedAny |= failed(verifyCodes(op, ranges));
+    });
     getOperation()->walk([&](AccumulatingOpInterface op) {
       if (!op.isAccumulating())
         return;

@@ -272,3 +272,31 @@ func.func @products_start(%x: tensor<2x1x2x!x>, %z: tensor<2x3x2x!z>) -> tensor<
   %d = a2q.decode %y : tensor<2x1x3x!a2q.acc<9>> to tensor<2x1x3xi32>
   return %d : tensor<2x1x3xi32>
 }
+
+// -----
+
+// Proofs stand on storage ranges, and a cast into one does not clamp.
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!s = !quant.uniform<i8<-8:7>:f32, 0.1>
+
+func.func @codes(%a: tensor<4xi8> {a2q.range = [0, 15]}, %b: tensor<4xi8> {a2q.range = [-8, 7]}, %c: tensor<4xi8>) -> (tensor<4x!x>, tensor<4x!s>, tensor<4x!x>) {
+  %x = quant.scast %a : tensor<4xi8> to tensor<4x!x>
+  %s = quant.scast %b : tensor<4xi8> to tensor<4x!s>
+  %most = arith.constant dense<15> : tensor<4xi8>
+  %clamped = arith.minui %c, %most : tensor<4xi8>
+  %y = quant.scast %clamped : tensor<4xi8> to tensor<4x!x>
+  return %x, %s, %y : tensor<4x!x>, tensor<4x!s>, tensor<4x!x>
+}
+
+func.func @codes_beyond(%a: tensor<4xi8> {a2q.range = [0, 16]}, %b: tensor<4xi8>) -> (tensor<4x!x>, tensor<4x!x>, tensor<4x!s>) {
+  // expected-error@below {{integers in [0, 16] become codes of [0, 15]}}
+  // expected-note@below {{clamp them, or let a2q.range on an argument say that they fit}}
+  %x = quant.scast %a : tensor<4xi8> to tensor<4x!x>
+  // expected-error@below {{integers in [0, 255] become codes of [0, 15]}}
+  // expected-note@below {{clamp them}}
+  %y = quant.scast %b : tensor<4xi8> to tensor<4x!x>
+  // expected-error@below {{integers in [-128, 127] become codes of [-8, 7]}}
+  // expected-note@below {{clamp them}}
+  %s = quant.scast %b : tensor<4xi8> to tensor<4x!s>
+  return %x, %y, %s : tensor<4x!x>, tensor<4x!x>, tensor<4x!s>
+}

@@ -255,6 +255,9 @@ def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> 
     An accumulator that does not fit is an error, and so is one of which too
     little is known.
 
+    So is a `quant.scast` of integers that are not proven to be codes of its
+    type: it does not clamp, and all proofs stand on storage ranges.
+
     - It reads no attribute that another pass left: it may be run alone, on any
       module, and again after each transformation.
   }];
