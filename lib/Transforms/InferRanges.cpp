@@ -20,7 +20,7 @@ namespace a2q {
 using namespace mlir;
 using namespace a2q;
 
-/// Ranges of more indices are joined.
+/// Ranges of more indices are joined, and those of a dynamic dimension.
 static constexpr size_t maxIndices = 64;
 
 namespace {
@@ -34,7 +34,9 @@ struct InferRanges : a2q::impl::A2QInferRangesBase<InferRanges> {
       std::optional<ElementRanges> found = ranges.lookup(op->getResult(0));
       if (!found)
         return;
-      if (found->ranges.size() > maxIndices)
+      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      if (found->ranges.size() > maxIndices ||
+          (!found->isUniform() && type.isDynamicDim(found->axis)))
         *found = {{found->joined()}, -1};
       op->setAttr(A2QDialect::getRangeAttrName(),
                   rangeAttr(&getContext(), *found));

@@ -180,3 +180,13 @@ func.func @second_result_reduces(%x: tensor<2x9xi8>) -> tensor<2xi8> {
   %t = tensor.cast %r#1 : tensor<2xi8> to tensor<2xi8>
   return %t : tensor<2xi8>
 }
+
+// As many ranges as indices, but the type does not say how many: joined.
+// CHECK-LABEL: @unknown_size
+func.func @unknown_size(%x: tensor<2xi8> {a2q.range = {axis = 0, lo = array<i64: 0, 5>, hi = array<i64: 3, 7>}}) -> tensor<2xi8> {
+  // CHECK: tensor.cast {{.*}} {a2q.range = [0, 7]} : tensor<2xi8> to tensor<?xi8>
+  %d = tensor.cast %x : tensor<2xi8> to tensor<?xi8>
+  // CHECK: tensor.cast {{.*}} {a2q.range = {axis = 0 : i64,
+  %s = tensor.cast %d : tensor<?xi8> to tensor<2xi8>
+  return %s : tensor<2xi8>
+}
