@@ -72,9 +72,14 @@ static mlir::LogicalResult provePlain(mlir::ModuleOp module) {
         unsigned has = op.getAccumulatorType().getIntOrFloatBitWidth();
         if (need.prefixWidth <= has)
           return mlir::WalkResult::advance();
-        return op.emitError()
-               << "channel " << need.channel << " needs " << need.prefixWidth
-               << " bits, the accumulator has " << has;
+        mlir::InFlightDiagnostic diag = op.emitError()
+                                        << "channel " << need.channel
+                                        << " needs " << need.prefixWidth
+                                        << " bits, the accumulator has " << has;
+        diag.attachNote() << "elements of i" << PowerOf2Ceil(need.prefixWidth)
+                          << " hold every partial sum; a2q.range on arguments "
+                             "tells that fewer values occur";
+        return diag;
       });
   return mlir::failure(result.wasInterrupted());
 }
