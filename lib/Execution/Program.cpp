@@ -55,8 +55,7 @@ Expected<Program> Program::load(std::unique_ptr<MemoryBuffer> object,
   if (!run)
     return run.takeError();
   program.entry = run->toPtr<decltype(program.entry)>();
-  program.workspaceSize = size->toPtr<size_t (*)()>()();
-  program.workspace = std::make_unique<char[]>(program.workspaceSize);
+  program.workspace = std::make_unique<char[]>(size->toPtr<size_t (*)()>()());
   return program;
 }
 

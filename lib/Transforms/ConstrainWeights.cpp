@@ -53,6 +53,7 @@ struct Change {
   std::vector<int64_t> weights;
   std::vector<double> scales; ///< new over old, per channel
   int64_t channels = 0;
+  int64_t emptied = 0;            ///< channels that lost all their weights
   Wide l1Before = 0, l1After = 0; ///< of the channel with the largest
   size_t zerosBefore = 0, zerosAfter = 0;
   double error = 0; ///< squared, of the weights, relative to their energy
@@ -143,6 +144,7 @@ static FailureOr<Change> choose(const AccumulatingOp &layer, const Goal &goal,
                 problem.weights.begin() + channel * problem.length);
       change.scales[channel] = chosen.scale;
       ++change.channels;
+      change.emptied += norms(chosen.integers).l1() == 0;
     }
     change.l1After = std::max(change.l1After, norms(dot.weights).l1());
     unsigned needed = goal.needs(wholeSum(problem, channel));
@@ -362,6 +364,16 @@ void ConstrainWeights::tell(AccumulatingOpInterface op,
     auto [least, most] =
         std::minmax_element(change.scales.begin(), change.scales.end());
     note += llvm::formatv(", scales by {0:F2} to {1:F2}", *least, *most).str();
+  }
+  if (change.emptied > 0) {
+    InFlightDiagnostic warning =
+        op.emitWarning() << change.emptied << " of " << layer.problem.channels
+                         << " channels have no weight left in "
+                         << width.getValue() << " bits by "
+                         << StringRef(goal.method->name);
+    warning.attachNote() << "a wider accumulator keeps some, or a method that "
+                            "rounds to the budget, such as optimal";
+    note += llvm::formatv(", {0} without any weight", change.emptied).str();
   }
   setNote(op, "constrain", change.channels == 0 ? "" : note);
   remark::passed(

@@ -35,14 +35,11 @@ public:
   /// signature's. Returns the program's status, 0 for success.
   int run(llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs);
 
-  size_t getWorkspaceSize() const { return workspaceSize; }
-
 private:
   Program();
 
   std::unique_ptr<llvm::orc::LLJIT> jit;
   int (*entry)(const void *const *, void *const *, void *) = nullptr;
-  size_t workspaceSize = 0;
   std::unique_ptr<char[]> workspace;
 };
 

@@ -78,6 +78,12 @@ FailureOr<Quantization> Importer::quantizationOf(const Node &node,
     }
     result.zeroPoints.assign((*zeroPoint)->ints.begin(),
                              (*zeroPoint)->ints.end());
+    if (type == ElementType::Int32 &&
+        llvm::any_of(result.zeroPoints, [](int64_t zero) { return zero; })) {
+      node.emitInputError(2)
+          << "is not 0; INT32 values have zero point 0 in ONNX";
+      return failure();
+    }
   }
   int64_t rank = value.shape.size();
   result.axis = node.integer("axis", 1);

@@ -389,6 +389,15 @@ def zero_point_outside_clip():
     return g.model()
 
 
+@bad("node 'd' (DequantizeLinear): input 'z' is not 0; INT32 values have zero point 0 in ONNX")
+def zero_point_of_int32():
+    g = Graph()
+    bias = g.constant([1, 2], I32, "b")
+    g.output(g.node("DequantizeLinear", [bias, g.constant(0.5, np.float32, "s"),
+                                         g.constant(1, I32, "z")], "d"))
+    return g.model()
+
+
 @bad("node 'q' (QuantizeLinear): quantizes to INT32; supported are integers of at most 16 bits")
 def quantize_to_int32():
     g, x = image()
