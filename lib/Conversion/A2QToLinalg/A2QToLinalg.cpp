@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../RealToCode.h"
+
 #include "a2q/Conversion/A2QToLinalg/CodeTypeConverter.h"
 #include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QOps.h"
@@ -69,56 +71,6 @@ struct ScalarBuilder {
     Value condition = arith::CmpFOp::create(b, loc, predicate, lhs, rhs);
     return arith::SelectOp::create(b, loc, condition, whenTrue, whenFalse);
   }
-  /// A comparison as the integer 0 or 1.
-  Value truth(arith::CmpFPredicate predicate, Value lhs, Value rhs,
-              IntegerType type) {
-    Value condition = arith::CmpFOp::create(b, loc, predicate, lhs, rhs);
-    return arith::ExtUIOp::create(b, loc, type, condition);
-  }
-  /// Compare and select instead of minimumf and maximumf: one instruction on
-  /// x86, whose minps and maxps have exactly this meaning.
-  Value clamp(Value x, double lo, double hi) {
-    Value low = constant(x, lo), high = constant(x, hi);
-    x = select(arith::CmpFPredicate::OGT, x, low, x, low);
-    return select(arith::CmpFPredicate::OLT, x, high, x, high);
-  }
-
-  /// round(x) as an integer of type `integer`, by a2q/Math/Requantization.h;
-  /// |x| is at most 2^22 (f32) or 2^51 (f64). It needs no instruction that
-  /// rounds and calls no library.
-  Value round(Value x, Rounding rounding, IntegerType integer) {
-    if (rounding == Rounding::HalfEven) {
-      // The sum has no bits left for a fraction: the addition rounds it.
-      Value magic = constant(x, x.getType().isF64() ? 0x1.8p52 : 0x1.8p23);
-      x = arith::AddFOp::create(b, loc, x, magic);
-      x = arith::SubFOp::create(b, loc, x, magic);
-      return arith::FPToSIOp::create(b, loc, integer, x);
-    }
-    Value number = arith::FPToSIOp::create(b, loc, integer, x);
-    if (rounding == Rounding::TowardZero)
-      return number;
-    Value whole = arith::SIToFPOp::create(b, loc, x.getType(), number);
-    if (rounding == Rounding::HalfAway) {
-      Value rest = arith::SubFOp::create(b, loc, x, whole);
-      Value up =
-          truth(arith::CmpFPredicate::OGE, rest, constant(x, 0.5), integer);
-      Value down =
-          truth(arith::CmpFPredicate::OLE, rest, constant(x, -0.5), integer);
-      number = arith::AddIOp::create(b, loc, number, up);
-      return arith::SubIOp::create(b, loc, number, down);
-    }
-    Value above = truth(arith::CmpFPredicate::OGT, whole, x, integer);
-    Value floor = arith::SubIOp::create(b, loc, number, above);
-    if (rounding == Rounding::Floor)
-      return floor;
-    // floor(x + 0.5) would round 0.49999997 up. The difference from the floor
-    // is exact, or next to 1 when x is a small negative number.
-    whole = arith::SIToFPOp::create(b, loc, x.getType(), floor);
-    Value rest = arith::SubFOp::create(b, loc, x, whole);
-    Value up =
-        truth(arith::CmpFPredicate::OGE, rest, constant(x, 0.5), integer);
-    return arith::AddIOp::create(b, loc, floor, up);
-  }
 
   /// clamp(round(x) + zeroPoint) as an integer of type `storage`; NaN counts
   /// as 0. Clamp and rounding to integers commute; the clamp comes first, since
@@ -132,15 +84,16 @@ struct ScalarBuilder {
     if (!narrow)
       x = arith::ExtFOp::create(b, loc, b.getF64Type(), x);
     if (zeroPoint) {
-      x = clamp(x, codes.lo - *zeroPoint, codes.hi - *zeroPoint);
-      Value code = round(x, rounding, integer);
+      x = clampReal(b, loc, x, codes.lo - *zeroPoint, codes.hi - *zeroPoint);
+      Value code = roundToInteger(b, loc, x, integer, rounding);
       if (*zeroPoint != 0)
         code = arith::AddIOp::create(b, loc, code, zeroPointValue);
       return arith::TruncIOp::create(b, loc, storage, code);
     }
     // Beyond this limit every code saturates whatever the zero point.
     double limit = narrow ? 0x1p18 : 0x1p40;
-    Value code = round(clamp(x, -limit, limit), rounding, integer);
+    Value code = roundToInteger(b, loc, clampReal(b, loc, x, -limit, limit),
+                                integer, rounding);
     code = arith::AddIOp::create(b, loc, code, zeroPointValue);
     code = arith::MaxSIOp::create(b, loc, code, constant(integer, codes.lo));
     code = arith::MinSIOp::create(b, loc, code, constant(integer, codes.hi));

@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../RealToCode.h"
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -129,32 +130,10 @@ FailureOr<Epilogue> Epilogue::getUnfused(Operation *consumer,
 // Values of any shape
 //===----------------------------------------------------------------------===//
 
-/// The type of `value` with other elements.
-static Type like(Value value, Type element) {
-  if (auto vector = dyn_cast<VectorType>(value.getType()))
-    return vector.clone(element);
-  return element;
-}
-
-/// A constant of the shape of `value`.
-static Value splat(OpBuilder &b, Location loc, Value value, TypedAttr attr) {
-  if (auto vector = dyn_cast<VectorType>(value.getType()))
-    return arith::ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(vector.clone(attr.getType()), Attribute(attr)));
-  return arith::ConstantOp::create(b, loc, attr);
-}
-
 static Value splatInt(OpBuilder &b, Location loc, Value value, int64_t number) {
   Type element = getElementTypeOrSelf(value.getType());
   APInt bits(element.getIntOrFloatBitWidth(), number, /*isSigned=*/true);
   return splat(b, loc, value, b.getIntegerAttr(element, bits));
-}
-
-static Value splatFloat(OpBuilder &b, Location loc, Value value,
-                        double number) {
-  Type element = getElementTypeOrSelf(value.getType());
-  return splat(b, loc, value, b.getFloatAttr(element, number));
 }
 
 /// A signed integer of another width; values that are known to fit.
@@ -166,12 +145,6 @@ static Value resize(OpBuilder &b, Location loc, Value value, Type element) {
   if (from > to)
     return arith::TruncIOp::create(b, loc, like(value, element), value);
   return value;
-}
-
-/// 1 where the condition holds, else 0.
-static Value asInteger(OpBuilder &b, Location loc, Value condition,
-                       Type element) {
-  return arith::ExtUIOp::create(b, loc, like(condition, element), condition);
 }
 
 //===----------------------------------------------------------------------===//
@@ -231,51 +204,6 @@ Value Epilogue::apply(OpBuilder &b, Location loc, Value accumulator) const {
   return requantizeFloat(b, loc, sum);
 }
 
-static Value compare(OpBuilder &b, Location loc, arith::CmpFPredicate predicate,
-                     Value lhs, Value rhs) {
-  return arith::CmpFOp::create(b, loc, predicate, lhs, rhs);
-}
-
-/// round(value) as integers; |value| is at most 2^22 (float) or 2^51 (double).
-static Value roundToInteger(OpBuilder &b, Location loc, Value value,
-                            Type integer, Rounding rounding) {
-  Type type = value.getType();
-  Type result = like(value, integer);
-  if (rounding == Rounding::HalfEven) {
-    bool isDouble = getElementTypeOrSelf(type).isF64();
-    Value magic = splatFloat(b, loc, value, isDouble ? 0x1.8p52 : 0x1.8p23);
-    value = arith::AddFOp::create(b, loc, value, magic);
-    value = arith::SubFOp::create(b, loc, value, magic);
-    return arith::FPToSIOp::create(b, loc, result, value);
-  }
-  Value number = arith::FPToSIOp::create(b, loc, result, value);
-  if (rounding == Rounding::TowardZero)
-    return number;
-  Value back = arith::SIToFPOp::create(b, loc, type, number);
-  if (rounding == Rounding::HalfAway) {
-    Value rest = arith::SubFOp::create(b, loc, value, back);
-    Value up = compare(b, loc, arith::CmpFPredicate::OGE, rest,
-                       splatFloat(b, loc, value, 0.5));
-    Value down = compare(b, loc, arith::CmpFPredicate::OLE, rest,
-                         splatFloat(b, loc, value, -0.5));
-    number =
-        arith::AddIOp::create(b, loc, number, asInteger(b, loc, up, integer));
-    return arith::SubIOp::create(b, loc, number,
-                                 asInteger(b, loc, down, integer));
-  }
-  // Floor; half up is floor, plus 1 where at least a half is left.
-  Value below = asInteger(
-      b, loc, compare(b, loc, arith::CmpFPredicate::OGT, back, value), integer);
-  number = arith::SubIOp::create(b, loc, number, below);
-  if (rounding == Rounding::Floor)
-    return number;
-  back = arith::SIToFPOp::create(b, loc, type, number);
-  Value rest = arith::SubFOp::create(b, loc, value, back);
-  Value up = compare(b, loc, arith::CmpFPredicate::OGE, rest,
-                     splatFloat(b, loc, value, 0.5));
-  return arith::AddIOp::create(b, loc, number, asInteger(b, loc, up, integer));
-}
-
 Value Epilogue::requantizeFloat(OpBuilder &b, Location loc, Value sum) const {
   quant::QuantizedType type = getQuantizedType(requantize.getType());
   a2q::Range codes = codeRange(type);
@@ -287,12 +215,7 @@ Value Epilogue::requantizeFloat(OpBuilder &b, Location loc, Value sum) const {
   bool wide = std::max(-lo, hi) > (int64_t(1) << 22);
   if (wide)
     real = arith::ExtFOp::create(b, loc, like(real, b.getF64Type()), real);
-  Value low = splatFloat(b, loc, real, lo), high = splatFloat(b, loc, real, hi);
-  real = arith::SelectOp::create(
-      b, loc, compare(b, loc, arith::CmpFPredicate::OGT, real, low), real, low);
-  real = arith::SelectOp::create(
-      b, loc, compare(b, loc, arith::CmpFPredicate::OLT, real, high), real,
-      high);
+  real = clampReal(b, loc, real, lo, hi);
   Type integer = b.getIntegerType(wide ? 64 : 32);
   Value code = roundToInteger(b, loc, real, integer, requantize.getRounding());
   if (zero != 0)

@@ -61,6 +61,7 @@ private:
   Value channelTable(ArrayRef<Attribute> values, Type element);
   Index bound(size_t stage, Index tile);
   SmallVector<Value> starts(size_t stage, Index tile);
+  Value firstChannel();
   Value initialValue(unsigned width);
   /// Whether two lanes of an output are neighbours in one register; otherwise
   /// each lane has a register of its own.
@@ -321,6 +322,16 @@ SmallVector<Value> Kernel::starts(size_t stage, Index tile) {
   return result;
 }
 
+/// The first output channel of the current block, counted over all groups.
+Value Kernel::firstChannel() {
+  return arith::AddIOp::create(
+      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
+      layer.batched
+          ? number(0)
+          : arith::MulIOp::create(b, loc, group, number(layer.channels))
+                .getResult());
+}
+
 /// The initial value of the block's channels in integers of `target` bits; null
 /// if there is none.
 Value Kernel::initialValue(unsigned target) {
@@ -329,12 +340,7 @@ Value Kernel::initialValue(unsigned target) {
     return {};
   unsigned width =
       cast<RankedTensorType>(initial.getType()).getElementTypeBitWidth();
-  Value channel = arith::AddIOp::create(
-      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
-      layer.batched
-          ? number(0)
-          : arith::MulIOp::create(b, loc, group, number(layer.channels))
-                .getResult());
+  Value channel = firstChannel();
   Value padding =
       arith::ConstantIntOp::create(b, loc, b.getIntegerType(width), 0);
   // A block that is not full reads channels of the next group, or padding
@@ -511,12 +517,7 @@ Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput) {
 }
 
 void Kernel::check(size_t stage, Value accumulator) {
-  Value channel = arith::AddIOp::create(
-      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
-      layer.batched
-          ? number(0)
-          : arith::MulIOp::create(b, loc, group, number(layer.channels))
-                .getResult());
+  Value channel = firstChannel();
   emitCheck(b, loc, accumulator,
             {channel, static_cast<int64_t>(stage),
              signedInterval(layer.type.getStages()[stage].width)});
