@@ -1,0 +1,95 @@
+//===- Moments.cpp - What calibration keeps of a layer's inputs -----------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Math/Moments.h"
+
+#include "LinearAlgebra.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace a2q {
+
+std::vector<double> Moments::diagonal() const {
+  std::vector<double> squares(mean.size());
+  for (size_t k = 0; k < squares.size(); ++k)
+    squares[k] = product(k, k);
+  return squares;
+}
+
+std::string Moments::refusal(int64_t expectedLength) const {
+  if (length != expectedLength)
+    return "moments of " + std::to_string(length) + " activations for " +
+           std::to_string(expectedLength) + " weights";
+  auto size = static_cast<size_t>(length);
+  if (mean.size() != size || products.size() != size * size)
+    return "moments of " + std::to_string(length) + " activations need " +
+           std::to_string(size) + " means and " + std::to_string(size * size) +
+           " products, found " + std::to_string(mean.size()) + " and " +
+           std::to_string(products.size());
+  if (!(samples > 0) || !std::isfinite(samples))
+    return "moments of " + std::to_string(samples) +
+           " samples, expected at least one";
+  for (size_t k = 0; k < size; ++k)
+    if (!std::isfinite(mean[k]))
+      return "the mean of activation " + std::to_string(k) + " is " +
+             std::to_string(mean[k]) + ", expected a finite number";
+  for (size_t i = 0; i < products.size(); ++i)
+    if (double value = products[i];
+        !std::isfinite(value) || (i / size == i % size && value < 0))
+      return "the mean product of activations " + std::to_string(i / size) +
+             " and " + std::to_string(i % size) + " is " +
+             std::to_string(value) + ", expected " +
+             (std::isfinite(value) ? "at least 0" : "a finite number");
+  return {};
+}
+
+MomentAccumulator::MomentAccumulator(int64_t length)
+    : length(length), sums(length), products(length * length) {
+  assert(length > 0 && "no activations");
+}
+
+bool MomentAccumulator::add(std::span<const float> vectors) {
+  assert(vectors.size() % static_cast<size_t>(length) == 0);
+  if (!std::all_of(vectors.begin(), vectors.end(),
+                   [](float value) { return std::isfinite(value); }))
+    return false;
+  constexpr Eigen::Index rows = 256;
+  Eigen::Map<const RowMatrix<float>> all(
+      vectors.data(), static_cast<Eigen::Index>(vectors.size()) / length,
+      length);
+  Eigen::Map<Matrix> sum(products.data(), length, length);
+  Eigen::Map<Eigen::VectorXd> first(sums.data(), length);
+  for (Eigen::Index begin = 0; begin < all.rows(); begin += rows) {
+    Matrix block = all.middleRows(begin, std::min(rows, all.rows() - begin))
+                       .transpose()
+                       .cast<double>();
+    first += block.rowwise().sum();
+    sum.selfadjointView<Eigen::Lower>().rankUpdate(block);
+  }
+  samples += static_cast<double>(all.rows());
+  return true;
+}
+
+Moments MomentAccumulator::take() {
+  auto size = static_cast<size_t>(length);
+  Moments result = {length, samples, std::move(sums), std::move(products)};
+  sums.assign(size, 0);
+  products.assign(size * size, 0);
+  double divisor = samples > 0 ? samples : 1;
+  samples = 0;
+  for (double &value : result.mean)
+    value /= divisor;
+  Eigen::Map<Matrix> matrix(result.products.data(), length, length);
+  mirrorLower(matrix);
+  matrix /= divisor;
+  return result;
+}
+
+} // namespace a2q
