@@ -8,7 +8,7 @@
 //
 // Without an encoding of its own an attribute travels as text, and a resource
 // named in that text is not found again on the other side: the starts of a
-// schedule would be lost.
+// schedule and the moments of a layer would be lost.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@ using EmitError = function_ref<InFlightDiagnostic()>;
 
 namespace {
 /// What follows is one of these; other attributes of the dialect are text.
-enum AttributeCode : uint64_t { kSchedule = 0 };
+enum AttributeCode : uint64_t { kSchedule = 0, kMoments = 1 };
 enum TypeCode : uint64_t { kAccumulator = 0 };
 
 struct A2QBytecodeInterface : BytecodeDialectInterface {
@@ -33,34 +33,35 @@ struct A2QBytecodeInterface : BytecodeDialectInterface {
 
   LogicalResult writeAttribute(Attribute attr,
                                DialectBytecodeWriter &writer) const override {
-    auto schedule = dyn_cast<ScheduleAttr>(attr);
-    if (!schedule)
-      return failure();
-    writer.writeVarInt(kSchedule);
-    writer.writeAttributes(schedule.getEnds());
-    writer.writeOptionalAttribute(schedule.getStarts());
-    writer.writeOptionalAttribute(schedule.getOrder());
-    return success();
+    if (auto schedule = dyn_cast<ScheduleAttr>(attr)) {
+      writer.writeVarInt(kSchedule);
+      writer.writeAttributes(schedule.getEnds());
+      writer.writeOptionalAttribute(schedule.getStarts());
+      writer.writeOptionalAttribute(schedule.getOrder());
+      return success();
+    }
+    if (auto moments = dyn_cast<MomentsAttr>(attr)) {
+      writer.writeVarInt(kMoments);
+      writer.writeSignedVarInt(moments.getSamples());
+      writer.writeAttribute(moments.getMean());
+      writer.writeAttribute(moments.getProducts());
+      writer.writeOptionalAttribute(moments.getSumMean());
+      writer.writeOptionalAttribute(moments.getSumVariance());
+      return success();
+    }
+    return failure();
   }
 
   Attribute readAttribute(DialectBytecodeReader &reader) const override {
     uint64_t code;
-    SmallVector<DenseI64ArrayAttr> ends;
-    ArrayAttr starts;
-    DenseI64ArrayAttr order;
     if (failed(reader.readVarInt(code)))
       return {};
-    if (code != kSchedule) {
-      reader.emitError() << "unknown attribute code " << code;
-      return {};
-    }
-    if (failed(reader.readAttributes(ends)) ||
-        failed(reader.readOptionalAttribute(starts)) ||
-        failed(reader.readOptionalAttribute(order)))
-      return {};
-    auto emitError = [&] { return reader.emitError(); };
-    return ScheduleAttr::getChecked(EmitError(emitError), getContext(),
-                                    ArrayRef(ends), starts, order);
+    if (code == kSchedule)
+      return readSchedule(reader);
+    if (code == kMoments)
+      return readMoments(reader);
+    reader.emitError() << "unknown attribute code " << code;
+    return {};
   }
 
   LogicalResult writeType(Type type,
@@ -101,6 +102,34 @@ struct A2QBytecodeInterface : BytecodeDialectInterface {
     auto emitError = [&] { return reader.emitError(); };
     return AccumulatorType::getChecked(EmitError(emitError), getContext(),
                                        ArrayRef(stages), wrap != 0);
+  }
+
+private:
+  Attribute readSchedule(DialectBytecodeReader &reader) const {
+    SmallVector<DenseI64ArrayAttr> ends;
+    ArrayAttr starts;
+    DenseI64ArrayAttr order;
+    if (failed(reader.readAttributes(ends)) ||
+        failed(reader.readOptionalAttribute(starts)) ||
+        failed(reader.readOptionalAttribute(order)))
+      return {};
+    auto emitError = [&] { return reader.emitError(); };
+    return ScheduleAttr::getChecked(EmitError(emitError), getContext(),
+                                    ArrayRef(ends), starts, order);
+  }
+
+  Attribute readMoments(DialectBytecodeReader &reader) const {
+    int64_t samples;
+    ElementsAttr mean, products, sumMean, sumVariance;
+    if (failed(reader.readSignedVarInt(samples)) ||
+        failed(reader.readAttribute(mean)) ||
+        failed(reader.readAttribute(products)) ||
+        failed(reader.readOptionalAttribute(sumMean)) ||
+        failed(reader.readOptionalAttribute(sumVariance)))
+      return {};
+    auto emitError = [&] { return reader.emitError(); };
+    return MomentsAttr::getChecked(EmitError(emitError), getContext(), samples,
+                                   mean, products, sumMean, sumVariance);
   }
 };
 } // namespace

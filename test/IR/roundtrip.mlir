@@ -66,3 +66,28 @@ func.func @mac(%a: vector<16xi16>, %x: vector<32xi8>, %w: vector<32xi8>) -> vect
       : vector<16xi16>, vector<32xi8>, vector<32xi8> -> vector<16xi16>
   return %r : vector<16xi16>
 }
+
+// CHECK-LABEL: @moments
+func.func @moments(%x: tensor<1x2x!x>) -> tensor<1x2x!a2q.acc<16>> {
+  %c = arith.constant dense<[[1, 2], [-1, -2]]> : tensor<2x2xi8>
+  %w = quant.scast %c : tensor<2x2xi8> to tensor<2x2x!w>
+  // The diagonal alone.
+  // CHECK: a2q.moments = #a2q.moments<samples = 8, mean = dense<1.000000e+00> : tensor<1x2xf64>, products = dense<2.000000e+00> : tensor<1x2xf64>>
+  %y = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 8, mean = dense<1.0> : tensor<1x2xf64>, products = dense<2.0> : tensor<1x2xf64>>}
+      : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<16>>
+  // All products, in a resource, and the sums.
+  // CHECK: a2q.moments = #a2q.moments<samples = 8, mean = dense<0.000000e+00> : tensor<1x2xf64>, products = dense_resource<products> : tensor<1x2x2xf64>, sum_mean = dense<[1.000000e+00, 2.000000e+00]> : tensor<2xf64>, sum_variance = dense<3.000000e+00> : tensor<2xf64>>
+  %z = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 8, mean = dense<0.0> : tensor<1x2xf64>, products = dense_resource<products> : tensor<1x2x2xf64>, sum_mean = dense<[1.0, 2.0]> : tensor<2xf64>, sum_variance = dense<3.0> : tensor<2xf64>>}
+      : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<16>>
+  return %y : tensor<1x2x!a2q.acc<16>>
+}
+
+// CHECK: products: "0x08000000000000000000F03F000000000000E03F000000000000E03F000000000000F03F"
+
+{-#
+  dialect_resources: {
+    builtin: {
+      products: "0x08000000000000000000F03F000000000000E03F000000000000E03F000000000000F03F"
+    }
+  }
+#-}

@@ -91,4 +91,53 @@ def A2Q_ScheduleAttr : AttrDef<A2Q_Dialect, "Schedule"> {
   }];
 }
 
+def A2Q_MomentsAttr : AttrDef<A2Q_Dialect, "Moments"> {
+  let mnemonic = "moments";
+  let summary = "means of a layer's inputs and of their products";
+  let description = [{
+    What calibration found about the K inputs of the dot products of an
+    accumulating op, in each of its G groups. Inputs are codes less their zero
+    point, `x = x' - z`, so that padding counts as 0, in the default order of
+    terms. `samples` vectors of K inputs were seen.
+
+    ```
+    #a2q.moments<samples = 4096,
+                 mean = dense<...> : tensor<1x4xf64>,
+                 products = dense<...> : tensor<1x4x4xf64>,
+                 sum_mean = dense<...> : tensor<8xf64>,
+                 sum_variance = dense<...> : tensor<8xf64>>
+    ```
+
+    - `mean[g][i]` is the mean of `x_i` in group g.
+    - `products[g][i][j]` is the mean of `x_i * x_j`, not centred; a
+      `[G, K]` tensor is the diagonal alone.
+    - `sum_mean` and `sum_variance` (optional) say, per output channel, which
+      mean and variance the real sum (scales in, bias out) is to have: those of
+      the network before it was changed.
+
+    Constraints:
+
+    - (C1) `samples` is positive, and `mean` is f64 elements of shape [G, K].
+    - (C2) `products` is f64 elements of shape [G, K, K] or [G, K].
+    - (C3) `sum_mean` and `sum_variance` are both there or neither, f64 elements
+      of one shape [channels].
+  }];
+  let parameters = (ins
+    "int64_t":$samples,
+    "::mlir::ElementsAttr":$mean,
+    "::mlir::ElementsAttr":$products,
+    OptionalParameter<"::mlir::ElementsAttr">:$sum_mean,
+    OptionalParameter<"::mlir::ElementsAttr">:$sum_variance
+  );
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getNumGroups() const;
+    /// K.
+    int64_t getReductionLength() const;
+    /// Whether `products` is more than the diagonal.
+    bool hasAllProducts() const;
+  }];
+}
+
 #endif // A2Q_IR_A2QATTRIBUTES_TD

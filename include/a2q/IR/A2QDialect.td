@@ -46,6 +46,10 @@ def A2Q_Dialect : Dialect {
 
     The second form has a range per index along a dimension.
 
+    The attribute `a2q.moments` of an op that accumulates is a `#a2q.moments`:
+    what calibration found about its inputs. Methods that constrain weights read
+    it, and nothing depends on it for correctness.
+
     Constraints:
 
     - (C1) `a2q.range` has one of these forms, with 64-bit integers and
@@ -54,6 +58,11 @@ def A2Q_Dialect : Dialect {
       integers, codes or sums, and its ends fit them (signless integers: as
       signed or as unsigned; codes: the storage range).
     - (C3) With an axis there are as many ranges as the dimension has indices.
+    - (C4) `a2q.moments` is a `#a2q.moments` of an op that accumulates, with the
+      op's K, groups and, where it has sums, channels.
+    - (C5) The numbers of `a2q.moments` are there (a resource may be absent) and
+      finite. Products are symmetric and not below the squares of the means, to
+      a relative 1e-6; variances are not negative.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -78,6 +87,10 @@ def A2Q_Dialect : Dialect {
     /// integers are unsigned.
     static constexpr ::llvm::StringLiteral getUnsignedAttrName() {
       return "a2q.unsigned";
+    }
+    /// Moments of an accumulating op's inputs: `a2q.moments = #a2q.moments<>`.
+    static constexpr ::llvm::StringLiteral getMomentsAttrName() {
+      return "a2q.moments";
     }
     /// Per-channel figures that infer-accumulators leaves on an op.
     static constexpr ::llvm::StringLiteral getChannelsAttrName() {
