@@ -18,6 +18,7 @@
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/IR/ExternalModels.h"
 #include "a2q/Pipelines/Constrain.h"
+#include "a2q/Pipelines/LowerTosa.h"
 #include "a2q/Pipelines/Prove.h"
 #include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
@@ -36,6 +37,7 @@ inline void registerProjectPasses() {
   registerA2QConversionPasses();
   registerA2QTransformsPasses();
   registerConstrainPipeline();
+  registerLowerTosaPipeline();
   registerProvePipeline();
   registerToLLVMPipeline();
 }

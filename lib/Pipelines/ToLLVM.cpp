@@ -10,6 +10,7 @@
 
 #include "a2q/Conversion/Passes.h"
 #include "a2q/Execution/Target.h"
+#include "a2q/Pipelines/LowerTosa.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -91,6 +92,7 @@ static void lowerToLLVM(OpPassManager &pm) {
   ConvertVectorToLLVMPassOptions vectors;
   vectors.x86Vector = true;
   pm.addPass(createConvertVectorToLLVMPass(vectors));
+  pm.addNestedPass<func::FuncOp>(a2q::createA2QApproximateMath());
   pm.addNestedPass<func::FuncOp>(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
@@ -131,6 +133,7 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   }
   pm.addPass(createConvertA2QMacToArith());
   pm.addPass(createConvertA2QToLinalg());
+  buildLowerTosaPipeline(pm);
   // Buffers are planned for the entry as a whole. Only now is every op of a
   // dialect that the inliner may touch.
   pm.addPass(createInlinerPass());

@@ -182,6 +182,15 @@ static std::optional<Scalar> realOp(Operation *op, ArrayRef<Scalar> in) {
       .Case<math::FloorOp>([&](auto) { return real(std::floor(a())); })
       .Case<math::CeilOp>([&](auto) { return real(std::ceil(a())); })
       .Case<math::AbsFOp>([&](auto) { return real(std::fabs(a())); })
+      .Case<math::ExpOp>([&](auto) { return real(std::exp(a())); })
+      .Case<math::LogOp>([&](auto) { return real(std::log(a())); })
+      .Case<math::TanhOp>([&](auto) { return real(std::tanh(a())); })
+      .Case<math::ErfOp>([&](auto) { return real(std::erf(a())); })
+      .Case<math::SinOp>([&](auto) { return real(std::sin(a())); })
+      .Case<math::CosOp>([&](auto) { return real(std::cos(a())); })
+      .Case<math::RsqrtOp>([&](auto) { return real(1 / std::sqrt(a())); })
+      .Case<math::SqrtOp>([&](auto) { return real(std::sqrt(a())); })
+      .Case<math::PowFOp>([&](auto) { return real(std::pow(a(), b())); })
       .Case<arith::SIToFPOp>(
           [&](auto) { return real(static_cast<float>(in[0].integer)); })
       .Case<arith::UIToFPOp>([&](auto) {

@@ -9,8 +9,10 @@
 #include "a2q/Tools/ReferenceRun.h"
 
 #include "a2q/IR/QuantTypes.h"
+#include "a2q/Pipelines/LowerTosa.h"
 #include "a2q/Reference/Evaluate.h"
 #include "a2q/Transforms/Entry.h"
+#include "mlir/Pass/PassManager.h"
 
 #include <cstring>
 
@@ -64,7 +66,12 @@ static void store(const ReferenceTensor &tensor, const TensorSpec &spec,
 Error a2q::runReference(mlir::ModuleOp module, const Signature &signature,
                         ArrayRef<const void *> inputs,
                         ArrayRef<void *> outputs) {
-  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(module);
+  mlir::OwningOpRef<mlir::ModuleOp> lowered = module.clone();
+  mlir::PassManager pm(module.getContext());
+  buildLowerTosaPipeline(pm);
+  if (failed(pm.run(*lowered)))
+    return createStringError("the reference could not lower the network");
+  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(*lowered);
   if (failed(entry))
     return createStringError("the reference found no function to evaluate");
   SmallVector<ReferenceTensor> arguments;

@@ -11,6 +11,7 @@
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace a2q {
@@ -52,6 +53,11 @@ std::optional<Objection> objectTo(Type type) {
 struct VerifyLowered : a2q::impl::A2QVerifyLoweredBase<VerifyLowered> {
   void runOnOperation() override {
     WalkResult result = getOperation()->walk([](Operation *op) {
+      if (isa_and_nonnull<tosa::TosaDialect>(op->getDialect())) {
+        op->emitOpError("was not lowered: there is no implementation for its "
+                        "operands");
+        return WalkResult::interrupt();
+      }
       SmallVector<Type> types(op->getOperandTypes());
       llvm::append_range(types, op->getResultTypes());
       if (auto function = dyn_cast<FunctionOpInterface>(op))

@@ -27,3 +27,11 @@ func.func @narrow(%x: tensor<2xi8>) {
   %q = arith.trunci %x : tensor<2xi8> to tensor<2xi4>
   return
 }
+
+// -----
+
+func.func @tosa(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error @below {{'tosa.abs' op was not lowered}}
+  %y = tosa.abs %x : (tensor<2xf32>) -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}

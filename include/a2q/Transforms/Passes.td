@@ -13,6 +13,17 @@ include "mlir/Pass/PassBase.td"
 
 // Passes in alphabetical order.
 
+def A2QApproximateMath : Pass<"a2q-approximate-math"> {
+  let summary = "Compute exp, tanh and their like without a library";
+  let description = [{
+    Functions of `math` become polynomials and arithmetic on f32, within a few
+    units in the last place of what a mathematical library gives. Programs then
+    call no library for them, and loops over them become vectors.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
 def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
   let summary = "Change weights so that whole dot products fit a width";
   let description = [{
@@ -266,8 +277,8 @@ def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> 
 def A2QVerifyLowered : Pass<"a2q-verify-lowered"> {
   let summary = "Verify that nothing abstract is left before bufferization";
   let description = [{
-    No type of the a2q or the quant dialect, and no tensor or memref of integers
-    below 8 bits. One-shot bufferization silently writes invalid memrefs of
+    No operation of TOSA, no type of the a2q or the quant dialect, and no tensor
+    or memref of integers below 8 bits. One-shot bufferization silently writes invalid memrefs of
     the former; element and vector accesses to the latter disagree.
   }];
 }
