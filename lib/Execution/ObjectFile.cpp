@@ -21,7 +21,8 @@
 using namespace llvm;
 
 Expected<std::unique_ptr<MemoryBuffer>>
-a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target) {
+a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target,
+                     CodeEffort effort) {
   mlir::DialectRegistry registry;
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
@@ -32,7 +33,9 @@ a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target) {
       mlir::translateModuleToLLVMIR(module, context);
   if (!ir)
     return createStringError("the lowered module has no LLVM IR");
-  std::unique_ptr<TargetMachine> machine = target.createTargetMachine();
+  bool quick = effort == CodeEffort::Quick;
+  std::unique_ptr<TargetMachine> machine = target.createTargetMachine(
+      quick ? CodeGenOptLevel::Less : CodeGenOptLevel::Aggressive);
   ir->setTargetTriple(target.getTriple());
   ir->setDataLayout(machine->createDataLayout());
   for (Function &function : *ir)
@@ -40,8 +43,8 @@ a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target) {
       function.addFnAttr("target-cpu", target.getCpu());
       function.addFnAttr("target-features", target.getFeatures());
     }
-  if (Error error =
-          mlir::makeOptimizingTransformer(3, 0, machine.get())(ir.get()))
+  if (Error error = mlir::makeOptimizingTransformer(quick ? 1 : 3, 0,
+                                                    machine.get())(ir.get()))
     return std::move(error);
 
   SmallVector<char, 0> bytes;

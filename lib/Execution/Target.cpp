@@ -132,9 +132,10 @@ std::string CpuTarget::missingOnHost() const {
   return "";
 }
 
-std::unique_ptr<TargetMachine> CpuTarget::createTargetMachine() const {
+std::unique_ptr<TargetMachine>
+CpuTarget::createTargetMachine(CodeGenOptLevel effort) const {
   return std::unique_ptr<TargetMachine>(
       getHostArchitecture(triple).createTargetMachine(
           triple, cpu, features, TargetOptions(), Reloc::PIC_, std::nullopt,
-          CodeGenOptLevel::Aggressive));
+          effort));
 }

@@ -15,11 +15,16 @@
 
 namespace a2q {
 
-/// Translates a module in the LLVM dialect to LLVM IR, optimizes it (-O3) and
-/// returns a relocatable object file. Running in this process and compiling to
-/// a file share this function.
+/// How long to optimize. Quick is -O1 and a third of the time, for programs
+/// that run once; kernels are vector code already and lose little.
+enum class CodeEffort { Quick, Full };
+
+/// Translates a module in the LLVM dialect to LLVM IR, optimizes it (-O3 with
+/// full effort) and returns a relocatable object file. Running in this process
+/// and compiling to a file share this function.
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-compileToObject(mlir::ModuleOp module, const CpuTarget &target);
+compileToObject(mlir::ModuleOp module, const CpuTarget &target,
+                CodeEffort effort = CodeEffort::Full);
 
 } // namespace a2q
 

@@ -10,6 +10,7 @@
 #define A2Q_EXECUTION_TARGET_H
 
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/CodeGen.h"
 #include "llvm/Support/Error.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -48,7 +49,8 @@ public:
   /// A feature that the code may use and the host lacks, or empty.
   std::string missingOnHost() const;
 
-  std::unique_ptr<llvm::TargetMachine> createTargetMachine() const;
+  std::unique_ptr<llvm::TargetMachine>
+  createTargetMachine(llvm::CodeGenOptLevel effort) const;
 
 private:
   llvm::Triple triple;
