@@ -1,0 +1,48 @@
+//===- Layers.h - The layers of a quantized network, one by one -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_CALIBRATION_LAYERS_H
+#define A2Q_CALIBRATION_LAYERS_H
+
+#include "a2q/Calibration/Observe.h"
+#include "a2q/IR/A2QDialect.h"
+
+namespace a2q {
+
+/// The `a2q.matmul` and `a2q.conv_2d` with constant weights, in program order.
+llvm::SmallVector<AccumulatingOpInterface>
+getWeightLayers(mlir::func::FuncOp entry);
+
+/// Per layer, mean and variance of each channel's real sum (scales in, initial
+/// value and bias out) on the data. The network runs once. Failure with a
+/// diagnostic.
+mlir::FailureOr<std::vector<std::vector<SumStatistics>>>
+observeSums(mlir::func::FuncOp entry,
+            llvm::ArrayRef<AccumulatingOpInterface> layers,
+            const CalibrationData &data);
+
+/// What is done with a layer that carries `a2q.moments`. It may replace the op
+/// and change its weights and what reads its sums; the codes that it reads stay
+/// the same values.
+using LayerVisitor =
+    llvm::function_ref<mlir::LogicalResult(AccumulatingOpInterface layer)>;
+
+/// Visits the layers, in program order. Each sees the codes that the layers
+/// before it give after their visits, in its moments, and the statistics of
+/// `targets` as those that its sums are to have. A layer's codes are computed
+/// from codes of earlier layers, which are kept until the end: every layer is
+/// compiled and run once. Products are those of one layer at a time.
+/// `targets` is empty or has an element per layer, empty or one per channel.
+mlir::LogicalResult visitLayers(
+    mlir::func::FuncOp entry, llvm::ArrayRef<AccumulatingOpInterface> layers,
+    const CalibrationData &data,
+    llvm::ArrayRef<std::vector<SumStatistics>> targets, LayerVisitor visit);
+
+} // namespace a2q
+
+#endif // A2Q_CALIBRATION_LAYERS_H
