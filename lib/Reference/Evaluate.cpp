@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "a2q/Reference/Evaluate.h"
-#include "Scalars.h"
+#include "Region.h"
+#include "Sums.h"
 
 #include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
@@ -102,6 +103,9 @@ FailureOr<ReferenceTensor> zeros(Operation *op, Type type) {
 /// Values of a function body and, innermost, of one element of a region.
 class Evaluator {
 public:
+  explicit Evaluator(std::optional<Emulation> emulation)
+      : emulation(emulation) {}
+
   FailureOr<SmallVector<ReferenceTensor>>
   run(func::FuncOp function, ArrayRef<ReferenceTensor> arguments);
 
@@ -125,13 +129,17 @@ private:
   /// The same elements in another shape or integer interpretation.
   FailureOr<ReferenceTensor> reshaped(Operation *op, Value source);
 
-  /// Evaluates a block of scalar ops; returns the terminator's operands.
-  FailureOr<SmallVector<Scalar>>
-  region(Block &block, ArrayRef<Scalar> arguments, ArrayRef<int64_t> index);
+  /// A block that reads scalars of this function.
+  FailureOr<ScalarBlock> prepare(Block &block);
+
+  /// The sums of an op with these weights, [channels][length].
+  ChannelSums sums(const ReferenceTensor &weights, int64_t length,
+                   const ReferenceTensor &activations, Value initial);
 
   const ReferenceTensor &operator[](Value value) { return values.at(value); }
 
   llvm::DenseMap<Value, ReferenceTensor> values;
+  std::optional<Emulation> emulation;
 };
 
 } // namespace
@@ -227,6 +235,16 @@ FailureOr<ReferenceTensor> Evaluator::dequantizeOp(DequantizeOp op) {
   return result;
 }
 
+ChannelSums Evaluator::sums(const ReferenceTensor &weights, int64_t length,
+                            const ReferenceTensor &activations, Value initial) {
+  ArrayRef<Wide> start;
+  if (initial)
+    start = (*this)[initial].integers();
+  return ChannelSums(weights.integers(), length,
+                     largestMagnitude(activations.integers()), start,
+                     emulation);
+}
+
 FailureOr<ReferenceTensor> Evaluator::matmul(MatmulOp op) {
   FailureOr<ReferenceTensor> result = zeros(op, op.getType());
   if (failed(result))
@@ -236,15 +254,15 @@ FailureOr<ReferenceTensor> Evaluator::matmul(MatmulOp op) {
   int64_t length = lhs.shape.back(), channels = result->shape.back();
   int64_t rows = result->shape[result->shape.size() - 2];
   bool batched = rhs.shape.size() > 2;
-  for (int64_t flat = 0; flat < result->numElements(); ++flat) {
-    int64_t channel = flat % channels, row = flat / channels;
+  // Channels of every batch, one after the other; they share initial values.
+  ChannelSums sum = sums(rhs, length, lhs, op.getInitial());
+  std::vector<int64_t> x(length);
+  for (int64_t row = 0; row * channels < result->numElements(); ++row) {
+    std::copy_n(lhs.integers().begin() + row * length, length, x.begin());
     int64_t batch = batched ? row / rows : 0;
-    Wide sum =
-        op.getInitial() ? (*this)[op.getInitial()].integers()[channel] : 0;
-    for (int64_t k = 0; k < length; ++k)
-      sum += lhs.integers()[row * length + k] *
-             rhs.integers()[(batch * channels + channel) * length + k];
-    result->integers()[flat] = sum;
+    for (int64_t channel = 0; channel < channels; ++channel)
+      result->integers()[row * channels + channel] =
+          sum(x, batch * channels + channel);
   }
   return result;
 }
@@ -255,33 +273,37 @@ FailureOr<ReferenceTensor> Evaluator::convolution(Conv2DOp op) {
     return failure();
   const ReferenceTensor &input = (*this)[op.getInput()];
   const ReferenceTensor &filter = (*this)[op.getFilter()];
-  Wide zero = zeroPoint(getQuantizedType(op.getInput().getType()));
-  int64_t channelsPerGroup = filter.shape[0] / op.getGroups();
+  int64_t zero = zeroPoint(getQuantizedType(op.getInput().getType()));
+  int64_t channels = filter.shape[0] / op.getGroups();
   int64_t inputs = filter.shape[3];
-  // The codes at one kernel position, or null outside the image.
-  auto codes = [&](int64_t n, int64_t h, int64_t w, int64_t c) -> const Wide * {
-    if (h < 0 || h >= input.shape[1] || w < 0 || w >= input.shape[2])
-      return nullptr;
-    return &input.integers()[flatten(input.shape, {n, h, w, c})];
-  };
-  int64_t flat = 0;
-  (void)forEachIndex(result->shape, [&](ArrayRef<int64_t> o) {
-    int64_t channel = o[3], group = channel / channelsPerGroup;
-    Wide sum =
-        op.getInitial() ? (*this)[op.getInitial()].integers()[channel] : 0;
+  int64_t length = filter.shape[1] * filter.shape[2] * inputs;
+  ChannelSums sum = sums(filter, length, input, op.getInitial());
+  // The codes that one output position of a group reads, in default order.
+  std::vector<int64_t> x(length);
+  auto gather = [&](ArrayRef<int64_t> position) {
+    int64_t n = position[0], group = position[3];
+    auto to = x.begin();
     for (int64_t kh = 0; kh < filter.shape[1]; ++kh)
-      for (int64_t kw = 0; kw < filter.shape[2]; ++kw) {
-        int64_t h = o[1] * op.getStrides()[0] + kh * op.getDilations()[0] -
-                    op.getPadding()[0];
-        int64_t w = o[2] * op.getStrides()[1] + kw * op.getDilations()[1] -
-                    op.getPadding()[1];
-        const Wide *x = codes(o[0], h, w, group * inputs);
-        const Wide *q =
-            &filter.integers()[flatten(filter.shape, {channel, kh, kw, 0})];
-        for (int64_t i = 0; i < inputs; ++i)
-          sum += q[i] * (x ? x[i] : zero);
+      for (int64_t kw = 0; kw < filter.shape[2]; ++kw, to += inputs) {
+        int64_t h = position[1] * op.getStrides()[0] +
+                    kh * op.getDilations()[0] - op.getPadding()[0];
+        int64_t w = position[2] * op.getStrides()[1] +
+                    kw * op.getDilations()[1] - op.getPadding()[1];
+        if (h < 0 || h >= input.shape[1] || w < 0 || w >= input.shape[2])
+          std::fill_n(to, inputs, zero);
+        else
+          std::copy_n(input.integers().begin() +
+                          flatten(input.shape, {n, h, w, group * inputs}),
+                      inputs, to);
       }
-    result->integers()[flat++] = sum;
+  };
+  SmallVector<int64_t> positions(result->shape);
+  positions[3] = op.getGroups();
+  int64_t flat = 0;
+  (void)forEachIndex(positions, [&](ArrayRef<int64_t> position) {
+    gather(position);
+    for (int64_t c = 0; c < channels; ++c)
+      result->integers()[flat++] = sum(x, position[3] * channels + c);
     return success();
   });
   return result;
@@ -318,60 +340,59 @@ FailureOr<ReferenceTensor> Evaluator::requantizeOp(RequantizeOp op) {
   return result;
 }
 
-FailureOr<SmallVector<Scalar>> Evaluator::region(Block &block,
-                                                 ArrayRef<Scalar> arguments,
-                                                 ArrayRef<int64_t> index) {
-  llvm::SmallDenseMap<Value, Scalar, 16> scalars;
-  for (auto [argument, value] : llvm::zip(block.getArguments(), arguments))
-    scalars[argument] = value;
-  auto lookup = [&](Value value) {
-    auto it = scalars.find(value);
-    return it == scalars.end() ? getElement((*this)[value], 0) : it->second;
-  };
-  for (Operation &op : block.without_terminator()) {
-    if (auto indexOp = dyn_cast<linalg::IndexOp>(op)) {
-      scalars[indexOp.getResult()] = {index[indexOp.getDim()], 0};
-      continue;
-    }
-    if (auto constantOp = dyn_cast<arith::ConstantOp>(op)) {
-      FailureOr<ReferenceTensor> value = constant(constantOp);
-      if (failed(value))
-        return failure();
-      scalars[constantOp.getResult()] = getElement(*value, 0);
-      continue;
-    }
-    SmallVector<Scalar> operands =
-        llvm::map_to_vector(op.getOperands(), lookup);
-    FailureOr<Scalar> result = evaluateScalar(&op, operands);
+FailureOr<ScalarBlock> Evaluator::prepare(Block &block) {
+  return ScalarBlock::prepare(block, [&](Value value) -> FailureOr<Scalar> {
+    auto known = values.find(value);
+    if (known != values.end())
+      return getElement(known->second, 0);
+    FailureOr<ReferenceTensor> result =
+        constant(value.getDefiningOp<arith::ConstantOp>());
     if (failed(result))
       return failure();
-    scalars[op.getResult(0)] = *result;
-  }
-  return llvm::map_to_vector(block.getTerminator()->getOperands(), lookup);
+    return getElement(*result, 0);
+  });
+}
+
+/// Whether the result is a sum of products that an accumulator holds.
+static bool isIntegerSum(linalg::LinalgOp op) {
+  auto accumulating = dyn_cast<AccumulatingOpInterface>(op.getOperation());
+  return accumulating && accumulating.isAccumulating() &&
+         !getElementTypeOrSelf(op->getResult(0).getType()).isF32();
 }
 
 FailureOr<ReferenceTensor> Evaluator::structured(linalg::LinalgOp op) {
   if (op->getNumResults() != 1 || op.hasDynamicShape())
     return op->emitError("the reference needs one result and static shapes");
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  FailureOr<ScalarBlock> body = prepare(*op.getBlock());
+  if (failed(body))
+    return failure();
   ReferenceTensor result = (*this)[op.getDpsInits()[0]];
+  bool emulates = emulation && isIntegerSum(op);
+  if (emulates)
+    for (Wide &value : result.integers())
+      value = emulation->hold(value);
+  SmallVector<std::pair<const ReferenceTensor *, ElementMap>> operands;
+  for (auto [operand, map] :
+       llvm::zip_equal(op->getOpOperands(), op.getIndexingMapsArray())) {
+    const ReferenceTensor &tensor =
+        op.isDpsInit(&operand) ? result : (*this)[operand.get()];
+    operands.emplace_back(&tensor, ElementMap(map, tensor.shape));
+  }
+  SmallVector<Scalar> arguments(operands.size());
   LogicalResult done =
       forEachIndex(op.getStaticLoopRanges(), [&](ArrayRef<int64_t> index) {
-        SmallVector<Scalar> arguments;
-        int64_t out = 0;
-        for (OpOperand &operand : op->getOpOperands()) {
-          AffineMap map = maps[operand.getOperandNumber()];
-          SmallVector<int64_t> at = map.compose(index);
-          const ReferenceTensor &tensor =
-              op.isDpsInit(&operand) ? result : (*this)[operand.get()];
-          out = flatten(tensor.shape, at);
-          arguments.push_back(getElement(tensor, out));
+        int64_t at = 0;
+        for (auto [argument, operand] : llvm::zip_equal(arguments, operands)) {
+          at = operand.second(index);
+          argument = getElement(*operand.first, at);
         }
-        FailureOr<SmallVector<Scalar>> yielded =
-            region(*op.getBlock(), arguments, index);
+        FailureOr<ArrayRef<Scalar>> yielded = body->evaluate(arguments, index);
         if (failed(yielded))
           return failure();
-        setElement(result, out, yielded->front());
+        Scalar value = yielded->front();
+        if (emulates)
+          value.integer = emulation->hold(value.integer);
+        setElement(result, at, value);
         return success();
       });
   if (failed(done))
@@ -386,6 +407,9 @@ FailureOr<ReferenceTensor> Evaluator::pad(tensor::PadOp op) {
   if (!op.getLow().empty())
     return op.emitError("the reference needs static padding");
   const ReferenceTensor &source = (*this)[op.getSource()];
+  FailureOr<ScalarBlock> body = prepare(op.getRegion().front());
+  if (failed(body))
+    return failure();
   int64_t flat = 0;
   LogicalResult done =
       forEachIndex(result->shape, [&](ArrayRef<int64_t> index) {
@@ -403,8 +427,7 @@ FailureOr<ReferenceTensor> Evaluator::pad(tensor::PadOp op) {
         SmallVector<Scalar> arguments;
         for (int64_t i : index)
           arguments.push_back({i, 0});
-        FailureOr<SmallVector<Scalar>> value =
-            region(op.getRegion().front(), arguments, index);
+        FailureOr<ArrayRef<Scalar>> value = body->evaluate(arguments, index);
         if (failed(value))
           return failure();
         setElement(*result, flat++, value->front());
@@ -563,6 +586,7 @@ Evaluator::run(func::FuncOp function, ArrayRef<ReferenceTensor> arguments) {
 }
 
 FailureOr<SmallVector<ReferenceTensor>>
-a2q::evaluate(func::FuncOp function, ArrayRef<ReferenceTensor> arguments) {
-  return Evaluator().run(function, arguments);
+a2q::evaluate(func::FuncOp function, ArrayRef<ReferenceTensor> arguments,
+              std::optional<Emulation> emulation) {
+  return Evaluator(emulation).run(function, arguments);
 }

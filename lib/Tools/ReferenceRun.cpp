@@ -64,8 +64,8 @@ static void store(const ReferenceTensor &tensor, const TensorSpec &spec,
 }
 
 Error a2q::runReference(mlir::ModuleOp module, const Signature &signature,
-                        ArrayRef<const void *> inputs,
-                        ArrayRef<void *> outputs) {
+                        ArrayRef<const void *> inputs, ArrayRef<void *> outputs,
+                        std::optional<Emulation> emulation) {
   mlir::OwningOpRef<mlir::ModuleOp> lowered = module.clone();
   mlir::PassManager pm(module.getContext());
   buildLowerTosaPipeline(pm);
@@ -78,7 +78,7 @@ Error a2q::runReference(mlir::ModuleOp module, const Signature &signature,
   for (auto [buffer, spec, type] :
        zip_equal(inputs, signature.inputs, entry->getArgumentTypes()))
     arguments.push_back(load(buffer, spec, type));
-  auto results = evaluate(*entry, arguments);
+  auto results = evaluate(*entry, arguments, emulation);
   if (failed(results))
     return createStringError("the reference could not evaluate the network");
   for (auto [buffer, spec, tensor] :

@@ -46,10 +46,27 @@ struct RunOptions {
       "reference",
       cl::desc("evaluate with the slow, exact reference instead of compiling"),
       cl::init(false), cl::cat(getToolOptions())};
+  cl::opt<std::string> emulate{
+      "emulate",
+      cl::desc("evaluate as --reference does, but keep every sum in a register "
+               "of P bits that wraps or saturates, whatever is proven"),
+      cl::value_desc("wrap:P|saturate:P"), cl::cat(getToolOptions())};
   CompileOptions compile;
+
+  /// What --emulate asks for, if anything.
+  Expected<std::optional<Emulation>> getEmulation() const;
 };
 
 } // namespace
+
+Expected<std::optional<Emulation>> RunOptions::getEmulation() const {
+  if (!emulate.getNumOccurrences())
+    return std::nullopt;
+  if (std::optional<Emulation> emulation = Emulation::parse(emulate))
+    return emulation;
+  return createStringError("--emulate is '" + emulate +
+                           "'; it takes wrap:P or saturate:P, P from 1 to 64");
+}
 
 /// What computes outputs from inputs: a compiled program or the reference.
 using Network = std::function<Error(ArrayRef<const void *>, ArrayRef<void *>)>;
@@ -88,12 +105,13 @@ static Error measure(const Network &network, Feeds &feeds, unsigned repeat) {
 static Expected<Network> prepare(const RunOptions &options,
                                  mlir::ModuleOp module,
                                  const Signature &signature,
-                                 const CpuTarget &target) {
+                                 const CpuTarget &target,
+                                 std::optional<Emulation> emulation) {
   if (failed(options.compile.prove(module, target)))
     return Network();
-  if (options.reference)
+  if (options.reference || emulation)
     return [=](ArrayRef<const void *> inputs, ArrayRef<void *> outputs) {
-      return runReference(module, signature, inputs, outputs);
+      return runReference(module, signature, inputs, outputs, emulation);
     };
   if (failed(options.compile.lower(module, target, "model")))
     return Network();
@@ -120,6 +138,9 @@ static Expected<bool> run(const RunOptions &options) {
     return createStringError("code for target-cpu '" + target->getCpu() +
                              "' cannot run here: this processor lacks " +
                              missing);
+  Expected<std::optional<Emulation>> emulation = options.getEmulation();
+  if (!emulation)
+    return emulation.takeError();
   for (const std::string &output : options.outputs)
     if (Error error =
             checkOutputName(NamedFile::parse(output).path, options.model))
@@ -145,7 +166,8 @@ static Expected<bool> run(const RunOptions &options) {
       Feeds::bind(*signature, std::move(*arrays), options.outputs);
   if (!feeds)
     return feeds.takeError();
-  Expected<Network> network = prepare(options, *module, *signature, *target);
+  Expected<Network> network =
+      prepare(options, *module, *signature, *target, *emulation);
   if (!network)
     return network.takeError();
   if (!*network)

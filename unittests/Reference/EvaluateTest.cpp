@@ -35,11 +35,13 @@ protected:
 
   /// Evaluates the only function of `source`.
   FailureOr<SmallVector<ReferenceTensor>>
-  run(StringRef source, ArrayRef<ReferenceTensor> arguments) {
+  run(StringRef source, ArrayRef<ReferenceTensor> arguments,
+      std::optional<Emulation> emulation = std::nullopt) {
     module = parseSourceString<ModuleOp>(source, &context);
     if (!module)
       return failure();
-    return evaluate(*module->getOps<func::FuncOp>().begin(), arguments);
+    return evaluate(*module->getOps<func::FuncOp>().begin(), arguments,
+                    emulation);
   }
 
   MLIRContext context;
@@ -152,6 +154,112 @@ TEST_F(EvaluateTest, RefusesAnOpThatItDoesNotKnow) {
                     {reals({2}, {0, 1})});
   EXPECT_TRUE(failed(result));
   EXPECT_EQ(error, "the reference does not evaluate this op");
+}
+
+TEST(EmulationTest, HoldsWhatFits) {
+  Emulation wrap{Overflow::Wrap, 4}, saturate{Overflow::Saturate, 4};
+  for (Wide sum = -8; sum <= 7; ++sum) {
+    EXPECT_EQ(wrap.hold(sum), sum);
+    EXPECT_EQ(saturate.hold(sum), sum);
+  }
+  EXPECT_EQ(wrap.hold(8), -8);
+  EXPECT_EQ(wrap.hold(-9), 7);
+  EXPECT_EQ(wrap.hold(39), 7);
+  EXPECT_EQ(saturate.hold(8), 7);
+  EXPECT_EQ(saturate.hold(-9), -8);
+  Emulation widest{Overflow::Wrap, 64};
+  EXPECT_EQ(widest.hold(widest.highest() + 1), widest.lowest());
+}
+
+TEST(EmulationTest, IsSpelledAsOneWord) {
+  auto parsed = Emulation::parse("saturate:12");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->overflow, Overflow::Saturate);
+  EXPECT_EQ(parsed->width, 12u);
+  ASSERT_TRUE(Emulation::parse("wrap:64"));
+  for (const char *text : {"", "wrap", "wrap:", "wrap:0", "wrap:65", "wrap:-1",
+                           "wrap:8x", "clamp:8", "saturate:8:8", ":8"})
+    EXPECT_FALSE(Emulation::parse(text)) << text;
+}
+
+/// x = (5, 5, 5), q = (1, 1, -1), then initial values 0 and 3: the sums 5, 10,
+/// 5 and 8, 13, 8 leave 4 bits on the way.
+constexpr StringLiteral threeTerms = R"mlir(
+    !x = !quant.uniform<u8:f32, 1.0>
+    !w = !quant.uniform<i8:f32, 1.0>
+    func.func @f(%x: tensor<1x3x!x>, %w: tensor<2x3x!w>) -> tensor<1x2xi32> {
+      %b = arith.constant dense<[0, 3]> : tensor<2xi32>
+      %y = a2q.matmul %x, %w initial %b : tensor<2xi32>
+          : tensor<1x3x!x>, tensor<2x3x!w> -> tensor<1x2x!a2q.acc<32>>
+      %d = a2q.decode %y : tensor<1x2x!a2q.acc<32>> to tensor<1x2xi32>
+      return %d : tensor<1x2xi32>
+    })mlir";
+
+TEST_F(EvaluateTest, EmulatesNarrowMatmuls) {
+  auto sums = [&](std::optional<Emulation> emulation) {
+    auto result = run(
+        threeTerms,
+        {integers({1, 3}, {5, 5, 5}), integers({2, 3}, {1, 1, -1, 1, 1, -1})},
+        emulation);
+    EXPECT_TRUE(succeeded(result)) << error;
+    return result->front().integers();
+  };
+  EXPECT_EQ(sums(std::nullopt), (Integers{5, 8}));
+  EXPECT_EQ(sums(Emulation{Overflow::Wrap, 32}), (Integers{5, 8}));
+  EXPECT_EQ(sums(Emulation{Overflow::Saturate, 32}), (Integers{5, 8}));
+  // Wrapping forgives what cancels: 5 fits, 8 does not.
+  EXPECT_EQ(sums(Emulation{Overflow::Wrap, 4}), (Integers{5, -8}));
+  // 7 - 5, whatever was cut off before.
+  EXPECT_EQ(sums(Emulation{Overflow::Saturate, 4}), (Integers{2, 2}));
+  // The initial value is held first: 3 in 2 bits is -1, or saturates at 1.
+  EXPECT_EQ(sums(Emulation{Overflow::Wrap, 2}), (Integers{1, 0}));
+  EXPECT_EQ(sums(Emulation{Overflow::Saturate, 2}), (Integers{-2, -2}));
+}
+
+TEST_F(EvaluateTest, EmulationCountsPadding) {
+  // Zero point 7, kernel [1, 1], one code of padding before the code 1.
+  auto sum = [&](Overflow overflow) {
+    auto result =
+        run(R"mlir(
+    !x = !quant.uniform<u8:f32, 1.0:7>
+    !w = !quant.uniform<i8:f32, 1.0>
+    func.func @f(%x: tensor<1x1x1x1x!x>, %w: tensor<1x1x2x1x!w>) -> tensor<1x1x1x1xi32> {
+      %y = a2q.conv_2d %x, %w padding [0, 1, 0, 0]
+          : tensor<1x1x1x1x!x>, tensor<1x1x2x1x!w> -> tensor<1x1x1x1x!a2q.acc<32>>
+      %d = a2q.decode %y : tensor<1x1x1x1x!a2q.acc<32>> to tensor<1x1x1x1xi32>
+      return %d : tensor<1x1x1x1xi32>
+    })mlir",
+            {integers({1, 1, 1, 1}, {1}), integers({1, 1, 2, 1}, {1, 1})},
+            Emulation{overflow, 4});
+    EXPECT_TRUE(succeeded(result)) << error;
+    return result->front().integers().front();
+  };
+  EXPECT_EQ(sum(Overflow::Wrap), -8);
+  EXPECT_EQ(sum(Overflow::Saturate), 7);
+}
+
+TEST_F(EvaluateTest, EmulatesStructuredSumsOfIntegersOnly) {
+  // 100 * 2 + 100 * -1 leaves 8 bits on the way; pooling is no sum.
+  auto results = [&](std::optional<Emulation> emulation) {
+    auto result = run(R"mlir(
+    func.func @f(%x: tensor<1x2xi8>, %w: tensor<2x1xi8>) -> (tensor<1x1xi32>, tensor<1x1xi32>) {
+      %z = arith.constant 0 : i32
+      %e = tensor.empty() : tensor<1x1xi32>
+      %o = linalg.fill ins(%z : i32) outs(%e : tensor<1x1xi32>) -> tensor<1x1xi32>
+      %y = linalg.matmul ins(%x, %w : tensor<1x2xi8>, tensor<2x1xi8>)
+          outs(%o : tensor<1x1xi32>) -> tensor<1x1xi32>
+      %t = linalg.add ins(%y, %y : tensor<1x1xi32>, tensor<1x1xi32>)
+          outs(%e : tensor<1x1xi32>) -> tensor<1x1xi32>
+      return %y, %t : tensor<1x1xi32>, tensor<1x1xi32>
+    })mlir",
+                      {integers({1, 2}, {100, 100}), integers({2, 1}, {2, -1})},
+                      emulation);
+    EXPECT_TRUE(succeeded(result)) << error;
+    return Integers{(*result)[0].integers()[0], (*result)[1].integers()[0]};
+  };
+  EXPECT_EQ(results(std::nullopt), (Integers{100, 200}));
+  EXPECT_EQ(results(Emulation{Overflow::Wrap, 8}), (Integers{100, 200}));
+  EXPECT_EQ(results(Emulation{Overflow::Saturate, 8}), (Integers{27, 54}));
 }
 
 } // namespace

@@ -8,14 +8,15 @@
 //
 // The independent reference that compiled programs are held against. It walks
 // the IR op by op, sums in 128 bits whatever the accumulator types say, and
-// knows nothing of schedules, vectors or lowering.
+// knows nothing of schedules, vectors or lowering. On request it computes what
+// narrow accumulators would, see Emulation.h.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef A2Q_REFERENCE_EVALUATE_H
 #define A2Q_REFERENCE_EVALUATE_H
 
-#include "a2q/Math/Interval.h"
+#include "a2q/Reference/Emulation.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <variant>
@@ -40,10 +41,11 @@ struct ReferenceTensor {
 
 /// Evaluates a function of one block with static shapes. Supports the a2q ops
 /// on tensors, `quant.scast`, structured linalg ops, and elementwise arith and
-/// math; any other op is an error on that op.
+/// math; any other op is an error on that op. With an emulation, the sums of
+/// accumulating ops (AccumulatingOpInterface) on integers are held by it.
 mlir::FailureOr<llvm::SmallVector<ReferenceTensor>>
-evaluate(mlir::func::FuncOp function,
-         llvm::ArrayRef<ReferenceTensor> arguments);
+evaluate(mlir::func::FuncOp function, llvm::ArrayRef<ReferenceTensor> arguments,
+         std::optional<Emulation> emulation = std::nullopt);
 
 } // namespace a2q
 
