@@ -1,7 +1,8 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes the integers of the digits network as an ONNX model in QCDQ form.
+"""Writes networks as ONNX models: the integers of the digits network in QCDQ
+form, and floating-point networks as they are trained.
 
 QCDQ is standard ONNX: QuantizeLinear, Clip on the integer type, and
 DequantizeLinear. The Clip carries what the 8-bit types cannot say: that codes
@@ -99,6 +100,76 @@ class GraphBuilder:
             pads=[1, 1, 1, 1],
             strides=strides,
         )
+
+
+class FloatGraphBuilder(GraphBuilder):
+    """Nodes named after the layers; batch norm stays a node of its own."""
+
+    def conv(self, name, module, x):
+        """A convolution without bias, [out, in, kh, kw]."""
+        weight = self.constant(f"{name}_weight", module.weight.detach().numpy())
+        return self.node(
+            "Conv",
+            name,
+            [x, weight],
+            kernel_shape=list(module.kernel_size),
+            pads=list(module.padding) * 2,
+            strides=list(module.stride),
+        )
+
+    def norm(self, name, module, x):
+        parts = {
+            "scale": module.weight,
+            "bias": module.bias,
+            "mean": module.running_mean,
+            "variance": module.running_var,
+        }
+        inputs = [x] + [
+            self.constant(f"{name}_{part}", value.detach().numpy())
+            for part, value in parts.items()
+        ]
+        return self.node("BatchNormalization", name, inputs, epsilon=module.eps)
+
+    def linear(self, name, module, x):
+        weight = self.constant(f"{name}_weight", module.weight.detach().numpy())
+        bias = self.constant(f"{name}_bias", module.bias.detach().numpy())
+        return self.node("Gemm", name, [x, weight, bias], transB=1)
+
+    def model(self, name, image_shape, classes):
+        """The last node's output becomes `logits`; opset 17."""
+        self.nodes[-1].output[0] = "logits"
+        images = helper.make_tensor_value_info(
+            "images", TensorProto.FLOAT, ["N", *image_shape]
+        )
+        logits = helper.make_tensor_value_info(
+            "logits", TensorProto.FLOAT, ["N", classes]
+        )
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes, name, [images], [logits], self.initializers
+            ),
+            opset_imports=[helper.make_opsetid("", 17)],
+            producer_name="a2q examples",
+        )
+        model.ir_version = 8
+        return model
+
+
+def build_float_digits(net):
+    """A trained DigitsNet before quantization; images float32, 0..16."""
+    graph = FloatGraphBuilder()
+
+    def normalized(name, x):
+        x = graph.conv(name, getattr(net, name), x)
+        return graph.norm(f"{name}_norm", net.norm[name], x)
+
+    x = graph.node("Relu", "conv1_relu", [normalized("conv1", "images")])
+    x = graph.node("Relu", "conv2_relu", [normalized("conv2", x)])
+    x = graph.node("Add", "residual", [normalized("conv3", x), x])
+    x = graph.node("Relu", "residual_relu", [x])
+    x = graph.node("Flatten", "flatten", [x], axis=1)
+    graph.linear("fc", net.fc, x)
+    return graph.model("digits", [1, 8, 8], 10)
 
 
 def build_model(layers, scales, activation_max):

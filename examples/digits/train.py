@@ -2,8 +2,10 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Trains the digits network quantization-aware and writes both editions.
+"""Trains the digits network in floating point, then quantization-aware, and
+writes the float network and both quantized editions.
 
+    digits-float.onnx the float network; takes the images as float32
     digits-w4a4.onnx  4-bit weights, 4-bit inner activations
     digits-acc8.onnx  the same, and every layer but the first is held to an
                       8-bit accumulator over its whole reduction length
@@ -23,7 +25,7 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
-from export import IntegerLayer, build_model, save_model
+from export import IntegerLayer, build_float_digits, build_model, save_model
 from quantizers import ActivationQuantizer, WeightQuantizer, accumulator_budget
 
 TEST_IMAGES = 360
@@ -207,8 +209,20 @@ def describe(layers):
         )
 
 
+def train_float(seed, epochs):
+    """The float network of a seed, and its accuracy on the test images."""
+    train_images, train_labels, test_images, test_labels = load_split()
+    images = torch.tensor(train_images, dtype=torch.float32)
+    labels = torch.tensor(train_labels, dtype=torch.int64)
+    torch.manual_seed(seed)
+    net = DigitsNet()
+    train(net, images, labels, epochs, 2e-3)
+    held_out = torch.tensor(test_images, dtype=torch.float32)
+    return net, accuracy(net, held_out, torch.tensor(test_labels))
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float-epochs", type=int, default=20)
@@ -225,10 +239,9 @@ def main():
     held_out = torch.tensor(test_images, dtype=torch.float32)
     truth = torch.tensor(test_labels, dtype=torch.int64)
 
-    torch.manual_seed(args.seed)
-    base = DigitsNet()
-    train(base, images, labels, args.float_epochs, 2e-3)
-    print(f"float: {100 * accuracy(base, held_out, truth):.2f} %", flush=True)
+    base, share = train_float(args.seed, args.float_epochs)
+    print(f"float: {100 * share:.2f} %", flush=True)
+    save_model(build_float_digits(base), args.output / "digits-float.onnx")
 
     editions = (
         ("digits-w4a4.onnx", WEIGHT_BITS, None),
