@@ -204,7 +204,7 @@ TEST(Saturation, MatchesEveryInput) {
               loss.loss.lo);
     saturating += count;
   }
-  EXPECT_GT(saturating, 100); // the trials are not all harmless
+  EXPECT_GT(saturating, 50); // the trials are not all harmless
 }
 
 // The convention-free interval is reached by some two terms.
