@@ -1,0 +1,62 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The layers that run.py measures, each with the reason why it is there."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    reason: str
+    rows: int = 0  # of a matrix product; 0: a convolution
+    channels: int = 0
+    length: int = 0  # of a matrix product
+    image: int = 0  # height and width
+    inputs: int = 0
+    kernel: int = 1
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def output(self):
+        return (self.image + 2 * (self.kernel // 2) - self.kernel) \
+            // self.stride + 1
+
+    @property
+    def macs(self):
+        if self.rows:
+            return self.rows * self.channels * self.length
+        return self.output ** 2 * self.channels * self.kernel ** 2 \
+            * self.inputs // self.groups
+
+
+CASES = [
+    Case("gemm", "a 3x3 convolution 256 to 256 at 14x14 after im2col: long "
+         "sums, weights that fill half of a level-2 cache",
+         rows=196, channels=256, length=2304),
+    Case("gemv", "one row: nothing is reused, weights stream from level 2",
+         rows=1, channels=1024, length=1024),
+    Case("conv3x3", "the first stage of ResNet18: a large image, K = 576",
+         image=56, inputs=64, channels=64, kernel=3),
+    Case("conv1x1", "K = 64: what surrounds the loop shows",
+         image=56, inputs=64, channels=128),
+    Case("depthwise", "one product per weight and position, as in MobileNet",
+         image=112, inputs=32, channels=32, kernel=3, groups=32),
+]
+
+# Bits of weights and activations, and why.
+WIDTHS = {
+    "w4a8": (4, 8, "tiles of tens of products in 16 bits"),
+    "w4a4": (4, 4, "hundreds to thousands of products in 16 bits"),
+    "w8a8": (8, 8, "pairs saturate: no 16-bit accumulator without VNNI"),
+}
+
+# Instructions of our kernels, the cap of the peers that honour one, and the
+# accumulators that make sense.
+ISAS = {
+    "avx2": ("AVX2", (16, 32)),
+    "avx512bw": ("AVX512_CORE", (16, 32)),
+    "avx512vnni": ("AVX512_CORE_VNNI", (16, 32)),
+}

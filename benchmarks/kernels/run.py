@@ -1,0 +1,289 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels beside their peers, in alternating runs on one core.
+
+    run.py --tools=build/release/bin [--json=kernels.json] [--only=CASE,...]
+           [--widths=w4a8,...] [--isas=avx2,...] [--rounds=9] [--no-peers]
+
+Needs numpy and clang; for the peers torch, onnx and onnxruntime. Every kernel
+is compared with exact integers before it is timed. A round times everything
+once, so that a machine that slows down slows all; the table has the median over
+the rounds and, behind it, half the distance between the quartiles in percent.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from cases import CASES, ISAS, WIDTHS
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BATCH_NS = 30e6  # what one measurement lasts
+
+
+def codes(bits, signed):
+    if signed:  # Symmetric, as weights are quantized.
+        return -(2 ** (bits - 1) - 1), 2 ** (bits - 1) - 1
+    return 0, 2 ** bits - 1
+
+
+class Kernel:
+    """One case, compiled by a2q-compile."""
+
+    def __init__(self, case, widths, isa, accumulator, options, work):
+        self.case = case
+        wbits, xbits, _ = WIDTHS[widths]
+        rng = np.random.default_rng(0)
+        (wlo, whi), (xlo, xhi) = codes(wbits, True), codes(xbits, False)
+        if case.rows:
+            self.xshape = (case.rows, case.length)
+            wshape = (case.channels, case.length)
+            self.yshape = (case.rows, case.channels)
+            op, geometry = "matmul", ""
+        else:
+            self.xshape = (1, case.image, case.image, case.inputs)
+            wshape = (case.channels, case.kernel, case.kernel,
+                      case.inputs // case.groups)
+            self.yshape = (1, case.output, case.output, case.channels)
+            op = "conv_2d"
+            geometry = (f"strides {[case.stride] * 2} dilations [1, 1] padding "
+                        f"{[case.kernel // 2] * 4} groups {case.groups}")
+        self.w = rng.integers(wlo, whi + 1, wshape).astype(np.int8)
+        self.x = rng.integers(xlo, xhi + 1, self.xshape).astype(np.uint8)
+        self.factor = np.float32(
+            2.0 ** (7 - wbits - xbits) / np.sqrt(np.prod(wshape[1:])) * 16)
+        dims = lambda shape: "x".join(map(str, shape))
+        xt = f"tensor<{dims(self.xshape)}x!x>"
+        wt = f"tensor<{dims(wshape)}x!w>"
+        raw = f"tensor<{dims(wshape)}xi8>"
+        sum_ = f"tensor<{dims(self.yshape)}x!a2q.acc<32>>"
+        yt = f"tensor<{dims(self.yshape)}x!y>"
+        name = os.path.join(work, f"{case.name}-{widths}-{isa}-{accumulator}")
+        with open(name + ".mlir", "w") as f:
+            f.write(f"""!x = !quant.uniform<u8<{xlo}:{xhi}>:f32, 0.1>
+!w = !quant.uniform<i8<{wlo}:{whi}>:f32, 0.1>
+!y = !quant.uniform<u8:f32, 0.1>
+func.func @main(%x: {xt}) -> {yt} {{
+  %c = arith.constant dense<"0x{self.w.tobytes().hex()}"> : {raw}
+  %w = quant.scast %c : {raw} to {wt}
+  %a = a2q.{op} %x, %w {geometry} : {xt}, {wt} -> {sum_}
+  %y = a2q.requantize %a multiplier dense<0x{
+      self.factor.view(np.uint32):08X}> : tensor<1xf32> rounding half_even
+      : {sum_} to {yt}
+  return %y : {yt}
+}}
+""")
+        compile_ = [os.path.join(options.tools, "a2q-compile"), name + ".mlir",
+                    "-o", name + ".o", "--prefix=model", f"--isa={isa}",
+                    f"--accumulator={accumulator}"]
+        link = ["clang-22", "-O2", "-shared", "-fPIC",
+                os.path.join(HERE, "timer.c"), name + ".o", "-o", name + ".so"]
+        for command in (compile_, link):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(" ".join(command) + "\n" + done.stderr[-2000:])
+        self.library = ctypes.CDLL(name + ".so")
+        self.library.model_workspace_size.restype = ctypes.c_size_t
+        size = self.library.model_workspace_size()
+        # Buffers that begin where cache lines do, as an allocator would.
+        self.buffers = []
+        self.y = self.aligned(np.zeros(self.yshape, np.uint8))
+        self.x = self.aligned(self.x)
+        self.workspace = self.aligned(np.zeros(size + 64, np.uint8))
+        self.check()
+
+    def aligned(self, array):
+        raw = np.zeros(array.nbytes + 64, np.uint8)
+        self.buffers.append(raw)
+        first = -raw.ctypes.data % 64
+        view = raw[first:first + array.nbytes].view(array.dtype)
+        view = view.reshape(array.shape)
+        view[...] = array
+        return view
+
+    def exact(self):
+        case, x = self.case, self.x.astype(np.int64)
+        w = self.w.astype(np.int64)
+        if case.rows:
+            return x @ w.T
+        pad, size = case.kernel // 2, case.output
+        x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+        total = np.zeros(self.yshape, np.int64)
+        for i in range(case.kernel):
+            for j in range(case.kernel):
+                pixel = x[:, i:i + size * case.stride:case.stride,
+                          j:j + size * case.stride:case.stride]
+                if case.groups == 1:
+                    total += pixel @ w[:, i, j].T
+                else:  # depthwise
+                    total += pixel * w[:, i, j, 0]
+        return total
+
+    def check(self):
+        self.time(1, 1)
+        real = self.exact().astype(np.float32) * self.factor
+        want = np.clip(np.rint(real), 0, 255).astype(np.uint8)
+        if not np.array_equal(want, self.y):
+            sys.exit(f"{self.case.name}: wrong results")
+
+    def time(self, batches, calls):
+        pointer = lambda a: ctypes.c_void_p(a.ctypes.data)
+        one = ctypes.c_void_p * 1
+        times = (ctypes.c_double * batches)()
+        status = self.library.time_model(
+            one(pointer(self.x)), one(pointer(self.y)),
+            pointer(self.workspace), batches, calls, times)
+        assert status == 0
+        return list(times)
+
+
+class Peer:
+    """A worker process; see worker.py."""
+
+    def __init__(self, peer, isa):
+        env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1",
+                   PYTHONWARNINGS="ignore")
+        cap = ISAS[isa][0] if isa else ""
+        if peer == "onednn":
+            env["ONEDNN_MAX_CPU_ISA"] = cap
+        if peer == "fbgemm":
+            env["FBGEMM_ENABLE_INSTRUCTIONS"] = \
+                "AVX2" if cap == "AVX2" else "AVX512"
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "worker.py"), peer], env=env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, cwd=HERE)
+
+    def time(self, case, batches, calls):
+        self.process.stdin.write(f"{case.name} {batches} {calls}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+class Entry:
+    """Something that is timed, with its samples in nanoseconds."""
+
+    def __init__(self, case, widths, isa, who, time):
+        self.case, self.widths, self.isa, self.who = case, widths, isa, who
+        self.measure, self.samples, self.error = time, [], None
+
+    def round(self):
+        if self.error:
+            return
+        if not self.samples:
+            once = self.measure(1, 2)
+            if isinstance(once, str):
+                self.error = once
+                return
+            self.calls = max(1, int(BATCH_NS / once[0]))
+        self.samples += self.measure(1, self.calls)
+
+    def result(self):
+        row = {"case": self.case.name, "widths": self.widths, "isa": self.isa,
+               "who": self.who}
+        if self.error:
+            return row | {"error": self.error}
+        low, median, high = np.percentile(self.samples, [25, 50, 75])
+        return row | {
+            "gmacs": self.case.macs / median,
+            "best_gmacs": self.case.macs / min(self.samples),
+            "spread": (high - low) / 2 / median, "median_ns": median,
+            "samples_ns": self.samples}
+
+
+def ceilings(isas, work):
+    program = os.path.join(work, "ceiling")
+    subprocess.run(["clang-22", "-O3", os.path.join(HERE, "ceiling.c"), "-o",
+                    program], check=True)
+    result = {}
+    for isa in isas:
+        for bits in ISAS[isa][1]:
+            form = f"{isa}-{bits}"
+            result[form] = float(subprocess.run(
+                [program, form, "1"], capture_output=True, text=True,
+                check=True).stdout)
+    return result
+
+
+def cpu():
+    with open("/proc/cpuinfo") as f:
+        facts = dict(line.split(":", 1) for line in f.read().split("\n\n")[0]
+                     .splitlines() if ":" in line)
+    facts = {key.strip(): value.strip() for key, value in facts.items()}
+    return {"model": facts.get("model name", platform.processor()),
+            "family": facts.get("cpu family"), "number": facts.get("model"),
+            "flags": facts.get("flags", "")}
+
+
+def table(rows, ceiling):
+    print(f"{'case':<10} {'widths':<6} {'isa':<11} {'kernel':<10} "
+          f"{'GMAC/s':>7} {'±%':>4} {'best':>7} {'µs':>9}")
+    for row in rows:
+        head = (f"{row['case']:<10} {row['widths'] or '-':<6} "
+                f"{row['isa'] or 'any':<11} {row['who']:<10} ")
+        if "error" in row:
+            print(head + row["error"][:60])
+        else:
+            print(head + f"{row['gmacs']:7.1f} {row['spread'] * 100:4.0f} "
+                  f"{row['best_gmacs']:7.1f} {row['median_ns'] / 1e3:9.1f}")
+    for form, rate in ceiling.items():
+        print(f"{'ceiling':<10} {'':<6} {form:<22} {rate:7.1f}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tools", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("--only", default=",".join(c.name for c in CASES))
+    parser.add_argument("--widths", default=",".join(WIDTHS))
+    parser.add_argument("--isas", default=",".join(ISAS))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--no-peers", action="store_true")
+    options = parser.parse_args()
+    cases = [c for c in CASES if c.name in options.only.split(",")]
+    isas = options.isas.split(",")
+    work = tempfile.mkdtemp(prefix="a2q-bench-")
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+    ceiling = ceilings(isas, work)
+    entries, peers = [], {}
+    for case in cases:
+        for isa in isas:
+            for widths in options.widths.split(","):
+                for bits in ISAS[isa][1]:
+                    kernel = Kernel(case, widths, isa, bits, options, work)
+                    entries.append(Entry(case, widths, isa, f"a2q {bits}",
+                                         kernel.time))
+        if options.no_peers:
+            continue
+        for peer, caps in (("onednn", isas), ("fbgemm", isas), ("ort", [None])):
+            for isa in caps:
+                if peer == "fbgemm" and isa == "avx512vnni":
+                    continue  # Its cap knows no difference.
+                key = (peer, isa)
+                if key not in peers:
+                    peers[key] = Peer(*key)
+                entries.append(Entry(
+                    case, None, isa, peer,
+                    lambda b, n, c=case, p=peers[key]: p.time(c, b, n)))
+    for _ in range(options.rounds):
+        for entry in entries:
+            entry.round()
+    rows = [entry.result() for entry in entries]
+    table(rows, ceiling)
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump({"cpu": cpu(), "ceilings": ceiling, "rows": rows}, f,
+                      indent=1)
+
+
+if __name__ == "__main__":
+    main()
