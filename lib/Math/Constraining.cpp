@@ -63,6 +63,12 @@ static ScaledIntegers topB(const ChannelConstraint &channel,
   return largestAsOnes(channel.weights, budget, channel.moments, channel.tiles);
 }
 
+template <auto method, Scales scales>
+static LayerResult feedBack(const LayerConstraint &layer, const Budget &budget,
+                            Moments &moments) {
+  return method(layer, budget, moments, scales);
+}
+
 static constexpr Bound kOneNorm[] = {Bound::A2Q, Bound::Centred};
 static constexpr Bound kHalves[] = {Bound::A2QPlus};
 static constexpr Bound kAny[] = {Bound::Exact, Bound::Centred, Bound::A2Q,
@@ -73,8 +79,16 @@ static constexpr ConstraintMethod kMethods[] = {
     {"a2q", kOneNorm, false, "", a2qInit},
     {"a2q-plus", kHalves, false, "", a2qPlus},
     {"ep-init", kOneNorm, false, "", epInit},
+    {"gpfq", kAny, true, "gpfq-fixed-scale", nullptr,
+     feedBack<gpfq, Scales::Free>},
+    {"gpfq-fixed-scale", kAny, false, "", nullptr,
+     feedBack<gpfq, Scales::Fixed>},
     {"optimal", kAny, true, "optimal-fixed-scale", optimal},
     {"optimal-fixed-scale", kAny, false, "", optimalFixedScale},
+    {"optq", kAny, true, "optq-fixed-scale", nullptr,
+     feedBack<optq, Scales::Free>},
+    {"optq-fixed-scale", kAny, false, "", nullptr,
+     feedBack<optq, Scales::Fixed>},
     {"project", kAny, false, "", project},
     {"top-b", kAny, true, "", topB},
 };
@@ -121,6 +135,13 @@ static std::string momentRefusal(size_t length,
 }
 
 std::string ConstraintMethod::refusal(const ChannelConstraint &channel) const {
+  if (needsMoments())
+    return "method '" + std::string(name) + "' needs a whole layer";
+  return channelRefusal(channel);
+}
+
+std::string
+ConstraintMethod::channelRefusal(const ChannelConstraint &channel) const {
   std::span<const double> weights = channel.weights;
   if (size_t i = firstNonFinite(weights); i != weights.size())
     return "weight " + std::to_string(i) + " is " + std::to_string(weights[i]) +
@@ -138,6 +159,46 @@ std::string ConstraintMethod::refusal(const ChannelConstraint &channel) const {
       !tiles.empty())
     return tiles;
   return momentRefusal(weights.size(), channel.moments);
+}
+
+/// A channel of a layer as channel by channel methods take it.
+static ChannelConstraint channelOf(const LayerConstraint &layer, size_t index) {
+  return {layer.channel(index), layer.width, layer.range,   layer.weightBits,
+          layer.bound,          layer.tiles, layer.diagonal};
+}
+
+LayerResult ConstraintMethod::constrainLayer(const LayerConstraint &layer,
+                                             Moments *moments) const {
+  LayerResult result;
+  if (layer.length == 0 || layer.weights.size() % layer.length != 0) {
+    result.refusal = std::to_string(layer.weights.size()) +
+                     " weights are no channels of " +
+                     std::to_string(layer.length);
+    return result;
+  }
+  if (needsMoments() && !moments)
+    result.refusal = "method '" + std::string(name) + "' needs moments";
+  else if (moments)
+    result.refusal = moments->refusal(static_cast<int64_t>(layer.length));
+  for (size_t c = 0; c < layer.channels() && result.refusal.empty(); ++c)
+    if (std::string text = channelRefusal(channelOf(layer, c)); !text.empty())
+      result.refusal = "channel " + std::to_string(c) + ": " + text;
+  if (!result.refusal.empty())
+    return result;
+
+  Budget budget =
+      budgetOf(layer.bound.value_or(bounds.front()), layer.width, layer.range);
+  if (chooseLayer)
+    return chooseLayer(layer, budget, *moments);
+  LayerConstraint weighted = layer;
+  std::vector<double> diagonal;
+  if (moments && layer.diagonal.empty()) {
+    diagonal = moments->diagonal();
+    weighted.diagonal = diagonal;
+  }
+  for (size_t c = 0; c < layer.channels(); ++c)
+    result.channels.push_back(choose(channelOf(weighted, c), budget));
+  return result;
 }
 
 ScaledIntegers

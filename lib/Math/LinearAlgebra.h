@@ -41,6 +41,23 @@ inline void mirrorLower(Eigen::Ref<Matrix> matrix) {
     }
 }
 
+/// Copies the upper triangle to the lower one.
+inline void mirrorUpper(Eigen::Ref<Matrix> matrix) {
+  constexpr Eigen::Index side = 32;
+  for (Eigen::Index column = 0; column < matrix.rows(); column += side)
+    for (Eigen::Index row = column; row < matrix.rows(); row += side) {
+      Eigen::Index rowEnd = std::min(row + side, matrix.rows());
+      Eigen::Index columnEnd = std::min(column + side, matrix.rows());
+      for (Eigen::Index j = column; j < columnEnd; ++j)
+        for (Eigen::Index i = std::max(row, j + 1); i < rowEnd; ++i)
+          matrix(i, j) = matrix(j, i);
+    }
+}
+
 } // namespace a2q
+
+/// LAPACK's Cholesky factor, which OpenBLAS has blocked.
+extern "C" void dpotrf_(const char *triangle, const int *size, double *matrix,
+                        const int *stride, int *failure);
 
 #endif // A2Q_LIB_MATH_LINEARALGEBRA_H

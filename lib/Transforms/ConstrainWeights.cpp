@@ -332,6 +332,13 @@ LogicalResult ConstrainWeights::checkOptions() {
            << width.getValue();
   goal.width = width;
   goal.method = lookupConstraintMethod(method.getValue());
+  if (goal.method && goal.method->needsMoments()) {
+    InFlightDiagnostic error = getOperation()->emitError()
+                               << "method '" << method.getValue()
+                               << "' needs the moments of each layer's inputs";
+    error.attachNote() << "optimal is the best method that needs none";
+    return error;
+  }
   if (goal.method)
     return checkBound();
   InFlightDiagnostic error = getOperation()->emitError()

@@ -2,11 +2,14 @@
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=width=0 2>&1 | FileCheck %s --check-prefix=WIDTH0
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=width=65 2>&1 | FileCheck %s --check-prefix=WIDTH65
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=method=magic 2>&1 | FileCheck %s --check-prefix=METHOD
+// RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=method=optq 2>&1 | FileCheck %s --check-prefix=MOMENTS
 
 // WIDTH0: error: an accumulator has from 1 to 64 bits, found 0
 // WIDTH65: error: an accumulator has from 1 to 64 bits, found 65
 // METHOD: error: unknown method 'magic'
-// METHOD: note: known methods: a2q, a2q-plus, ep-init, optimal, optimal-fixed-scale, project, top-b
+// METHOD: note: known methods: a2q, a2q-plus, ep-init, gpfq, gpfq-fixed-scale, optimal, optimal-fixed-scale, optq, optq-fixed-scale, project, top-b
+// MOMENTS: error: method 'optq' needs the moments of each layer's inputs
+// MOMENTS: note: optimal is the best method that needs none
 
 // Codes [0, 15] have 4 bits; 4 bits of accumulator hold [-8, 7].
 !x = !quant.uniform<u8<0:15>:f32, 0.1>

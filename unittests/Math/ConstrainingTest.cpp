@@ -11,6 +11,7 @@
 #include "a2q/Math/IntegerProjection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 #include <random>
@@ -50,6 +51,38 @@ TEST(Constraining, NamesAreSortedAndFound) {
   EXPECT_EQ(lookupConstraintMethod("magic"), nullptr);
 }
 
+/// Moments with this diagonal, and half of the possible correlation.
+Moments correlated(std::span<const double> diagonal) {
+  Moments moments;
+  moments.length = static_cast<int64_t>(diagonal.size());
+  moments.samples = 100;
+  for (double square : diagonal)
+    moments.mean.push_back(std::sqrt(square / 2));
+  for (size_t i = 0; i < diagonal.size(); ++i)
+    for (size_t j = 0; j < diagonal.size(); ++j)
+      moments.products.push_back((i == j ? 1.0 : 0.5) *
+                                 std::sqrt(diagonal[i] * diagonal[j]));
+  return moments;
+}
+
+/// One channel by a method of either kind; moments count where it needs them.
+ScaledIntegers constrainOne(const ConstraintMethod &method,
+                            const ChannelConstraint &channel) {
+  if (!method.needsMoments())
+    return method.constrain(channel);
+  size_t length = channel.weights.size();
+  std::vector<double> ones(length, 1);
+  Moments moments =
+      correlated(channel.moments.empty() ? std::span<const double>(ones)
+                                         : channel.moments);
+  LayerResult result = method.constrainLayer(
+      {channel.weights, length, channel.width, channel.range,
+       channel.weightBits, channel.bound, channel.tiles},
+      &moments);
+  EXPECT_EQ(result.refusal, "");
+  return result.channels.empty() ? ScaledIntegers() : result.channels[0];
+}
+
 // Every method under each of its bounds, whole and in tiles, at every width:
 // the width is met, weights keep their bits and the scale stays where it must.
 TEST(Constraining, EveryMethodKeepsItsPromise) {
@@ -71,7 +104,7 @@ TEST(Constraining, EveryMethodKeepsItsPromise) {
               channel.tiles = ends;
             if (trial == 5)
               channel.moments = moments;
-            ScaledIntegers result = method.constrain(channel);
+            ScaledIntegers result = constrainOne(method, channel);
             ASSERT_EQ(result.integers.size(), u.size());
             EXPECT_LE(neededWidth(result.integers, channel.tiles, range, bound),
                       width)
@@ -87,10 +120,10 @@ TEST(Constraining, EveryMethodKeepsItsPromise) {
 TEST(Constraining, FirstBoundIsTheDefault) {
   std::vector<double> u = {7, 6, -5, 3, 1};
   for (const ConstraintMethod &method : constraintMethods()) {
-    ScaledIntegers chosen = method.constrain({u, 8, {0, 15}, 4});
-    EXPECT_EQ(
-        chosen.integers,
-        method.constrain({u, 8, {0, 15}, 4, method.bounds.front()}).integers);
+    ScaledIntegers chosen = constrainOne(method, {u, 8, {0, 15}, 4});
+    EXPECT_EQ(chosen.integers,
+              constrainOne(method, {u, 8, {0, 15}, 4, method.bounds.front()})
+                  .integers);
     EXPECT_EQ(method.smallestWidth({0, 15}),
               smallestWidth(method.bounds.front(), {0, 15}));
   }
@@ -106,7 +139,7 @@ TEST(Constraining, SmallestWidth) {
         for (double sign : {1.0, -1.0}) {
           std::vector<double> u = {sign * 5};
           std::vector<int64_t> q =
-              method.constrain({u, smallest, range, 4, bound}).integers;
+              constrainOne(method, {u, smallest, range, 4, bound}).integers;
           if (method.name != "a2q-plus") { // one weight is its own mean
             EXPECT_NE(q[0], 0) << method.name << " " << toString(bound);
           }
@@ -114,7 +147,7 @@ TEST(Constraining, SmallestWidth) {
         bool lost = false;
         for (double sign : {1.0, -1.0}) {
           std::vector<double> u = {sign * 5};
-          lost |= method.constrain({u, smallest - 1, range, 4, bound})
+          lost |= constrainOne(method, {u, smallest - 1, range, 4, bound})
                       .integers[0] == 0;
         }
         EXPECT_TRUE(lost) << method.name << " " << toString(bound);
@@ -124,7 +157,7 @@ TEST(Constraining, SmallestWidth) {
 TEST(Constraining, AllZeroChannel) {
   std::vector<double> u(9, 0.0);
   for (const ConstraintMethod &method : constraintMethods()) {
-    ScaledIntegers result = method.constrain({u, 8, {0, 15}, 4});
+    ScaledIntegers result = constrainOne(method, {u, 8, {0, 15}, 4});
     EXPECT_EQ(result.integers, std::vector<int64_t>(9, 0));
     EXPECT_EQ(result.scale, 1);
   }
@@ -162,9 +195,26 @@ TEST(Constraining, Refusals) {
       {{good, 8, range, 4, {}, {}, noNumber},
        "moment 2 is nan, expected a number of at least 0"}};
   for (const ConstraintMethod &method : constraintMethods()) {
+    Moments moments = correlated(std::vector<double>{1, 2, 3});
     for (const auto &[channel, text] : refused) {
+      LayerResult layer = method.constrainLayer(
+          {channel.weights, 3, channel.width, channel.range, channel.weightBits,
+           channel.bound, channel.tiles, channel.moments},
+          &moments);
+      EXPECT_EQ(layer.refusal, "channel 0: " + text);
+      EXPECT_TRUE(layer.channels.empty());
+      if (method.needsMoments())
+        continue;
       EXPECT_EQ(method.refusal(channel), text);
       EXPECT_EQ(method.constrain(channel).integers, std::vector<int64_t>(3, 0));
+    }
+    if (method.needsMoments()) {
+      std::string refusal = method.refusal({good, 8, range, 4});
+      EXPECT_EQ(refusal, "method '" + std::string(method.name) +
+                             "' needs a whole layer");
+      EXPECT_EQ(method.constrain({good, 8, range, 4}).integers,
+                std::vector<int64_t>(3, 0));
+      continue;
     }
     EXPECT_EQ(method.refusal({good, 8, range, 4, {}, right, good}),
               "moment 1 is -20.000000, expected a number of at least 0");
@@ -173,6 +223,56 @@ TEST(Constraining, Refusals) {
               "method '" + std::string(method.name) +
                   "' has no bound 'datatype'");
   }
+}
+
+// A layer of two channels is its channels, weighed by the moments' diagonal.
+TEST(Constraining, LayersOfChannelMethods) {
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> normal(0, 3);
+  std::vector<double> u(24), diagonal(12);
+  for (double &value : u)
+    value = normal(random);
+  for (double &value : diagonal)
+    value = static_cast<double>(1 + random() % 9);
+  Moments moments = correlated(diagonal);
+  // The square root's square is not the diagonal to the last bit.
+  diagonal = moments.diagonal();
+  std::vector<uint32_t> ends = {5, 12};
+  for (const ConstraintMethod &method : constraintMethods()) {
+    if (method.needsMoments())
+      continue;
+    LayerConstraint layer = {u, 12, 8, {0, 15}, 4, {}, ends};
+    auto check = [&](Moments *given, std::span<const double> weights) {
+      LayerResult result = method.constrainLayer(layer, given);
+      EXPECT_EQ(result.refusal, "");
+      ASSERT_EQ(result.channels.size(), 2u);
+      for (size_t c : {0, 1}) {
+        ScaledIntegers one = method.constrain(
+            {layer.channel(c), 8, {0, 15}, 4, {}, ends, weights});
+        EXPECT_EQ(result.channels[c].integers, one.integers) << method.name;
+        EXPECT_EQ(result.channels[c].scale, one.scale);
+      }
+    };
+    check(nullptr, {});
+    check(&moments, diagonal);
+    layer.diagonal = diagonal;
+    check(nullptr, diagonal);
+  }
+}
+
+TEST(Constraining, LayerRefusals) {
+  std::vector<double> u = {1, -20, 3, 4};
+  Moments moments = correlated(std::vector<double>{1, 2});
+  const ConstraintMethod &optq = *lookupConstraintMethod("optq");
+  EXPECT_EQ(optq.constrainLayer({u, 3, 8, {0, 15}, 4}, &moments).refusal,
+            "4 weights are no channels of 3");
+  EXPECT_EQ(optq.constrainLayer({u, 0, 8, {0, 15}, 4}, &moments).refusal,
+            "4 weights are no channels of 0");
+  EXPECT_EQ(optq.constrainLayer({u, 4, 8, {0, 15}, 4}, &moments).refusal,
+            "moments of 2 activations for 4 weights");
+  EXPECT_EQ(optq.constrainLayer({u, 2, 8, {0, 15}, 4}, nullptr).refusal,
+            "method 'optq' needs moments");
+  EXPECT_EQ(optq.constrainLayer({u, 2, 8, {0, 15}, 4}, &moments).refusal, "");
 }
 
 } // namespace

@@ -8,8 +8,9 @@
 //
 // To *constrain* is to change the weights of a channel so that its accumulator
 // fits a width. Methods differ in which integers they choose, not in what they
-// promise, so they stand in one table by name. A method sees one channel; who
-// calls it proves the result again from the integers.
+// promise, so they stand in one table by name. Most see one channel, those with
+// error feedback a whole layer and its moments (ErrorFeedback.h). Who calls
+// them proves the result again from the integers.
 //
 //   method                 | integers                        | bounds
 //   -----------------------|---------------------------------|---------------
@@ -17,8 +18,12 @@
 //   a2q-plus               | mean removed, projected,        | a2q-plus
 //                          | truncated                       |
 //   ep-init                | projected, truncated            | a2q, centred
+//   gpfq                   | path following, best scale      | any
+//   gpfq-fixed-scale       | path following                  | any
 //   optimal                | nearest, with the best scale    | any
 //   optimal-fixed-scale    | nearest                         | any
+//   optq                   | nearest plane, best scale       | any
+//   optq-fixed-scale       | nearest plane                   | any
 //   project                | projected, rounded to nearest   | any
 //   top-b                  | the largest as +-1, best scale  | any
 //
@@ -30,7 +35,7 @@
 #ifndef A2Q_MATH_CONSTRAINING_H
 #define A2Q_MATH_CONSTRAINING_H
 
-#include "a2q/Math/ScaleSearch.h"
+#include "a2q/Math/ErrorFeedback.h"
 
 namespace a2q {
 
@@ -63,8 +68,16 @@ struct ConstraintMethod {
   bool changesScale;
   /// The method that stands in where the scale cannot change, if there is one.
   std::string_view fixedScale;
+  /// The integers of one channel, or null: then `chooseLayer` has them.
   ScaledIntegers (*choose)(const ChannelConstraint &channel,
                            const Budget &budget);
+  /// The integers of all channels at once, from moments.
+  LayerResult (*chooseLayer)(const LayerConstraint &layer, const Budget &budget,
+                             Moments &moments) = nullptr;
+
+  /// Whether it sees a whole layer and its moments; then only `constrainLayer`
+  /// runs it.
+  bool needsMoments() const { return chooseLayer != nullptr; }
 
   /// What is wrong with a channel, as a diagnostic says it: weights or moments
   /// that are no numbers, tiles that do not cover the terms in order, a bound
@@ -75,12 +88,23 @@ struct ConstraintMethod {
   /// All zeros for a channel with a refusal.
   ScaledIntegers constrain(const ChannelConstraint &channel) const;
 
+  /// All channels of a layer, by a method of either kind. `moments` may be null
+  /// for methods that need none; others weigh errors by their diagonal, or by
+  /// `layer.diagonal` where they are null. Used as work space and given back as
+  /// they were. The result says what is wrong, with no channels, where a
+  /// refusal above would, or the method itself refuses the moments.
+  LayerResult constrainLayer(const LayerConstraint &layer,
+                             Moments *moments) const;
+
   bool allows(Bound bound) const;
 
   /// The smallest width whose budget admits a weight of either sign; below it
   /// the method can only return zeros for some weights.
   unsigned smallestWidth(Range range,
                          std::optional<Bound> bound = std::nullopt) const;
+
+private:
+  std::string channelRefusal(const ChannelConstraint &channel) const;
 };
 
 /// All methods, sorted by name.

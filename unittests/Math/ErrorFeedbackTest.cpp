@@ -1,0 +1,304 @@
+//===- ErrorFeedbackTest.cpp - Integers of a whole layer ------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Math/ErrorFeedback.h"
+
+#include "a2q/Math/Constraining.h"
+#include "a2q/Math/Correction.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace a2q;
+
+namespace {
+
+struct Data {
+  Moments moments;
+  std::vector<double> weights;
+};
+
+/// Codes [0, 15] after a ReLU, a quarter as many causes as activations, and
+/// Laplace weights of which the largest of a channel is `largest`.
+Data makeData(size_t length, size_t channels, double largest, uint64_t seed,
+              size_t samples = 512) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal;
+  size_t causes = std::max<size_t>(length / 4, 1);
+  std::vector<double> mix(causes * length), size(length);
+  for (double &value : mix)
+    value = normal(random) / std::sqrt(static_cast<double>(causes));
+  for (double &value : size)
+    value = 4 * std::exp(0.5 * normal(random));
+  std::vector<float> x(samples * length);
+  for (size_t n = 0; n < samples; ++n) {
+    std::vector<double> y(length);
+    for (size_t j = 0; j < causes; ++j) {
+      double cause = normal(random);
+      for (size_t k = 0; k < length; ++k)
+        y[k] += cause * mix[j * length + k];
+    }
+    for (size_t k = 0; k < length; ++k)
+      x[n * length + k] = static_cast<float>(std::clamp(
+          std::rint((y[k] + 0.5 * normal(random)) * size[k]), 0.0, 15.0));
+  }
+  MomentAccumulator accumulator(static_cast<int64_t>(length));
+  EXPECT_TRUE(accumulator.add(x));
+  Data data;
+  data.moments = accumulator.take();
+  std::exponential_distribution<double> magnitude;
+  for (size_t c = 0; c < channels; ++c) {
+    std::vector<double> row(length);
+    double most = 0;
+    for (double &value : row) {
+      value = magnitude(random) * (random() % 2 ? 1 : -1);
+      most = std::max(most, std::abs(value));
+    }
+    for (double value : row)
+      data.weights.push_back(value * largest / most);
+  }
+  return data;
+}
+
+/// E[(sum of what the weights are off by)^2] of each channel.
+std::vector<double> outputErrors(const LayerConstraint &layer,
+                                 std::span<const ScaledIntegers> channels,
+                                 const Moments &moments) {
+  std::vector<double> off;
+  for (size_t c = 0; c < channels.size(); ++c)
+    for (size_t k = 0; k < layer.length; ++k)
+      off.push_back(channels[c].scale *
+                        static_cast<double>(channels[c].integers[k]) -
+                    layer.channel(c)[k]);
+  std::vector<double> errors;
+  for (SumStatistics sum : sumStatistics(off, moments))
+    errors.push_back(sum.variance + sum.mean * sum.mean);
+  return errors;
+}
+
+double total(const std::vector<double> &values) {
+  double sum = 0;
+  for (double value : values)
+    sum += value;
+  return sum;
+}
+
+LayerResult run(std::string_view method, const LayerConstraint &layer,
+                Moments &moments) {
+  LayerResult result =
+      lookupConstraintMethod(method)->constrainLayer(layer, &moments);
+  EXPECT_EQ(result.refusal, "") << method;
+  return result;
+}
+
+/// The prefix width of the widest tile, from its centre for Centred.
+unsigned neededWidth(const LayerConstraint &layer, const ScaledIntegers &result,
+                     Bound bound) {
+  std::vector<Range> ranges = {layer.range};
+  unsigned width = 1;
+  forEachTile(layer.length, layer.tiles, [&](size_t begin, size_t end) {
+    DotProduct dot = {std::span(result.integers).subspan(begin, end - begin),
+                      ranges};
+    width = std::max(width, boundChannel(dot, layer.weightBits).width(bound));
+  });
+  return width;
+}
+
+// From the width where a few weights are left to the one where all of them fit.
+// 150 activations: more than two blocks of columns, and no multiple of one.
+TEST(ErrorFeedback, BeatsOptimalAtEveryWidth) {
+  Data data = makeData(150, 8, 10, 1);
+  for (unsigned width = 8; width <= 20; ++width) {
+    LayerConstraint layer = {data.weights, 150, width,
+                             {0, 15},      4,   Bound::Centred};
+    auto errorOf = [&](std::string_view method) {
+      return total(outputErrors(
+          layer, run(method, layer, data.moments).channels, data.moments));
+    };
+    double optimal = errorOf("optimal"), fixed = errorOf("optimal-fixed-scale");
+    for (std::string_view method : {"gpfq", "optq"})
+      EXPECT_LT(errorOf(method), 0.85 * optimal) << method << " at " << width;
+    for (std::string_view method : {"gpfq-fixed-scale", "optq-fixed-scale"})
+      EXPECT_LT(errorOf(method), 0.95 * fixed) << method << " at " << width;
+  }
+}
+
+// All bounds, tiles that are no multiple of anything, both kinds of codes.
+TEST(ErrorFeedback, KeepsTheBudgetOfEveryTile) {
+  Data data = makeData(90, 5, 12, 2);
+  std::vector<uint32_t> uneven = {1, 30, 37, 90};
+  for (std::string_view method : {"gpfq", "optq", "optq-fixed-scale"})
+    for (Bound bound :
+         {Bound::Exact, Bound::Centred, Bound::A2Q, Bound::A2QPlus})
+      for (Range range : {Range{0, 15}, Range{-8, 7}, Range{-3, 200}})
+        for (TileEnds tiles : {TileEnds(), TileEnds(uneven)})
+          for (unsigned width : {5, 8, 11, 14}) {
+            LayerConstraint layer = {data.weights, 90,   width, range, 4,
+                                     bound,        tiles};
+            for (const ScaledIntegers &channel :
+                 run(method, layer, data.moments).channels) {
+              EXPECT_LE(neededWidth(layer, channel, bound), width)
+                  << method << " " << toString(bound);
+              EXPECT_GT(channel.scale, 0);
+              for (int64_t value : channel.integers)
+                EXPECT_LE(std::abs(value), 7);
+            }
+          }
+}
+
+// Asked for 18 bits, the published implementation returned weights that need 19
+// (8-bit codes and weights, all of one sign). Ours need 18, and no less.
+TEST(ErrorFeedback, EighteenBitsAreEighteenBits) {
+  Data data = makeData(200, 4, 127, 3);
+  for (double &weight : data.weights)
+    weight = std::abs(weight) + 20;
+  for (Range range : {Range{0, 255}, Range{-128, 127}})
+    for (std::string_view method : {"gpfq", "optq", "gpfq-fixed-scale"}) {
+      LayerConstraint layer = {data.weights, 200, 18, range, 8};
+      for (const ScaledIntegers &channel :
+           run(method, layer, data.moments).channels) {
+        EXPECT_EQ(neededWidth(layer, channel, Bound::Exact), 18u) << method;
+      }
+    }
+}
+
+TEST(ErrorFeedback, MomentsAreGivenBackToTheLastBit) {
+  Data data = makeData(130, 3, 10, 4);
+  Moments before = data.moments;
+  for (std::string_view method : {"gpfq", "optq"}) {
+    LayerConstraint layer = {data.weights, 130, 10, {0, 15}, 4};
+    run(method, layer, data.moments);
+    EXPECT_EQ(data.moments.products, before.products);
+    EXPECT_EQ(data.moments.mean, before.mean);
+  }
+  // After a refusal as well.
+  Data few = makeData(40, 1, 10, 5, /*samples=*/7);
+  before = few.moments;
+  LayerConstraint layer = {few.weights, 40, 10, {0, 15}, 4};
+  layer.damping = 0;
+  LayerResult result =
+      lookupConstraintMethod("optq")->constrainLayer(layer, &few.moments);
+  EXPECT_TRUE(result.channels.empty());
+  EXPECT_EQ(few.moments.products, before.products);
+}
+
+/// (scale q - u)^T (M + damping) (scale q - u) at the best scale.
+double formError(const LayerConstraint &layer, std::span<const int64_t> q,
+                 const Moments &moments, double damping) {
+  auto product = [&](auto &&a, auto &&b) {
+    double sum = 0;
+    for (size_t i = 0; i < layer.length; ++i)
+      for (size_t j = 0; j < layer.length; ++j)
+        sum += a(i) * b(j) * (moments.product(i, j) + (i == j ? damping : 0.0));
+    return sum;
+  };
+  auto integer = [&](size_t i) { return static_cast<double>(q[i]); };
+  auto weight = [&](size_t i) { return layer.weights[i]; };
+  double qu = product(integer, weight), qq = product(integer, integer);
+  return product(weight, weight) - (qu > 0 ? qu * qu / qq : 0);
+}
+
+// No unit put on or taken off lowers the error: nothing of the budget is left
+// that could be used.
+TEST(ErrorFeedback, NoSingleUnitImproves) {
+  std::vector<uint32_t> halves = {5, 10};
+  int checked = 0;
+  for (uint64_t seed = 10; seed < 30; ++seed) {
+    Data data = makeData(10, 1, 10, seed);
+    std::vector<double> diagonal = data.moments.diagonal();
+    double damping = 0.01 * total(diagonal) / 10;
+    for (TileEnds tiles : {TileEnds(), TileEnds(halves)})
+      for (unsigned width : {6, 8, 10}) {
+        LayerConstraint layer = {data.weights, 10,   width, {0, 15}, 4,
+                                 Bound::Exact, tiles};
+        Budget budget = budgetOf(Bound::Exact, width, {0, 15});
+        for (std::string_view method : {"gpfq", "optq"}) {
+          std::vector<int64_t> q =
+              run(method, layer, data.moments).channels[0].integers;
+          double error = formError(layer, q, data.moments, damping);
+          auto isInside = [&] {
+            bool inside = true;
+            forEachTile(10, tiles, [&](size_t begin, size_t end) {
+              inside &= budget.admits(
+                  norms(std::span(q).subspan(begin, end - begin)));
+            });
+            for (int64_t value : q)
+              inside &= std::abs(value) <= 7;
+            return inside;
+          };
+          ASSERT_TRUE(isInside());
+          for (int64_t &value : q)
+            for (int step : {-1, 1}) {
+              value += step;
+              if (isInside()) {
+                ++checked;
+                EXPECT_GE(formError(layer, q, data.moments, damping),
+                          error * (1 - 1e-8))
+                    << method << " seed " << seed << " width " << width;
+              }
+              value -= step;
+            }
+        }
+      }
+  }
+  EXPECT_GT(checked, 500);
+}
+
+TEST(ErrorFeedback, SingularMoments) {
+  Data few = makeData(40, 2, 10, 6, /*samples=*/7);
+  LayerConstraint layer = {few.weights, 40, 12, {0, 15}, 4};
+  // Damped, as by default, they serve.
+  EXPECT_EQ(run("optq", layer, few.moments).channels.size(), 2u);
+  layer.damping = 0;
+  LayerResult result =
+      lookupConstraintMethod("optq")->constrainLayer(layer, &few.moments);
+  EXPECT_NE(result.refusal.find("the moments are singular: no Cholesky factor "
+                                "from activation "),
+            std::string::npos)
+      << result.refusal;
+  // Path following divides by the diagonal only.
+  EXPECT_EQ(run("gpfq", layer, few.moments).channels.size(), 2u);
+
+  Moments zero = {40, 9, std::vector<double>(40), std::vector<double>(1600)};
+  result = lookupConstraintMethod("optq")->constrainLayer(layer, &zero);
+  EXPECT_EQ(result.refusal,
+            "the moments are all 0: no calibration input reaches the layer");
+}
+
+// What is always 0 costs no budget that another weight can use.
+TEST(ErrorFeedback, DeadActivationsComeLast) {
+  Data data = makeData(30, 4, 10, 7);
+  for (size_t dead : {0, 7, 29})
+    for (size_t k = 0; k < 30; ++k) {
+      data.moments.mean[dead] = 0;
+      data.moments.products[dead * 30 + k] = 0;
+      data.moments.products[k * 30 + dead] = 0;
+    }
+  LayerConstraint tight = {data.weights, 30, 8, {0, 15}, 4, Bound::Centred};
+  LayerConstraint wide = tight;
+  wide.width = 20;
+  for (std::string_view method : {"gpfq", "optq"}) {
+    for (const ScaledIntegers &channel :
+         run(method, tight, data.moments).channels)
+      for (size_t dead : {0, 7, 29})
+        EXPECT_EQ(channel.integers[dead], 0);
+    // With room for all they are rounded like any other.
+    std::vector<ScaledIntegers> channels =
+        run(method, wide, data.moments).channels;
+    for (size_t c = 0; c < 4; ++c)
+      for (size_t dead : {0, 7, 29})
+        EXPECT_LE(std::abs(channels[c].scale *
+                               static_cast<double>(channels[c].integers[dead]) -
+                           wide.channel(c)[dead]),
+                  std::max(channels[c].scale, std::abs(wide.channel(c)[dead]) -
+                                                  6 * channels[c].scale));
+  }
+}
+
+} // namespace
