@@ -215,6 +215,65 @@ def A2QPrepareEntry : Pass<"a2q-prepare-entry", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
 }
 
+def A2QQuantizeLayers : Pass<"a2q-quantize-layers", "::mlir::ModuleOp"> {
+  let summary = "Turn float layers into sums of codes";
+  let description = [{
+    A convolution or matrix product in f32 (`tosa` or `linalg`) with constant
+    weights and the attribute `a2q.activation`, the type of its input's codes,
+    becomes `a2q.conv_2d` or `a2q.matmul`. `a2q.weight_bits` on a layer
+    takes the place of `weight-bits`. All else stays in float; a remark says which
+    layers do, and why.
+
+    ```mlir
+    %y = tosa.conv2d %x, %w, %b, %z, %z {
+        a2q.activation = !quant.uniform<u8<0:15>:f32, 0.1>,
+        a2q.weight_bits = 4 : i64, ...}
+    ```
+
+    In real numbers, with the activation's scale s_x and zero point z, and per
+    output channel the scale s_w and the integers q of its weights:
+
+    ```
+    code = clamp(round(x / s_x) + z, lo, hi)              a2q.quantize
+    sum  = sum over k of code[k] * q[k]                   exact
+    bias = round(b / (s_x * s_w)) - z * sum over k of q[k]
+    y    = float32(sum + bias) * float32(s_x * s_w)       reals are wanted, or
+    code = clamp(round(float32(sum + bias) * float32(s_x * s_w / s_y)) + z_y)
+    ```
+
+    The first y is `a2q.decode` and a `linalg.generic`; the second is
+    `a2q.requantize`, where all that reads the layer wants codes. Scales are
+    float32; factors are computed in float64 and rounded to float32 once; each
+    operation above on float32 rounds once, to nearest even, and `round` takes
+    ties to even.
+
+    - q are the integers from -(2^(M-1) - 1) to 2^(M-1) - 1 and s_w the scale of
+      least squared error of the channel's weights. Symmetric, because the a2q ops
+      have weights of zero point 0.
+    - s_w is at least |b| / (s_x * 2^30) and 2^-100 / s_x, so that the bias and
+      all factors fit their types: beside them, weights that small are 0. A
+      channel of zeros has zeros and the scale 1, or |b| / (s_x * 2^20) where it
+      has a bias.
+    - Quantization is monotone, so it changes places with clamps, max pooling,
+      reshapes, transposes, and padding with a constant, as long as nothing else
+      reads their reals: they then work on codes. A clamp becomes the
+      storage range of the type, and the proof of the next layer knows it. A value
+      is quantized once for each type that is wanted of it. (NaN is the one
+      value for which the order shows: a code cannot say it.)
+    - Padding of a convolution is the code z, exactly 0.
+    - Other attributes `a2q.*` of a layer go with it.
+    - Weights that are not finite, an activation type that is not one of at most
+      16 bits for a whole tensor, weights of fewer than 2 or more than 8 bits
+      and a bias that leaves i32 are errors, and then the module is as it was.
+  }];
+  let options = [
+    Option<"weightBits", "weight-bits", "unsigned", "8",
+           "bits of weights, from 2 to 8">];
+  let dependentDialects = ["::a2q::A2QDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::quant::QuantDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def A2QReportAccumulators : Pass<"a2q-report-accumulators", "::mlir::ModuleOp"> {
   let summary = "Report the accumulators of a module";
   let description = [{
