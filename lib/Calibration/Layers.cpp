@@ -10,11 +10,8 @@
 
 #include "a2q/Analysis/Report.h"
 #include "a2q/Calibration/LayerInputs.h"
-#include "a2q/IR/MomentsAttr.h"
 #include "a2q/IR/QuantTypes.h"
 #include "a2q/Support/Progress.h"
-#include "mlir/IR/BuiltinDialect.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -101,19 +98,16 @@ a2q::observeSums(func::FuncOp entry, ArrayRef<AccumulatingOpInterface> layers,
 
 /// The moments of one layer's inputs over all runs; `codes` holds an array of
 /// the layer's input per run.
-static MomentsData collectMoments(const LayerInputs &inputs, const char *codes,
-                                  int64_t runs, StringRef name) {
-  MomentsData result;
-  int64_t length = inputs.getLength();
-  result.length = length;
-  result.groups = inputs.getNumGroups();
-  result.samples = runs * inputs.getNumVectors();
+static std::vector<Moments> collectMoments(const LayerInputs &inputs,
+                                           const char *codes, int64_t runs,
+                                           StringRef name) {
+  std::vector<Moments> result;
+  int64_t length = inputs.getLength(), groups = inputs.getNumGroups();
   // Blocks of some megabytes, whatever the length.
   int64_t capacity = std::max<int64_t>(64, (int64_t(1) << 20) / length);
   std::vector<float> block(capacity * length);
-  Progress progress("collecting moments of " + name.str(),
-                    result.groups * runs);
-  for (int64_t group = 0; group < result.groups; ++group) {
+  Progress progress("collecting moments of " + name.str(), groups * runs);
+  for (int64_t group = 0; group < groups; ++group) {
     MomentAccumulator accumulator(length);
     int64_t filled = 0;
     auto flush = [&] {
@@ -134,22 +128,9 @@ static MomentsData collectMoments(const LayerInputs &inputs, const char *codes,
           flush();
       }
     flush();
-    Moments moments = accumulator.take();
-    llvm::append_range(result.mean, moments.mean);
-    llvm::append_range(result.products, moments.products);
+    result.push_back(accumulator.take());
   }
   return result;
-}
-
-/// The context keeps attributes for ever: what a large one holds is let go.
-static void release(ElementsAttr elements) {
-  auto resource = dyn_cast_or_null<DenseResourceElementsAttr>(elements);
-  if (!resource)
-    return;
-  DenseResourceElementsHandle handle = resource.getRawHandle();
-  DenseResourceElementsHandle::getManagerInterface(resource.getContext())
-      .getBlobManager()
-      .update(handle.getKey(), AsmResourceBlob());
 }
 
 //===----------------------------------------------------------------------===//
@@ -212,7 +193,6 @@ const char *HostValues::get(Value value) {
 LogicalResult a2q::visitLayers(func::FuncOp entry,
                                ArrayRef<AccumulatingOpInterface> layers,
                                const CalibrationData &data,
-                               ArrayRef<std::vector<SumStatistics>> targets,
                                LayerVisitor visit) {
   HostValues values(entry, data);
   for (auto [index, op] : llvm::enumerate(layers)) {
@@ -223,25 +203,9 @@ LogicalResult a2q::visitLayers(func::FuncOp entry,
     const char *codes = values.get(layer.getActivations());
     if (!codes)
       return failure();
-    MomentsData moments =
+    std::vector<Moments> moments =
         collectMoments(*inputs, codes, data.runs, layerName(layer, index));
-    if (!targets.empty())
-      for (SumStatistics target : targets[index]) {
-        moments.sumMean.push_back(target.mean);
-        moments.sumVariance.push_back(target.variance);
-      }
-    MomentsAttr attr = momentsAttr(entry.getContext(), moments);
-    moments = {};
-    layer->setAttr(A2QDialect::getMomentsAttrName(), attr);
-    LogicalResult visited = visit(layer);
-    // The visitor may have put another op in its place.
-    entry.walk([](AccumulatingOpInterface op) {
-      op->removeAttr(A2QDialect::getMomentsAttrName());
-    });
-    for (ElementsAttr elements : {attr.getMean(), attr.getProducts(),
-                                  attr.getSumMean(), attr.getSumVariance()})
-      release(elements);
-    if (failed(visited))
+    if (failed(visit(index, moments)))
       return failure();
   }
   return success();

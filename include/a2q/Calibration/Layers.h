@@ -26,22 +26,21 @@ observeSums(mlir::func::FuncOp entry,
             llvm::ArrayRef<AccumulatingOpInterface> layers,
             const CalibrationData &data);
 
-/// What is done with a layer that carries `a2q.moments`. It may replace the op
-/// and change its weights and what reads its sums; the codes that it reads stay
-/// the same values.
-using LayerVisitor =
-    llvm::function_ref<mlir::LogicalResult(AccumulatingOpInterface layer)>;
+/// What is done with layer number `index`: it may replace the op and change its
+/// weights and what reads its sums; the codes that the op reads stay the same
+/// values. `moments` are those of its inputs, one per group.
+using LayerVisitor = llvm::function_ref<mlir::LogicalResult(
+    size_t index, llvm::ArrayRef<Moments> moments)>;
 
-/// Visits the layers, in program order. Each sees the codes that the layers
-/// before it give after their visits, in its moments, and the statistics of
-/// `targets` as those that its sums are to have. A layer's codes are computed
+/// Visits the layers in program order, each with the moments of the codes that
+/// the layers before it give after their visits. A layer's codes are computed
 /// from codes of earlier layers, which are kept until the end: every layer is
-/// compiled and run once. Products are those of one layer at a time.
-/// `targets` is empty or has an element per layer, empty or one per channel.
-mlir::LogicalResult visitLayers(
-    mlir::func::FuncOp entry, llvm::ArrayRef<AccumulatingOpInterface> layers,
-    const CalibrationData &data,
-    llvm::ArrayRef<std::vector<SumStatistics>> targets, LayerVisitor visit);
+/// compiled and run once. Moments are those of one layer at a time. Failure
+/// with a diagnostic, or the visitor's.
+mlir::LogicalResult visitLayers(mlir::func::FuncOp entry,
+                                llvm::ArrayRef<AccumulatingOpInterface> layers,
+                                const CalibrationData &data,
+                                LayerVisitor visit);
 
 } // namespace a2q
 
