@@ -17,6 +17,7 @@
 
 #include "SyntheticLayer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +25,9 @@
 
 using namespace a2q;
 using namespace a2q::benchmark;
+
+/// Calibration vectors, unless K asks for more.
+static constexpr size_t kSamples = 8192;
 
 namespace {
 struct Point {
@@ -107,7 +111,8 @@ int main(int argc, char **argv) {
     points.push_back(parsePoint(argv[i]));
   if (points.empty())
     points = allPoints();
-  SyntheticLayer layer(shape, Unit::LeastSquares, 2 * shape.length);
+  SyntheticLayer layer(shape, Unit::LeastSquares,
+                       std::max<size_t>(2 * shape.length, kSamples));
   for (unsigned width = low; width <= high; ++width)
     for (const Point &point : points)
       measure(layer, shape, width, point);
