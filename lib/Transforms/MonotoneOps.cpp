@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
+#include "mlir/Dialect/Tosa/Utils/ConversionUtils.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -164,15 +165,31 @@ static bool beginsLow(linalg::PoolingNhwcMaxOp op) {
   return first && *first <= std::numeric_limits<float>::lowest();
 }
 
+/// The numbers of a `tosa.const_shape`.
+static std::optional<SmallVector<int64_t>> constantShape(Value value) {
+  SmallVector<int64_t> numbers;
+  Operation *op = value.getDefiningOp();
+  if (!op || !tosa::getConstShapeValues(op, numbers))
+    return std::nullopt;
+  return numbers;
+}
+
 UniformQuantizedType a2q::codesBefore(Operation *op,
                                       UniformQuantizedType type) {
   if (op->getNumResults() != 1 || op->getNumOperands() < 1 ||
       !isStatic(op->getOperand(0)) || !isStatic(op->getResult(0)))
     return {};
   if (isa<tosa::ReshapeOp, tosa::IdentityOp, tosa::TransposeOp,
-          tosa::MaxPool2dOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-          linalg::TransposeOp>(op))
+          tosa::MaxPool2dOp, tosa::ConcatOp, tensor::CollapseShapeOp,
+          tensor::ExpandShapeOp, linalg::TransposeOp>(op))
     return type;
+  if (auto slice = dyn_cast<tosa::SliceOp>(op))
+    return constantShape(slice.getStart()) ? type : UniformQuantizedType();
+  if (auto pad = dyn_cast<tosa::PadOp>(op)) {
+    bool known =
+        constantShape(pad.getPadding()) && constantOf(pad.getPadConst());
+    return known ? type : UniformQuantizedType();
+  }
   if (auto pool = dyn_cast<linalg::PoolingNhwcMaxOp>(op))
     return beginsLow(pool) ? type : UniformQuantizedType();
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {
@@ -292,7 +309,33 @@ static Value transpose(OpBuilder &builder, Location loc, Value storage,
       ->getResult(0);
 }
 
-Value a2q::applyToCodes(OpBuilder &builder, Operation *op, Value codes) {
+/// The part of that shape that begins at `start`.
+static Value slice(OpBuilder &builder, Location loc, Value storage,
+                   ArrayRef<int64_t> start, ArrayRef<int64_t> shape) {
+  SmallVector<OpFoldResult> offsets, sizes;
+  for (auto [offset, size] : llvm::zip_equal(start, shape)) {
+    offsets.push_back(builder.getIndexAttr(offset));
+    sizes.push_back(builder.getIndexAttr(size));
+  }
+  SmallVector<OpFoldResult> strides(shape.size(), builder.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(builder, loc, storage, offsets, sizes,
+                                        strides);
+}
+
+/// TOSA lists what is before and what is after each dimension in turn.
+static Value pad(OpBuilder &builder, tosa::PadOp op, Value storage,
+                 UniformQuantizedType type) {
+  SmallVector<int64_t> both = *constantShape(op.getPadding()), low, high;
+  for (size_t dim = 0; 2 * dim < both.size(); ++dim) {
+    low.push_back(both[2 * dim]);
+    high.push_back(both[2 * dim + 1]);
+  }
+  return pad(builder, op.getLoc(), storage, low, high,
+             codeOf(*constantOf(op.getPadConst()), type));
+}
+
+Value a2q::applyToCodes(OpBuilder &builder, Operation *op, ValueRange inputs) {
+  Value codes = inputs.front();
   Location loc = op->getLoc();
   auto type = cast<UniformQuantizedType>(
       cast<RankedTensorType>(codes.getType()).getElementType());
@@ -314,6 +357,20 @@ Value a2q::applyToCodes(OpBuilder &builder, Operation *op, Value codes) {
           .Case([&](linalg::TransposeOp move) {
             return transpose(builder, loc, storage, move.getPermutation(),
                              shape);
+          })
+          .Case([&](tosa::ConcatOp concat) {
+            SmallVector<Value> parts;
+            for (Value input : inputs)
+              parts.push_back(storageOf(builder, loc, input));
+            return tensor::ConcatOp::create(builder, loc, concat.getAxis(),
+                                            parts);
+          })
+          .Case([&](tosa::SliceOp part) {
+            return slice(builder, loc, storage, *constantShape(part.getStart()),
+                         shape);
+          })
+          .Case([&](tosa::PadOp padding) {
+            return pad(builder, padding, storage, type);
           })
           .Case([&](tensor::PadOp padding) {
             float value = *constantOf(padding.getConstantPaddingValue());

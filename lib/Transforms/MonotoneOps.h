@@ -23,17 +23,17 @@
 
 namespace a2q {
 
-/// The type of codes of operand 0 from which the op's result as codes of
-/// `type` follows: `type` or a narrower one. Null where the op cannot be moved
-/// to codes: it is another kind of op, its shapes are dynamic, or a clamp
-/// leaves a single code or none that stands for 0.
+/// The type of codes of operand 0 (of all operands of a concatenation) from
+/// which the op's result as codes of `type` follows: `type` or a narrower one.
+/// Null where the op cannot be moved to codes: it is another kind of op, its
+/// shapes are dynamic, or a clamp leaves a single code or none that stands for
+/// 0.
 mlir::quant::UniformQuantizedType
 codesBefore(mlir::Operation *op, mlir::quant::UniformQuantizedType type);
 
-/// The op on codes instead of its operand 0, for which `codesBefore` gave their
-/// type.
+/// The op on codes of the type that `codesBefore` gave.
 mlir::Value applyToCodes(mlir::OpBuilder &builder, mlir::Operation *op,
-                         mlir::Value codes);
+                         mlir::ValueRange codes);
 
 /// The same elements, row-major, in another static shape.
 mlir::Value reshape(mlir::OpBuilder &builder, mlir::Location loc,

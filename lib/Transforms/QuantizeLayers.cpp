@@ -231,6 +231,7 @@ private:
   llvm::DenseMap<Value, IntegerLayer *> byResult;
   llvm::DenseMap<Value, std::unique_ptr<Types>> wantedTypes;
   llvm::DenseMap<std::pair<Value, Type>, Value> codes;
+  llvm::DenseSet<std::pair<Value, Type>> settled;
   llvm::DenseMap<Value, Value> newReals;
   LogicalResult status = success();
 };
@@ -241,6 +242,12 @@ Rewriter::Rewriter(std::vector<IntegerLayer> &layers) : layers(layers) {
     byOp[layer.layer.op] = &layer;
     byResult[layer.layer.result] = &layer;
   }
+}
+
+/// The operands that codes take the place of.
+static ValueRange sources(Operation *op) {
+  return isa<tosa::ConcatOp>(op) ? ValueRange(op->getOperands())
+                                 : ValueRange(op->getOperands().take_front());
 }
 
 /// The types of codes that a value is wanted in, where nothing wants its reals;
@@ -256,7 +263,7 @@ const Rewriter::Types *Rewriter::wanted(Value value) {
   };
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
-    if (use.getOperandNumber() != 0)
+    if (use.getOperandNumber() != 0 && !isa<tosa::ConcatOp>(user))
       return nullptr;
     if (auto found = byOp.find(user); found != byOp.end()) {
       add(found->second->activation);
@@ -283,15 +290,13 @@ const Rewriter::Types *Rewriter::wanted(Value value) {
 /// Asks what is wanted of all that codes of a value may come from, while the
 /// network is as it was.
 void Rewriter::settle(Value value, UniformQuantizedType type) {
-  wanted(value);
-  for (Operation *op = value.getDefiningOp(); op && !byResult.count(value);
-       op = value.getDefiningOp()) {
-    type = codesBefore(op, type);
-    if (!type)
-      return;
-    value = op->getOperand(0);
-    wanted(value);
-  }
+  Operation *op = value.getDefiningOp();
+  if (!settled.insert({value, type}).second || !wanted(value) || !op ||
+      byResult.count(value))
+    return;
+  if (UniformQuantizedType before = codesBefore(op, type))
+    for (Value operand : sources(op))
+      settle(operand, before);
 }
 
 Value Rewriter::codesOf(Value value, UniformQuantizedType type) {
@@ -304,8 +309,7 @@ Value Rewriter::codesOf(Value value, UniformQuantizedType type) {
   return made;
 }
 
-/// Codes of a value, from codes further up where nothing wants the reals in
-/// between.
+/// Codes of a value, from codes further up where nothing wants its reals.
 Value Rewriter::makeCodes(Value value, UniformQuantizedType type) {
   OpBuilder builder(value.getContext());
   if (wanted(value)) {
@@ -314,12 +318,12 @@ Value Rewriter::makeCodes(Value value, UniformQuantizedType type) {
       return requantize(*layer, type);
     }
     Operation *op = value.getDefiningOp();
-    UniformQuantizedType before =
-        op ? codesBefore(op, type) : UniformQuantizedType();
-    if (before && wanted(op->getOperand(0))) {
-      Value input = codesOf(op->getOperand(0), before);
+    if (auto before = op ? codesBefore(op, type) : UniformQuantizedType()) {
+      SmallVector<Value> inputs;
+      for (Value operand : sources(op))
+        inputs.push_back(codesOf(operand, before));
       builder.setInsertionPointAfter(op);
-      return applyToCodes(builder, op, input);
+      return applyToCodes(builder, op, inputs);
     }
   }
   builder.setInsertionPointAfterValue(value);

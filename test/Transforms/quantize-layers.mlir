@@ -179,3 +179,50 @@ func.func @zeros(%x: tensor<1x1x2xf32>) -> tensor<1x1x3xf32> {
   %1 = tosa.add %0, %b : (tensor<1x1x3xf32>, tensor<1x1x3xf32>) -> tensor<1x1x3xf32>
   return %1 : tensor<1x1x3xf32>
 }
+
+// -----
+
+// Parts of an image, joined again, and borders of a constant: 1.0 is the code 7.
+// The image is quantized before it is parted, once.
+!a = !quant.uniform<u8<0:15>:f32, 0.25:3>
+
+// CHECK-LABEL: func @groups(
+// CHECK: a2q.quantize
+// CHECK-NOT: a2q.quantize
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 0, 0] [1, 3, 3, 1] [1, 1, 1, 1] : tensor<1x3x3x2xi8>
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 0, 1] [1, 3, 3, 1] [1, 1, 1, 1] : tensor<1x3x3x2xi8>
+// CHECK: a2q.requantize
+// CHECK: a2q.requantize
+// CHECK-NOT: a2q.quantize
+// CHECK: %[[C:.*]] = tensor.concat dim(3) {{.*}} -> tensor<1x3x3x2xi8>
+// CHECK: %[[ONE:.*]] = arith.constant 7 : i8
+// CHECK: %[[P:.*]] = tensor.pad %[[C]] low[0, 0, 0, 0] high[0, 1, 1, 0]
+// CHECK: tensor.yield %[[ONE]]
+// CHECK: tensor.extract_slice %[[P]][0, 1, 1, 0] [1, 3, 3, 2]
+// CHECK: a2q.conv_2d
+func.func @groups(%x: tensor<1x3x3x2xf32>) -> tensor<1x2x2x2xf32> {
+  %z = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %one = "tosa.const"() <{values = dense<1.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %b = "tosa.const"() <{values = dense<0.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+  %w = "tosa.const"() <{values = dense<1.0> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %w2 = "tosa.const"() <{values = dense<1.0> : tensor<2x2x2x2xf32>}> : () -> tensor<2x2x2x2xf32>
+  %sz = tosa.const_shape {values = dense<[1, 3, 3, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %s0 = tosa.const_shape {values = dense<[0, 0, 0, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %s1 = tosa.const_shape {values = dense<[0, 0, 0, 1]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %p = tosa.const_shape {values = dense<[0, 0, 0, 1, 0, 1, 0, 0]> : tensor<8xindex>} : () -> !tosa.shape<8>
+  %x0 = tosa.slice %x, %s0, %sz : (tensor<1x3x3x2xf32>, !tosa.shape<4>, !tosa.shape<4>) -> tensor<1x3x3x1xf32>
+  %x1 = tosa.slice %x, %s1, %sz : (tensor<1x3x3x2xf32>, !tosa.shape<4>, !tosa.shape<4>) -> tensor<1x3x3x1xf32>
+  %y0 = tosa.conv2d %x0, %w, %b, %z, %z {a2q.activation = !a, acc_type = f32, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>}
+    : (tensor<1x3x3x1xf32>, tensor<1x1x1x1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x3x3x1xf32>
+  %y1 = tosa.conv2d %x1, %w, %b, %z, %z {a2q.activation = !a, acc_type = f32, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>}
+    : (tensor<1x3x3x1xf32>, tensor<1x1x1x1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x3x3x1xf32>
+  %y = tosa.concat %y0, %y1 {axis = 3 : i32} : (tensor<1x3x3x1xf32>, tensor<1x3x3x1xf32>) -> tensor<1x3x3x2xf32>
+  %q = tosa.pad %y, %p, %one : (tensor<1x3x3x2xf32>, !tosa.shape<8>, tensor<1xf32>) -> tensor<1x4x4x2xf32>
+  %s2 = tosa.const_shape {values = dense<[0, 1, 1, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %sz2 = tosa.const_shape {values = dense<[1, 3, 3, 2]> : tensor<4xindex>} : () -> !tosa.shape<4>
+  %r = tosa.slice %q, %s2, %sz2 : (tensor<1x4x4x2xf32>, !tosa.shape<4>, !tosa.shape<4>) -> tensor<1x3x3x2xf32>
+  %b2 = "tosa.const"() <{values = dense<0.0> : tensor<2xf32>}> : () -> tensor<2xf32>
+  %o = tosa.conv2d %r, %w2, %b2, %z, %z {a2q.activation = !a, acc_type = f32, pad = array<i64: 0, 0, 0, 0>, stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>}
+    : (tensor<1x3x3x2xf32>, tensor<2x2x2x2xf32>, tensor<2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x2x2x2xf32>
+  return %o : tensor<1x2x2x2xf32>
+}
