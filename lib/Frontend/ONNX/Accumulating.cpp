@@ -307,7 +307,52 @@ FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
 // Layers
 //===----------------------------------------------------------------------===//
 
+FailureOr<bool> Importer::accumulatesCodes(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0), weights = lookup(node, 1);
+  if (failed(input) || failed(weights))
+    return failure();
+  auto isDequantized = [](const Known &known) {
+    return known.kind == Known::Dequantized;
+  };
+  return isDequantized(**input) && !(*input)->isConstant() &&
+         isDequantized(**weights) && (*weights)->isConstant();
+}
+
+/// `filter` is [O, h, w, I / groups].
+FailureOr<Importer::Geometry> Importer::geometry(const Node &node,
+                                                 ArrayRef<int64_t> image,
+                                                 ArrayRef<int64_t> filter) {
+  FailureOr<Window> window =
+      this->window(node, image.drop_front(2), filter.slice(1, 2));
+  if (failed(window))
+    return failure();
+  if (ArrayRef(window->kernel) != filter.slice(1, 2)) {
+    node.emitError() << "kernel_shape [" << ArrayRef(window->kernel)
+                     << "] is not that of the weights, [" << filter.slice(1, 2)
+                     << "]";
+    return failure();
+  }
+  int64_t groups = node.integer("group", 1);
+  if (groups < 1 || image[1] % groups || filter[0] % groups ||
+      image[1] / groups != filter[3]) {
+    node.emitError() << groups << " groups do not divide " << image[1]
+                     << " input and " << filter[0]
+                     << " output channels into filters of " << filter[3]
+                     << " input channels";
+    return failure();
+  }
+  if (failed(checkSize(node,
+                       {image[0], filter[0], window->out[0], window->out[1]})))
+    return failure();
+  return Geometry{*window, groups};
+}
+
 LogicalResult Importer::importConv(const Node &node) {
+  FailureOr<bool> accumulates = accumulatesCodes(node);
+  if (failed(accumulates))
+    return failure();
+  if (!*accumulates)
+    return importRealConv(node);
   FailureOr<Known *> input = activations(node);
   if (failed(input))
     return failure();
@@ -318,31 +363,17 @@ LogicalResult Importer::importConv(const Node &node) {
   FailureOr<Weights> weights = this->weights(node, {0, 2, 3, 1}, 0);
   if (failed(weights))
     return failure();
-  ArrayRef<int64_t> filter = weights->shape;
-  FailureOr<Window> window =
-      this->window(node, image.drop_front(2), filter.slice(1, 2));
-  if (failed(window))
+  FailureOr<Geometry> geometry = this->geometry(node, image, weights->shape);
+  if (failed(geometry))
     return failure();
-  if (ArrayRef(window->kernel) != filter.slice(1, 2))
-    return node.emitError()
-           << "kernel_shape [" << ArrayRef(window->kernel)
-           << "] is not that of the weights, [" << filter.slice(1, 2) << "]";
-  int64_t groups = node.integer("group", 1);
-  if (groups < 1 || image[1] % groups || filter[0] % groups ||
-      image[1] / groups != filter[3])
-    return node.emitError()
-           << groups << " groups do not divide " << image[1] << " input and "
-           << filter[0] << " output channels into filters of " << filter[3]
-           << " input channels";
+  const Window &window = geometry->window;
   FailureOr<quant::QuantizedType> type =
       codeType(node, (*input)->format, (*input)->quantization);
   FailureOr<Value> emitted = emitWeights(node, *weights);
   if (failed(type) || failed(emitted))
     return failure();
   Known result{Known::Accumulated,
-               {image[0], filter[0], window->out[0], window->out[1]}};
-  if (failed(checkSize(node, result.shape)))
-    return failure();
+               {image[0], weights->channels(), window.out[0], window.out[1]}};
   result.sums = startSums(**input, *weights);
   result.sums.isImage = true;
   Value codes = this->codes(**input, Layout::ChannelsLast, *type);
@@ -350,26 +381,12 @@ LogicalResult Importer::importConv(const Node &node) {
       RankedTensorType::get(physicalShape(result.shape, Layout::ChannelsLast),
                             accumulator(result.sums.width));
   result.sums.value = Conv2DOp::create(
-      b, resultType, codes, *emitted, Value(), window->strides,
-      window->dilations, window->padding(), groups, ScheduleAttr());
+      b, resultType, codes, *emitted, Value(), window.strides, window.dilations,
+      window.padding(), geometry->groups, ScheduleAttr());
   if (failed(addBiasInput(node, 2, result.sums)))
     return failure();
   define(node, std::move(result));
   return success();
-}
-
-/// Weights of a flattened image follow the image's layout in memory, so that
-/// the image need not be transposed: [n, c, h, w] to [n, h, w, c].
-static void permuteToChannelsLast(ArrayRef<int64_t> image,
-                                  std::vector<int64_t> &codes) {
-  int64_t channels = image[0], pixels = image[1] * image[2];
-  std::vector<int64_t> from = codes;
-  for (size_t index = 0; index < codes.size(); ++index) {
-    int64_t row = index / (channels * pixels),
-            column = index % (channels * pixels);
-    int64_t pixel = column / channels, channel = column % channels;
-    codes[index] = from[(row * channels + channel) * pixels + pixel];
-  }
 }
 
 /// `weights` is [N, K].
@@ -387,6 +404,7 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
   Layout layout = preferred(**input);
   if (layout == Layout::ChannelsLast)
     layout = Layout::Plain;
+  // The weights follow the image's layout, which need not be transposed.
   if (layout == Layout::Flattened)
     permuteToChannelsLast((*input)->layouts.flattenedFrom, weights.codes);
   FailureOr<quant::QuantizedType> type =
@@ -411,6 +429,11 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
 }
 
 LogicalResult Importer::importGemm(const Node &node) {
+  FailureOr<bool> accumulates = accumulatesCodes(node);
+  if (failed(accumulates))
+    return failure();
+  if (!*accumulates)
+    return importRealGemm(node);
   if (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1 ||
       node.integer("transA", 0) != 0)
     return node.emitError()
@@ -432,6 +455,11 @@ LogicalResult Importer::importGemm(const Node &node) {
 }
 
 LogicalResult Importer::importMatMul(const Node &node) {
+  FailureOr<bool> accumulates = accumulatesCodes(node);
+  if (failed(accumulates))
+    return failure();
+  if (!*accumulates)
+    return importRealMatMul(node);
   FailureOr<Weights> weights = this->weights(node, {1, 0}, 1);
   if (failed(weights))
     return failure();

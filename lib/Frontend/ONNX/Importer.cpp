@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/Support/CommandLine.h"
@@ -59,23 +60,45 @@ ArrayRef<Operator> frontend::supportedOperators() {
   static const Attributes axis[] = {{"axis", Int}};
   static const Attributes reshape[] = {{"allowzero", Int}};
   static const Attributes transpose[] = {{"perm", Ints}};
+  static const Attributes normalization[] = {
+      {"epsilon", Float}, {"momentum", Float}, {"training_mode", Int}};
+  static const Attributes alpha[] = {{"alpha", Float}};
+  static const Attributes line[] = {{"alpha", Float}, {"beta", Float}};
+  static const Attributes seed[] = {{"seed", Int}};
   static const Operator operators[] = {
       {"Add", 2, 2, &Importer::importAdd, {}},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
+      {"BatchNormalization", 5, 5, &Importer::importBatchNormalization,
+       normalization},
       {"Clip", 1, 3, &Importer::importClip, {}},
+      {"Concat", 1, UINT32_MAX, &Importer::importConcat, axis},
       {"Constant", 0, 0, &Importer::importConstant, constant},
       {"Conv", 2, 3, &Importer::importConv, conv},
       {"DequantizeLinear", 2, 3, &Importer::importDequantizeLinear, quantize},
+      {"Div", 2, 2, &Importer::importDiv, {}},
+      // Without the input that asks for training.
+      {"Dropout", 1, 2, &Importer::importIdentity, seed},
       {"Flatten", 1, 1, &Importer::importFlatten, axis},
       {"Gemm", 2, 3, &Importer::importGemm, gemm},
       {"GlobalAveragePool", 1, 1, &Importer::importGlobalAveragePool, {}},
+      {"HardSigmoid", 1, 1, &Importer::importHardSigmoid, line},
+      {"HardSwish", 1, 1, &Importer::importHardSwish, {}},
       {"Identity", 1, 1, &Importer::importIdentity, {}},
+      {"LeakyRelu", 1, 1, &Importer::importLeakyRelu, alpha},
       {"MatMul", 2, 2, &Importer::importMatMul, {}},
       {"MaxPool", 1, 1, &Importer::importMaxPool, pool},
+      {"Mul", 2, 2, &Importer::importMul, {}},
+      {"PRelu", 2, 2, &Importer::importPRelu, {}},
       {"QuantizeLinear", 2, 3, &Importer::importQuantizeLinear, quantize},
       {"Relu", 1, 1, &Importer::importRelu, {}},
       {"Reshape", 2, 2, &Importer::importReshape, reshape},
+      {"Sigmoid", 1, 1, &Importer::importSigmoid, {}},
+      {"Softmax", 1, 1, &Importer::importSoftmax, axis},
+      {"Squeeze", 1, 2, &Importer::importSqueeze, {}},
+      {"Sub", 2, 2, &Importer::importSub, {}},
+      {"Tanh", 1, 1, &Importer::importTanh, {}},
       {"Transpose", 1, 1, &Importer::importTranspose, transpose},
+      {"Unsqueeze", 2, 2, &Importer::importUnsqueeze, {}},
   };
   return operators;
 }
@@ -332,7 +355,7 @@ OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
                                       const ImportOptions &options) {
   context->loadDialect<A2QDialect, arith::ArithDialect, func::FuncDialect,
                        linalg::LinalgDialect, quant::QuantDialect,
-                       tensor::TensorDialect>();
+                       tensor::TensorDialect, tosa::TosaDialect>();
   StringRef path = buffer.getBufferIdentifier();
   if (options.batch && *options.batch < 1) {
     emitError(FileLineColLoc::get(context, path, 0, 0))
@@ -364,7 +387,7 @@ void a2q::registerONNXImport() {
       "batch", llvm::cl::desc("Size of a symbolic batch dimension (1)"),
       llvm::cl::value_desc("N"));
   TranslateToMLIRRegistration registration(
-      "import-onnx", "Import a quantized ONNX model",
+      "import-onnx", "Import an ONNX model, quantized or float",
       [](llvm::SourceMgr &sources, MLIRContext *context) {
         ImportOptions options;
         if (batch.getNumOccurrences())

@@ -90,7 +90,12 @@ struct Window {
   llvm::SmallVector<int64_t> padding() const {
     return {before[0], before[1], after[0], after[1]};
   }
+  /// TOSA's order: top, bottom, left, right.
+  llvm::SmallVector<int64_t> tosaPadding() const {
+    return {before[0], after[0], before[1], after[1]};
+  }
   bool hasPadding() const;
+  bool isDilated() const;
 };
 
 class Importer {
@@ -108,12 +113,27 @@ public:
   mlir::LogicalResult importDequantizeLinear(const Node &node);
   mlir::LogicalResult importClip(const Node &node);
   mlir::LogicalResult importRelu(const Node &node);
-  // Accumulating.cpp
+  // Accumulating.cpp, and RealLayers.cpp where operands are no codes
   mlir::LogicalResult importConv(const Node &node);
   mlir::LogicalResult importGemm(const Node &node);
   mlir::LogicalResult importMatMul(const Node &node);
+  mlir::LogicalResult importBatchNormalization(const Node &node);
+  // Functions.cpp
+  mlir::LogicalResult importSigmoid(const Node &node);
+  mlir::LogicalResult importTanh(const Node &node);
+  mlir::LogicalResult importHardSigmoid(const Node &node);
+  mlir::LogicalResult importHardSwish(const Node &node);
+  mlir::LogicalResult importLeakyRelu(const Node &node);
+  mlir::LogicalResult importPRelu(const Node &node);
+  mlir::LogicalResult importSoftmax(const Node &node);
   // Operators.cpp
   mlir::LogicalResult importAdd(const Node &node);
+  mlir::LogicalResult importSub(const Node &node);
+  mlir::LogicalResult importMul(const Node &node);
+  mlir::LogicalResult importDiv(const Node &node);
+  mlir::LogicalResult importConcat(const Node &node);
+  mlir::LogicalResult importSqueeze(const Node &node);
+  mlir::LogicalResult importUnsqueeze(const Node &node);
   mlir::LogicalResult importFlatten(const Node &node);
   mlir::LogicalResult importReshape(const Node &node);
   mlir::LogicalResult importTranspose(const Node &node);
@@ -155,6 +175,30 @@ private:
   mlir::Value quantized(mlir::Value value, mlir::Type type);
   llvm::SmallVector<int64_t> physicalShape(llvm::ArrayRef<int64_t> shape,
                                            Layout layout) const;
+
+  // Emission of TOSA. Tosa.cpp
+  mlir::Value realConstant(llvm::ArrayRef<int64_t> shape,
+                           llvm::ArrayRef<float> values);
+  mlir::Value realScalar(float value, int64_t rank);
+  mlir::Value shapeConstant(llvm::ArrayRef<int64_t> shape);
+  mlir::Value sliced(mlir::Value value, llvm::ArrayRef<int64_t> start,
+                     llvm::ArrayRef<int64_t> size);
+  mlir::Value clamped(mlir::Value value, std::optional<float> lo,
+                      std::optional<float> hi);
+  /// Operands of one rank, whose sizes are equal or 1.
+  template <typename Op> mlir::Value binary(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value product(mlir::Value lhs, mlir::Value rhs);
+  /// One value per channel, to be broadcast over a tensor of that layout.
+  mlir::Value channelConstant(llvm::ArrayRef<float> values, int64_t rank,
+                              Layout layout);
+  /// Defines the node as `body` of its only input, element by element.
+  using Function = llvm::function_ref<mlir::Value(mlir::Value)>;
+  mlir::LogicalResult defineElementwise(const Node &node, Function body);
+  /// The same of two inputs that are broadcast to each other.
+  mlir::LogicalResult
+  defineBroadcast(const Node &node,
+                  llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
+  mlir::Value broadcastOperand(Known &known, int64_t rank, Layout layout);
 
   // Emission. Layouts.cpp
   mlir::Value constantTensor(llvm::ArrayRef<int64_t> shape,
@@ -202,6 +246,12 @@ private:
 
   // Layers. Accumulating.cpp
   struct Weights;
+  /// Whether both operands are codes, so that integers are accumulated.
+  mlir::FailureOr<bool> accumulatesCodes(const Node &node);
+  struct Geometry;
+  mlir::FailureOr<Geometry> geometry(const Node &node,
+                                     llvm::ArrayRef<int64_t> image,
+                                     llvm::ArrayRef<int64_t> filter);
   mlir::FailureOr<Known *> activations(const Node &node);
   mlir::FailureOr<Weights> weights(const Node &node,
                                    llvm::ArrayRef<int64_t> permutation,
@@ -221,9 +271,29 @@ private:
   mlir::FailureOr<bool> addToSums(const Node &node, unsigned index);
   mlir::Type accumulator(unsigned width);
 
+  // Layers of real numbers. RealLayers.cpp
+  mlir::FailureOr<Tensor> realWeights(const Node &node, unsigned index,
+                                      unsigned rank);
+  mlir::FailureOr<Tensor> realBias(const Node &node, unsigned index,
+                                   int64_t channels);
+  mlir::LogicalResult importRealConv(const Node &node);
+  mlir::LogicalResult importRealGemm(const Node &node);
+  mlir::LogicalResult importRealMatMul(const Node &node);
+  mlir::FailureOr<Known> realMatrixProduct(const Node &node, Known &input,
+                                           Tensor weights);
+  mlir::Value convolution(mlir::Value image, const Tensor &weights,
+                          llvm::ArrayRef<float> bias, const Window &window);
+  mlir::Value depthwiseConvolution(mlir::Value image, const Tensor &weights,
+                                   llvm::ArrayRef<float> bias,
+                                   const Window &window);
+  mlir::Value groupedConvolution(const Node &node, mlir::Value image,
+                                 const Tensor &weights,
+                                 llvm::ArrayRef<float> bias,
+                                 const Geometry &geometry);
+
   // Operators.cpp
-  mlir::AffineMap broadcastMap(llvm::ArrayRef<int64_t> shape, Layout layout,
-                               llvm::ArrayRef<int64_t> to, Layout resultLayout);
+  mlir::FailureOr<llvm::SmallVector<int64_t>> axesInput(const Node &node,
+                                                        int64_t rank);
   mlir::LogicalResult reshapeTo(const Node &node, Known &input,
                                 llvm::ArrayRef<int64_t> shape);
 
@@ -238,8 +308,10 @@ private:
   template <typename PoolingOp>
   mlir::Value pool(mlir::Value image, const Window &window,
                    mlir::Value initial);
-  mlir::LogicalResult average(const Node &node, Known &input,
-                              const Window &window);
+  /// Cuts off what no window covers: in TOSA the last window ends with the
+  /// padded image.
+  mlir::Value fitted(mlir::Value image, Window &window);
+  mlir::LogicalResult average(const Node &node, Known &input, Window window);
 
   const Graph &graph;
   ImportOptions options;
@@ -247,6 +319,27 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   llvm::StringMap<std::unique_ptr<Known>> values;
 };
+
+/// Where the windows of a convolution stand, and its groups.
+struct Importer::Geometry {
+  Window window;
+  int64_t groups = 1;
+};
+
+/// Columns of [N, C*H*W] in the order of a flattened image whose channels come
+/// last: [n, c, h, w] to [n, h, w, c]. `image` is {C, H, W}.
+template <typename T>
+void permuteToChannelsLast(llvm::ArrayRef<int64_t> image,
+                           std::vector<T> &elements) {
+  int64_t channels = image[0], pixels = image[1] * image[2];
+  std::vector<T> from = elements;
+  for (size_t index = 0; index < elements.size(); ++index) {
+    int64_t row = index / (channels * pixels),
+            column = index % (channels * pixels);
+    int64_t pixel = column / channels, channel = column % channels;
+    elements[index] = from[(row * channels + channel) * pixels + pixel];
+  }
+}
 
 /// round half to even of x / scale, plus the zero point; saturated.
 int64_t quantizeReal(float x, float scale, int64_t zeroPoint, Range range);

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -83,6 +84,10 @@ Value Importer::transposed(Value value, ArrayRef<int64_t> permutation) {
   SmallVector<int64_t> shape;
   for (int64_t dim : permutation)
     shape.push_back(type.getDimSize(dim));
+  if (type.getElementType().isF32()) {
+    SmallVector<int32_t> perms(permutation.begin(), permutation.end());
+    return tosa::TransposeOp::create(b, type.clone(shape), value, perms);
+  }
   Value init = tensor::EmptyOp::create(b, shape, type.getElementType());
   return linalg::TransposeOp::create(b, value, init, permutation)->getResult(0);
 }
@@ -93,6 +98,8 @@ Value Importer::reshaped(Value value, ArrayRef<int64_t> shape) {
   RankedTensorType to = from.clone(shape);
   if (from == to)
     return value;
+  if (from.getElementType().isF32())
+    return tosa::ReshapeOp::create(b, to, value, shapeConstant(shape));
   auto indices = getReassociationIndicesForReshape(from, to);
   if (!indices) {
     // Neither only merges nor only splits dimensions: through one dimension.

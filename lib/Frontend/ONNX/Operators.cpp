@@ -9,7 +9,7 @@
 
 #include "Importer.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 
 #include <numeric>
 
@@ -18,45 +18,8 @@ using namespace a2q;
 using namespace a2q::frontend;
 
 //===----------------------------------------------------------------------===//
-// Add
+// Arithmetic
 //===----------------------------------------------------------------------===//
-
-/// Numpy's rule; nullopt when the shapes do not broadcast.
-static std::optional<SmallVector<int64_t>> broadcast(ArrayRef<int64_t> a,
-                                                     ArrayRef<int64_t> b) {
-  if (a.size() < b.size())
-    std::swap(a, b);
-  SmallVector<int64_t> shape(a);
-  size_t offset = a.size() - b.size();
-  for (auto [dim, size] : llvm::enumerate(b)) {
-    int64_t &result = shape[offset + dim];
-    if (result != size && result != 1 && size != 1)
-      return std::nullopt;
-    result = result == 1 ? size : result;
-  }
-  return shape;
-}
-
-/// How an operand of `shape`, held in `layout`, is read while a result of
-/// shape `to`, held in `resultLayout`, is written.
-AffineMap Importer::broadcastMap(ArrayRef<int64_t> shape, Layout layout,
-                                 ArrayRef<int64_t> to, Layout resultLayout) {
-  // Loop of each dimension of the result as ONNX counts them.
-  SmallVector<int64_t> loops =
-      llvm::to_vector(llvm::seq<int64_t>(0, to.size()));
-  if (resultLayout == Layout::ChannelsLast)
-    loops = {0, 3, 1, 2};
-  size_t offset = to.size() - shape.size();
-  SmallVector<AffineExpr> exprs;
-  for (auto [dim, size] : llvm::enumerate(shape)) {
-    bool repeated = size == 1 && to[offset + dim] != 1;
-    exprs.push_back(repeated ? b.getAffineConstantExpr(0)
-                             : b.getAffineDimExpr(loops[offset + dim]));
-  }
-  if (layout == Layout::ChannelsLast)
-    exprs = {exprs[0], exprs[2], exprs[3], exprs[1]};
-  return AffineMap::get(to.size(), 0, exprs, b.getContext());
-}
 
 LogicalResult Importer::importAdd(const Node &node) {
   for (unsigned index : {0, 1}) {
@@ -64,36 +27,23 @@ LogicalResult Importer::importAdd(const Node &node) {
     if (failed(done) || *done)
       return success(succeeded(done));
   }
-  FailureOr<Known *> lhs = real(node, 0), rhs = real(node, 1);
-  if (failed(lhs) || failed(rhs))
-    return failure();
-  auto shape = broadcast((*lhs)->shape, (*rhs)->shape);
-  if (!shape)
-    return node.emitError() << "shapes " << shapeText((*lhs)->shape) << " and "
-                            << shapeText((*rhs)->shape) << " do not broadcast";
-  Known result{Known::Real, *shape};
-  if (failed(checkSize(node, *shape)))
-    return failure();
-  auto isImage = [](const Known &known) {
-    return known.layouts.channelsLast != nullptr;
-  };
-  Layout layout =
-      isImage(**lhs) || isImage(**rhs) ? Layout::ChannelsLast : Layout::Plain;
-  SmallVector<Value> operands;
-  SmallVector<AffineMap> maps;
-  for (Known *known : {*lhs, *rhs}) {
-    bool moves = layout == Layout::ChannelsLast && known->shape.size() == 4;
-    Layout own = moves ? Layout::ChannelsLast : Layout::Plain;
-    operands.push_back(get(*known, own));
-    maps.push_back(broadcastMap(known->shape, own, *shape, layout));
-  }
-  set(result.layouts, layout,
-      elementwise(operands, maps, physicalShape(*shape, layout), b.getF32Type(),
-                  [](ImplicitLocOpBuilder &builder, ValueRange in) -> Value {
-                    return arith::AddFOp::create(builder, in[0], in[1]);
-                  }));
-  define(node, std::move(result));
-  return success();
+  return defineBroadcast(
+      node, [&](Value x, Value y) { return binary<tosa::AddOp>(x, y); });
+}
+
+LogicalResult Importer::importSub(const Node &node) {
+  return defineBroadcast(
+      node, [&](Value x, Value y) { return binary<tosa::SubOp>(x, y); });
+}
+
+LogicalResult Importer::importMul(const Node &node) {
+  return defineBroadcast(node, [&](Value x, Value y) { return product(x, y); });
+}
+
+LogicalResult Importer::importDiv(const Node &node) {
+  return defineBroadcast(node, [&](Value x, Value y) {
+    return product(x, tosa::ReciprocalOp::create(b, y.getType(), y));
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,6 +184,118 @@ LogicalResult Importer::importTranspose(const Node &node) {
     result.layouts.channelsLast = from->layouts.plain;
   else
     result.layouts.plain = transposed(get(*from, Layout::Plain), permutation);
+  define(node, std::move(result));
+  return success();
+}
+
+/// The axes in input 1, each from 0 to `rank` - 1 and once.
+FailureOr<SmallVector<int64_t>> Importer::axesInput(const Node &node,
+                                                    int64_t rank) {
+  auto found = constantInput(node, 1, "axes");
+  if (failed(found))
+    return failure();
+  SmallVector<int64_t> axes((*found)->ints.begin(), (*found)->ints.end());
+  if ((*found)->type != ElementType::Int64 || (*found)->shape.size() != 1) {
+    node.emitInputError(1) << "has type " << toString((*found)->type)
+                           << " and shape " << shapeText((*found)->shape)
+                           << ", expected a vector of INT64";
+    return failure();
+  }
+  for (int64_t &axis : axes) {
+    if (axis < -rank || axis >= rank) {
+      node.emitInputError(1)
+          << "holds axis " << axis << ", outside a shape of rank " << rank;
+      return failure();
+    }
+    axis = axis < 0 ? axis + rank : axis;
+  }
+  llvm::sort(axes);
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) {
+    node.emitInputError(1) << "holds an axis twice";
+    return failure();
+  }
+  return axes;
+}
+
+LogicalResult Importer::importSqueeze(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> from = (*input)->shape;
+  SmallVector<int64_t> shape, axes;
+  if (node.hasInput(1)) {
+    auto found = axesInput(node, from.size());
+    if (failed(found))
+      return failure();
+    axes = std::move(*found);
+  }
+  for (auto [dim, size] : llvm::enumerate(from)) {
+    bool named = llvm::is_contained(axes, static_cast<int64_t>(dim));
+    if (named && size != 1)
+      return node.emitInputError(0) << "has shape " << shapeText(from)
+                                    << ", dimension " << dim << " is not 1";
+    if (!named && (size != 1 || node.hasInput(1)))
+      shape.push_back(size);
+  }
+  return reshapeTo(node, **input, shape);
+}
+
+LogicalResult Importer::importUnsqueeze(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  auto target = constantInput(node, 1, "axes");
+  if (failed(input) || failed(target))
+    return failure();
+  int64_t rank = (*input)->shape.size() + (*target)->size();
+  auto axes = axesInput(node, rank);
+  if (failed(axes))
+    return failure();
+  SmallVector<int64_t> shape((*input)->shape);
+  for (int64_t axis : *axes)
+    shape.insert(shape.begin() + axis, 1);
+  return reshapeTo(node, **input, shape);
+}
+
+LogicalResult Importer::importConcat(const Node &node) {
+  SmallVector<Known *> inputs;
+  for (int index = 0; index < node.proto->input_size(); ++index) {
+    FailureOr<Known *> input = real(node, index);
+    if (failed(input))
+      return failure();
+    inputs.push_back(*input);
+  }
+  SmallVector<int64_t> shape(inputs.front()->shape);
+  auto rank = static_cast<int64_t>(shape.size());
+  int64_t axis = node.integer("axis", 0);
+  if (!node.find("axis") || axis < -rank || axis >= rank)
+    return node.emitError()
+           << "axis " << axis << " is outside a shape of rank " << rank;
+  axis = axis < 0 ? axis + rank : axis;
+  bool isImage = rank == 4;
+  for (auto [index, input] : llvm::enumerate(inputs)) {
+    SmallVector<int64_t> expected(shape);
+    if (static_cast<int64_t>(input->shape.size()) == rank)
+      expected[axis] = input->shape[axis];
+    if (expected != input->shape)
+      return node.emitInputError(index)
+             << "has shape " << shapeText(input->shape) << ", beside "
+             << shapeText(inputs.front()->shape) << " along axis " << axis;
+    if (index)
+      shape[axis] += input->shape[axis];
+    isImage &= input->layouts.channelsLast != nullptr;
+  }
+  Layout layout = isImage ? Layout::ChannelsLast : Layout::Plain;
+  if (isImage)
+    axis = ArrayRef<int64_t>{0, 3, 1, 2}[axis];
+  if (failed(checkSize(node, shape)))
+    return failure();
+  SmallVector<Value> values;
+  for (Known *input : inputs)
+    values.push_back(get(*input, layout));
+  Known result{Known::Real, shape};
+  auto type =
+      RankedTensorType::get(physicalShape(shape, layout), b.getF32Type());
+  set(result.layouts, layout,
+      tosa::ConcatOp::create(b, type, values, b.getI32IntegerAttr(axis)));
   define(node, std::move(result));
   return success();
 }

@@ -12,10 +12,15 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
+
+bool Window::isDilated() const {
+  return llvm::any_of(dilations, [](int64_t size) { return size != 1; });
+}
 
 bool Window::hasPadding() const {
   return llvm::any_of(padding(), [](int64_t size) { return size != 0; });
@@ -122,6 +127,22 @@ FailureOr<Window> Importer::poolingWindow(const Node &node,
   return window;
 }
 
+Value Importer::fitted(Value image, Window &window) {
+  SmallVector<int64_t> size(cast<RankedTensorType>(image.getType()).getShape());
+  bool cuts = false;
+  for (unsigned dim : {0, 1}) {
+    int64_t span = (window.kernel[dim] - 1) * window.dilations[dim] + 1;
+    int64_t covered = (window.out[dim] - 1) * window.strides[dim] + span;
+    int64_t rest =
+        size[1 + dim] + window.before[dim] + window.after[dim] - covered;
+    int64_t ofPadding = std::min(rest, window.after[dim]);
+    window.after[dim] -= ofPadding;
+    size[1 + dim] -= rest - ofPadding;
+    cuts |= rest > ofPadding;
+  }
+  return cuts ? sliced(image, {0, 0, 0, 0}, size) : image;
+}
+
 /// `image` ([N, H, W, C]) with borders of `value` around it.
 Value Importer::padded(Value image, const Window &window, Value value) {
   if (!window.hasPadding())
@@ -184,10 +205,16 @@ LogicalResult Importer::importMaxPool(const Node &node) {
                   window->out[1]};
   Value image = storage(get(**input, Layout::ChannelsLast));
   Value pooled;
-  if (!isCode) {
+  if (!isCode && window->isDilated()) {
     Value lowest = scalar(-std::numeric_limits<float>::infinity());
     pooled = pool<linalg::PoolingNhwcMaxOp>(padded(image, *window, lowest),
                                             *window, lowest);
+  } else if (!isCode) {
+    image = fitted(image, *window);
+    auto type = RankedTensorType::get(
+        physicalShape(result.shape, Layout::ChannelsLast), b.getF32Type());
+    pooled = tosa::MaxPool2dOp::create(b, type, image, window->kernel,
+                                       window->strides, window->tosaPadding());
   } else {
     const CodeFormat &format = (*input)->format;
     Value lowest = scalar(format.range.lo, format.storageBits());
@@ -222,17 +249,29 @@ windowCounts(const Window &window, ArrayRef<int64_t> image, bool countPadding) {
 }
 
 /// Sums in float32, divided by how many positions each window holds.
-LogicalResult Importer::average(const Node &node, Known &input,
-                                const Window &window) {
-  Value zero = scalar(0.0f);
-  Value image = padded(get(input, Layout::ChannelsLast), window, zero);
-  Value sums = pool<linalg::PoolingNhwcSumOp>(image, window, zero);
-  SmallVector<float> counts =
-      windowCounts(window, ArrayRef(input.shape).drop_front(2),
-                   node.integer("count_include_pad", 0) != 0);
-  Value divisor = constantTensor(window.out, counts);
+LogicalResult Importer::average(const Node &node, Known &input, Window window) {
+  bool countsPadding = node.integer("count_include_pad", 0) != 0;
   Known result{Known::Real,
                {input.shape[0], input.shape[1], window.out[0], window.out[1]}};
+  Value image = get(input, Layout::ChannelsLast);
+  if (!window.isDilated() && !(countsPadding && window.hasPadding())) {
+    image = fitted(image, window);
+    auto type = RankedTensorType::get(
+        physicalShape(result.shape, Layout::ChannelsLast), b.getF32Type());
+    result.layouts.channelsLast = tosa::AvgPool2dOp::create(
+        b, type, image, b.getDenseI64ArrayAttr(window.kernel),
+        b.getDenseI64ArrayAttr(window.strides),
+        b.getDenseI64ArrayAttr(window.tosaPadding()),
+        TypeAttr::get(b.getF32Type()));
+    define(node, std::move(result));
+    return success();
+  }
+  Value zero = scalar(0.0f);
+  image = padded(image, window, zero);
+  Value sums = pool<linalg::PoolingNhwcSumOp>(image, window, zero);
+  SmallVector<float> counts =
+      windowCounts(window, ArrayRef(input.shape).drop_front(2), countsPadding);
+  Value divisor = constantTensor(window.out, counts);
   AffineMap position = AffineMap::get(
       4, 0, {b.getAffineDimExpr(1), b.getAffineDimExpr(2)}, b.getContext());
   result.layouts.channelsLast = elementwise(

@@ -492,26 +492,7 @@ LogicalResult Importer::clipReals(const Node &node, Known &input,
     define(node, std::move(result));
     return success();
   }
-  FailureOr<Known *> reals = real(node, 0);
-  if (failed(reals))
-    return failure();
-  Known result{Known::Real, (*reals)->shape};
-  Layout layout = preferred(**reals);
-  Value value = get(**reals, layout);
-  Value low = lo ? scalar(*lo) : Value(), high = hi ? scalar(*hi) : Value();
-  result.layouts.flattenedFrom = (*reals)->layouts.flattenedFrom;
-  set(result.layouts, layout,
-      elementwise(value, b.getF32Type(),
-                  [&](ImplicitLocOpBuilder &builder, ValueRange in) -> Value {
-                    Value x = in[0];
-                    if (low)
-                      x = arith::MaximumFOp::create(builder, x, low);
-                    if (high)
-                      x = arith::MinimumFOp::create(builder, x, high);
-                    return x;
-                  }));
-  define(node, std::move(result));
-  return success();
+  return defineElementwise(node, [&](Value x) { return clamped(x, lo, hi); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -565,7 +546,7 @@ Known *Importer::emitReal(Known &known) {
     b.setLoc(known.loc);
   auto reals = std::make_shared<Known>(Known{Known::Real, known.shape});
   if (known.isConstant()) {
-    reals->layouts.plain = constantTensor(known.shape, constantReals(known));
+    reals->layouts.plain = realConstant(known.shape, constantReals(known));
   } else if (known.kind == Known::Accumulated) {
     set(reals->layouts,
         known.sums.isImage ? Layout::ChannelsLast : Layout::Plain,

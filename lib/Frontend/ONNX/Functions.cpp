@@ -1,0 +1,98 @@
+//===- Functions.cpp - Functions of real numbers -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+static int64_t rankOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getRank();
+}
+
+LogicalResult Importer::importSigmoid(const Node &node) {
+  return defineElementwise(node, [&](Value x) -> Value {
+    return tosa::SigmoidOp::create(b, x.getType(), x);
+  });
+}
+
+LogicalResult Importer::importTanh(const Node &node) {
+  return defineElementwise(node, [&](Value x) -> Value {
+    return tosa::TanhOp::create(b, x.getType(), x);
+  });
+}
+
+/// max(0, min(1, alpha * x + beta)).
+LogicalResult Importer::importHardSigmoid(const Node &node) {
+  float alpha = node.real("alpha", 0.2f), beta = node.real("beta", 0.5f);
+  return defineElementwise(node, [&](Value x) {
+    Value line = binary<tosa::AddOp>(product(x, realScalar(alpha, rankOf(x))),
+                                     realScalar(beta, rankOf(x)));
+    return clamped(line, 0.0f, 1.0f);
+  });
+}
+
+/// x * max(0, min(1, x / 6 + 1 / 2)).
+LogicalResult Importer::importHardSwish(const Node &node) {
+  return defineElementwise(node, [&](Value x) {
+    Value line =
+        binary<tosa::AddOp>(product(x, realScalar(1.0f / 6, rankOf(x))),
+                            realScalar(0.5f, rankOf(x)));
+    return product(x, clamped(line, 0.0f, 1.0f));
+  });
+}
+
+/// max(x, 0) + alpha * min(x, 0), which is max(x, alpha * x) up to 1.
+LogicalResult Importer::importLeakyRelu(const Node &node) {
+  float alpha = node.real("alpha", 0.01f);
+  return defineElementwise(node, [&](Value x) -> Value {
+    Value slope = realScalar(alpha, rankOf(x));
+    if (alpha <= 1)
+      return binary<tosa::MaximumOp>(x, product(x, slope));
+    return binary<tosa::AddOp>(clamped(x, 0.0f, std::nullopt),
+                               product(clamped(x, std::nullopt, 0.0f), slope));
+  });
+}
+
+LogicalResult Importer::importPRelu(const Node &node) {
+  return defineBroadcast(node, [&](Value x, Value slope) -> Value {
+    return binary<tosa::AddOp>(clamped(x, 0.0f, std::nullopt),
+                               product(clamped(x, std::nullopt, 0.0f), slope));
+  });
+}
+
+/// exp(x - max) / sum(exp(x - max)).
+LogicalResult Importer::importSoftmax(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  auto rank = static_cast<int64_t>((*input)->shape.size());
+  int64_t axis = node.integer("axis", -1);
+  if (axis < -rank || axis >= rank)
+    return node.emitError()
+           << "axis " << axis << " is outside a shape of rank " << rank;
+  axis = axis < 0 ? axis + rank : axis;
+  Layout layout = preferred(**input);
+  if (layout == Layout::Flattened)
+    layout = Layout::Plain;
+  if (layout == Layout::ChannelsLast)
+    axis = ArrayRef<int64_t>{0, 3, 1, 2}[axis];
+  Value x = get(**input, layout);
+  Value most = tosa::ReduceMaxOp::create(b, x, b.getI32IntegerAttr(axis));
+  Value difference = binary<tosa::SubOp>(x, most);
+  Value powers = tosa::ExpOp::create(b, x.getType(), difference);
+  Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
+  Value inverse = tosa::ReciprocalOp::create(b, sum.getType(), sum);
+  Known result{Known::Real, (*input)->shape};
+  set(result.layouts, layout, product(powers, inverse));
+  define(node, std::move(result));
+  return success();
+}

@@ -1,0 +1,349 @@
+//===- RealLayers.cpp - Conv, Gemm, MatMul and BatchNormalization in float32 -*-
+// C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// A constant of finite real numbers; weights of at least one term.
+FailureOr<Tensor> Importer::realWeights(const Node &node, unsigned index,
+                                        unsigned rank) {
+  FailureOr<Known *> input = lookup(node, index);
+  if (failed(input))
+    return failure();
+  const Known &known = **input;
+  if (!known.isConstant()) {
+    node.emitInputError(index) << "is computed, weights must be constant";
+    return failure();
+  }
+  if (known.kind == Known::Constant && !known.constant->isFloat()) {
+    node.emitInputError(index)
+        << "holds integers, expected real numbers (a DequantizeLinear)";
+    return failure();
+  }
+  if (known.shape.size() != rank) {
+    node.emitInputError(index)
+        << "has shape " << shapeText(known.shape) << ", expected rank " << rank;
+    return failure();
+  }
+  Tensor tensor;
+  tensor.shape = known.shape;
+  tensor.floats = constantReals(known);
+  if (tensor.floats.empty()) {
+    node.emitInputError(index) << "has shape " << shapeText(known.shape)
+                               << ": there is nothing to sum";
+    return failure();
+  }
+  for (auto [at, value] : llvm::enumerate(tensor.floats))
+    if (!std::isfinite(value)) {
+      node.emitInputError(index) << "holds " << value << " at index " << at;
+      return failure();
+    }
+  return tensor;
+}
+
+/// One real number for each channel; zeros when the input is absent.
+FailureOr<Tensor> Importer::realBias(const Node &node, unsigned index,
+                                     int64_t channels) {
+  Tensor bias;
+  bias.shape = {channels};
+  bias.floats.assign(channels, 0);
+  if (!node.hasInput(index))
+    return bias;
+  FailureOr<Known *> input = lookup(node, index);
+  if (failed(input))
+    return failure();
+  const Known &known = **input;
+  bool isReal = known.kind == Known::Dequantized ||
+                (known.isConstant() && known.constant->isFloat());
+  if (!known.isConstant() || !isReal) {
+    node.emitInputError(index) << "must be a constant bias: FLOAT, or a "
+                                  "DequantizeLinear of integers";
+    return failure();
+  }
+  std::vector<float> values = constantReals(known);
+  auto most = static_cast<int64_t>(values.size());
+  bool isVector = known.shape.empty() || known.shape.back() == most;
+  if (!isVector || (most != channels && most != 1)) {
+    node.emitInputError(index)
+        << "has shape " << shapeText(known.shape) << ", expected one value "
+        << "for each of " << channels << " output channels";
+    return failure();
+  }
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    bias.floats[channel] = values[most == 1 ? 0 : channel];
+    if (!std::isfinite(bias.floats[channel])) {
+      node.emitInputError(index)
+          << "holds " << bias.floats[channel] << " in channel " << channel;
+      return failure();
+    }
+  }
+  return bias;
+}
+
+//===----------------------------------------------------------------------===//
+// Convolution
+//===----------------------------------------------------------------------===//
+
+static RankedTensorType resultType(Value image, const Window &window,
+                                   int64_t channels) {
+  auto type = cast<RankedTensorType>(image.getType());
+  return type.clone(
+      {type.getDimSize(0), window.out[0], window.out[1], channels});
+}
+
+/// `weights` is [O, h, w, I].
+Value Importer::convolution(Value image, const Tensor &weights,
+                            ArrayRef<float> bias, const Window &window) {
+  int64_t channels = weights.shape[0];
+  return tosa::Conv2DOp::create(b, resultType(image, window, channels), image,
+                                realConstant(weights.shape, weights.floats),
+                                realConstant({channels}, bias),
+                                b.getDenseI64ArrayAttr(window.tosaPadding()),
+                                b.getDenseI64ArrayAttr(window.strides),
+                                b.getDenseI64ArrayAttr(window.dilations),
+                                TypeAttr::get(b.getF32Type()));
+}
+
+/// `weights` is [O, h, w, 1]; each input channel has the same number of
+/// filters, which follow each other.
+Value Importer::depthwiseConvolution(Value image, const Tensor &weights,
+                                     ArrayRef<float> bias,
+                                     const Window &window) {
+  int64_t inputs = cast<RankedTensorType>(image.getType()).getDimSize(3);
+  Tensor filter = weights;
+  filter.shape = {inputs, weights.shape[0] / inputs, weights.shape[1],
+                  weights.shape[2]};
+  filter = transpose(filter, {2, 3, 0, 1});
+  return tosa::DepthwiseConv2DOp::create(
+      b, resultType(image, window, weights.shape[0]), image,
+      realConstant(filter.shape, filter.floats),
+      realConstant({weights.shape[0]}, bias),
+      b.getDenseI64ArrayAttr(window.tosaPadding()),
+      b.getDenseI64ArrayAttr(window.strides),
+      b.getDenseI64ArrayAttr(window.dilations), TypeAttr::get(b.getF32Type()));
+}
+
+/// One convolution for each group, named after the node and the group.
+Value Importer::groupedConvolution(const Node &node, Value image,
+                                   const Tensor &weights, ArrayRef<float> bias,
+                                   const Geometry &geometry) {
+  SmallVector<int64_t> size(cast<RankedTensorType>(image.getType()).getShape());
+  size[3] = weights.shape[3];
+  int64_t channels = weights.shape[0] / geometry.groups;
+  int64_t length = weights.floats.size() / geometry.groups;
+  SmallVector<Value> parts;
+  for (int64_t group = 0; group < geometry.groups; ++group) {
+    std::string name = node.name + "/" + std::to_string(group);
+    b.setLoc(NameLoc::get(b.getStringAttr(name), graph.loc()));
+    Tensor part;
+    part.shape = weights.shape;
+    part.shape[0] = channels;
+    auto begin = weights.floats.begin() + group * length;
+    part.floats.assign(begin, begin + length);
+    Value slice = sliced(image, {0, 0, 0, group * size[3]}, size);
+    parts.push_back(convolution(
+        slice, part, bias.slice(group * channels, channels), geometry.window));
+  }
+  b.setLoc(node.loc);
+  return tosa::ConcatOp::create(
+      b, resultType(image, geometry.window, weights.shape[0]), parts,
+      b.getI32IntegerAttr(3));
+}
+
+LogicalResult Importer::importRealConv(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> image = (*input)->shape;
+  if (image.size() != 4)
+    return node.emitInputError(0) << "has shape " << shapeText(image)
+                                  << ", supported is 2-D convolution (rank 4)";
+  FailureOr<Tensor> found = realWeights(node, 1, 4);
+  if (failed(found))
+    return failure();
+  Tensor weights = transpose(*found, {0, 2, 3, 1});
+  FailureOr<Geometry> geometry = this->geometry(node, image, weights.shape);
+  if (failed(geometry))
+    return failure();
+  FailureOr<Tensor> bias = realBias(node, 2, weights.shape[0]);
+  if (failed(bias))
+    return failure();
+  Known result{Known::Real,
+               {image[0], weights.shape[0], geometry->window.out[0],
+                geometry->window.out[1]}};
+  Value pixels = fitted(get(**input, Layout::ChannelsLast), geometry->window);
+  Value sums;
+  if (geometry->groups == 1)
+    sums = convolution(pixels, weights, bias->floats, geometry->window);
+  else if (geometry->groups == image[1])
+    sums =
+        depthwiseConvolution(pixels, weights, bias->floats, geometry->window);
+  else
+    sums = groupedConvolution(node, pixels, weights, bias->floats, *geometry);
+  result.layouts.channelsLast = sums;
+  define(node, std::move(result));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix products
+//===----------------------------------------------------------------------===//
+
+/// `weights` is [K, N].
+FailureOr<Known> Importer::realMatrixProduct(const Node &node, Known &input,
+                                             Tensor weights) {
+  ArrayRef<int64_t> shape = input.shape;
+  int64_t length = weights.shape[0], channels = weights.shape[1];
+  if (shape.size() < 2 || shape.back() != length) {
+    node.emitInputError(0)
+        << "has shape " << shapeText(shape)
+        << ", expected rank 2 or more and a last dimension of " << length
+        << " as the weights have";
+    return failure();
+  }
+  Known result{Known::Real, SmallVector<int64_t>(shape)};
+  result.shape.back() = channels;
+  if (failed(checkSize(node, result.shape)))
+    return failure();
+  Layout layout = preferred(input);
+  if (layout == Layout::ChannelsLast)
+    layout = Layout::Plain;
+  if (layout == Layout::Flattened) {
+    // The weights follow the image's layout, which need not be transposed.
+    weights = transpose(weights, {1, 0});
+    permuteToChannelsLast(input.layouts.flattenedFrom, weights.floats);
+    weights = transpose(weights, {1, 0});
+  }
+  int64_t rows = *elementCount(shape) / length;
+  Value lhs = reshaped(get(input, layout), {1, rows, length});
+  Value rhs = realConstant({1, length, channels}, weights.floats);
+  auto type = RankedTensorType::get({1, rows, channels}, b.getF32Type());
+  Value sums = tosa::MatMulOp::create(b, type, lhs, rhs);
+  result.layouts.plain = reshaped(sums, result.shape);
+  return result;
+}
+
+LogicalResult Importer::importRealMatMul(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  FailureOr<Tensor> weights = realWeights(node, 1, 2);
+  if (failed(weights))
+    return failure();
+  FailureOr<Known> result =
+      realMatrixProduct(node, **input, std::move(*weights));
+  if (failed(result))
+    return failure();
+  define(node, std::move(*result));
+  return success();
+}
+
+/// alpha * A * B + beta * C, the factors in the constants.
+LogicalResult Importer::importRealGemm(const Node &node) {
+  if (node.integer("transA", 0) != 0)
+    return node.emitError()
+           << "has transA " << node.integer("transA", 0) << "; supported is 0";
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  if ((*input)->shape.size() != 2)
+    return node.emitInputError(0)
+           << "has shape " << shapeText((*input)->shape) << ", expected rank 2";
+  FailureOr<Tensor> weights = realWeights(node, 1, 2);
+  if (failed(weights))
+    return failure();
+  if (node.integer("transB", 0) != 0)
+    weights = transpose(*weights, {1, 0});
+  for (float &weight : weights->floats)
+    weight *= node.real("alpha", 1);
+  int64_t channels = weights->shape[1];
+  FailureOr<Tensor> bias = realBias(node, 2, channels);
+  if (failed(bias))
+    return failure();
+  for (float &value : bias->floats)
+    value *= node.real("beta", 1);
+  FailureOr<Known> result =
+      realMatrixProduct(node, **input, std::move(*weights));
+  if (failed(result))
+    return failure();
+  if (node.hasInput(2))
+    result->layouts.plain = binary<tosa::AddOp>(
+        result->layouts.plain, realConstant({1, channels}, bias->floats));
+  define(node, std::move(*result));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// BatchNormalization
+//===----------------------------------------------------------------------===//
+
+/// With the statistics of training: one factor and one summand per channel.
+LogicalResult Importer::importBatchNormalization(const Node &node) {
+  if (node.integer("training_mode", 0) != 0)
+    return node.emitError() << "training_mode is not supported, only inference";
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> shape = (*input)->shape;
+  if (shape.size() < 2)
+    return node.emitInputError(0)
+           << "has shape " << shapeText(shape) << ", expected rank 2 or more";
+  std::vector<float> parameters[4]; // scale, bias, mean, variance
+  for (unsigned index = 1; index <= 4; ++index) {
+    FailureOr<Tensor> tensor = realWeights(node, index, 1);
+    if (failed(tensor))
+      return failure();
+    if (tensor->shape[0] != shape[1])
+      return node.emitInputError(index)
+             << "has shape " << shapeText(tensor->shape)
+             << ", expected one value for each of " << shape[1] << " channels";
+    parameters[index - 1] = std::move(tensor->floats);
+  }
+  double epsilon = node.real("epsilon", 1e-5f);
+  std::vector<float> factors, summands;
+  for (int64_t channel = 0; channel < shape[1]; ++channel) {
+    auto [scale, bias, mean, variance] =
+        std::tuple<double, double, double, double>(
+            parameters[0][channel], parameters[1][channel],
+            parameters[2][channel], parameters[3][channel]);
+    double factor = scale / std::sqrt(variance + epsilon);
+    factors.push_back(static_cast<float>(factor));
+    summands.push_back(static_cast<float>(bias - mean * factor));
+    if (!(variance >= 0) || !std::isfinite(factors.back()) ||
+        !std::isfinite(summands.back()))
+      return node.emitError()
+             << "channel " << channel << " has variance "
+             << parameters[3][channel] << " and epsilon "
+             << static_cast<float>(epsilon)
+             << ", which normalize nothing: a variance is at least 0, and "
+                "positive with epsilon";
+  }
+  Layout layout = preferred(**input);
+  if (layout == Layout::Flattened)
+    layout = Layout::Plain;
+  Value x = get(**input, layout);
+  int64_t rank = shape.size();
+  x = product(x, channelConstant(factors, rank, layout));
+  Known result{Known::Real, SmallVector<int64_t>(shape)};
+  set(result.layouts, layout,
+      binary<tosa::AddOp>(x, channelConstant(summands, rank, layout)));
+  define(node, std::move(result));
+  return success();
+}
