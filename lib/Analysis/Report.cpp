@@ -61,6 +61,80 @@ void a2q::setNote(Operation *op, StringRef pass, StringRef note) {
 }
 
 //===----------------------------------------------------------------------===//
+// Constraints
+//===----------------------------------------------------------------------===//
+
+void a2q::setConstraintReport(Operation *op, const ConstraintReport &report) {
+  Builder builder(op->getContext());
+  NamedAttrList list;
+  auto integer = [&](StringRef key, int64_t value) {
+    list.append(key, builder.getI64IntegerAttr(value));
+  };
+  auto real = [&](StringRef key, double value) {
+    list.append(key, builder.getF64FloatAttr(value));
+  };
+  list.append("method", builder.getStringAttr(report.method));
+  integer("width", report.width);
+  if (report.tile)
+    integer("tile", *report.tile);
+  list.append("bound", builder.getStringAttr(report.bound));
+  integer("channels_changed", report.channelsChanged);
+  integer("emptied", report.emptied);
+  integer("l1_before", report.l1Before);
+  integer("l1_after", report.l1After);
+  real("sparsity_before", report.sparsityBefore);
+  real("sparsity_after", report.sparsityAfter);
+  real("weight_error", report.weightError);
+  if (report.outputError)
+    real("output_error", *report.outputError);
+  real("scale_min", report.scaleMin);
+  real("scale_max", report.scaleMax);
+  list.append("restored", builder.getStringAttr(report.restored));
+  op->setAttr(A2QDialect::getConstrainedAttrName(),
+              list.getDictionary(op->getContext()));
+}
+
+/// The figures that `setConstraintReport` left. Anyone may write attributes: an
+/// entry that is absent or of another kind has its default.
+static std::optional<ConstraintReport> constraintReport(Operation *op) {
+  auto attr =
+      op->getAttrOfType<DictionaryAttr>(A2QDialect::getConstrainedAttrName());
+  if (!attr)
+    return std::nullopt;
+  auto integer = [&](StringRef key) {
+    auto value = attr.getAs<IntegerAttr>(key);
+    return value ? value.getValue().trySExtValue().value_or(0) : 0;
+  };
+  auto real = [&](StringRef key, double otherwise = 0) {
+    auto value = attr.getAs<FloatAttr>(key);
+    return value ? value.getValueAsDouble() : otherwise;
+  };
+  auto string = [&](StringRef key) {
+    auto value = attr.getAs<StringAttr>(key);
+    return value ? value.str() : std::string();
+  };
+  ConstraintReport report;
+  report.method = string("method");
+  report.width = static_cast<unsigned>(integer("width"));
+  if (attr.contains("tile"))
+    report.tile = integer("tile");
+  report.bound = string("bound");
+  report.channelsChanged = integer("channels_changed");
+  report.emptied = integer("emptied");
+  report.l1Before = integer("l1_before");
+  report.l1After = integer("l1_after");
+  report.sparsityBefore = real("sparsity_before");
+  report.sparsityAfter = real("sparsity_after");
+  report.weightError = real("weight_error");
+  if (attr.contains("output_error"))
+    report.outputError = real("output_error");
+  report.scaleMin = real("scale_min", 1);
+  report.scaleMax = real("scale_max", 1);
+  report.restored = string("restored");
+  return report;
+}
+
+//===----------------------------------------------------------------------===//
 // Collection
 //===----------------------------------------------------------------------===//
 
@@ -115,6 +189,7 @@ static LayerReport describe(const AccumulatingOp &layer, int64_t index) {
   for (int64_t channel = 0; channel < problem.channels; ++channel)
     report.channels.push_back(layer.bounds(channel));
   describeStages(report, layer);
+  report.constraint = constraintReport(op);
   if (auto notes = op->getAttrOfType<DictionaryAttr>(kNotes))
     for (NamedAttribute note : notes)
       if (auto text = dyn_cast<StringAttr>(note.getValue()))
@@ -172,6 +247,7 @@ public:
 private:
   void write(const LayerReport &layer);
   void write(const ChannelBounds &channel);
+  void write(const ConstraintReport &constraint);
 
   /// JSON is UTF-8; a name from a file may not be.
   static std::string text(StringRef string) {
@@ -237,6 +313,12 @@ void JSONWriter::write(const LayerReport &layer) {
         });
     });
     json.attribute("spills", layer.spills);
+    json.attributeBegin("constraint");
+    if (layer.constraint)
+      write(*layer.constraint);
+    else
+      json.value(nullptr);
+    json.attributeEnd();
     json.attributeArray("per_channel", [&] {
       for (const ChannelBounds &channel : layer.channels)
         write(channel);
@@ -245,6 +327,32 @@ void JSONWriter::write(const LayerReport &layer) {
       for (const std::string &note : layer.notes)
         json.value(text(note));
     });
+  });
+}
+
+void JSONWriter::write(const ConstraintReport &constraint) {
+  auto optional = [&](StringRef key, auto value) {
+    if (value)
+      json.attribute(key, *value);
+    else
+      json.attribute(key, nullptr);
+  };
+  json.object([&] {
+    json.attribute("method", text(constraint.method));
+    json.attribute("width", constraint.width);
+    optional("tile", constraint.tile);
+    json.attribute("bound", text(constraint.bound));
+    json.attribute("channels_changed", constraint.channelsChanged);
+    json.attribute("emptied", constraint.emptied);
+    json.attribute("l1_before", constraint.l1Before);
+    json.attribute("l1_after", constraint.l1After);
+    json.attribute("sparsity_before", constraint.sparsityBefore);
+    json.attribute("sparsity_after", constraint.sparsityAfter);
+    json.attribute("weight_error", constraint.weightError);
+    optional("output_error", constraint.outputError);
+    json.attribute("scale_min", constraint.scaleMin);
+    json.attribute("scale_max", constraint.scaleMax);
+    json.attribute("restored", text(constraint.restored));
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/IR/A2QOps.h"
+#include "a2q/IR/ConstraintAttr.h"
 #include "a2q/IR/MomentsAttr.h"
 #include "a2q/IR/RangeAttr.h"
 
@@ -54,6 +55,8 @@ LogicalResult A2QDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attr) {
   if (attr.getName() == getMomentsAttrName())
     return verifyMomentsOf(op, attr.getValue());
+  if (attr.getName() == getConstrainAttrName())
+    return verifyConstraintOf(op, attr.getValue());
   if (attr.getName() != getRangeAttrName())
     return success();
   if (op->getNumResults() != 1)

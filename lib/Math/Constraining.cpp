@@ -71,7 +71,7 @@ static LayerResult feedBack(const LayerConstraint &layer, const Budget &budget,
 
 static constexpr Bound kOneNorm[] = {Bound::A2Q, Bound::Centred};
 static constexpr Bound kHalves[] = {Bound::A2QPlus};
-static constexpr Bound kAny[] = {Bound::Exact, Bound::Centred, Bound::A2Q,
+static constexpr Bound kAny[] = {Bound::Centred, Bound::Exact, Bound::A2Q,
                                  Bound::A2QPlus};
 
 // Sorted by name.

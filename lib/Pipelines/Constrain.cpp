@@ -22,10 +22,14 @@ void a2q::buildConstrainPipeline(OpPassManager &pm,
   // The only step that changes what the model computes.
   A2QConstrainWeightsOptions constrain;
   constrain.width = options.width;
+  constrain.tile = options.tile;
   constrain.method = options.method;
+  constrain.bound = options.bound;
+  constrain.overridesFile = options.overrides;
   pm.addPass(createA2QConstrainWeights(constrain));
-  // Methods round down: many layers now need less than the width. Proving ends
-  // with a verification, so the constraint is not trusted either.
+  // Methods leave some of the budget, and layers that fit were left alone: many
+  // now need less than the width. Proving ends with a verification, so the
+  // constraint is not trusted either.
   buildProvePipeline(pm, ProveOptions());
 }
 

@@ -18,25 +18,24 @@
 using namespace llvm;
 using namespace a2q;
 
-namespace {
-
-struct Constraint {
-  unsigned width = 0;
-  std::string method = "a2q-plus";
-};
-
-} // namespace
-
-/// WIDTH[:METHOD]; the pass knows the methods.
-static std::optional<Constraint> parseConstraint(StringRef text) {
-  Constraint constraint;
-  auto [width, method] = text.split(':');
-  if (width.getAsInteger(10, constraint.width) || constraint.width < 1 ||
-      constraint.width > 64 || (text.contains(':') && method.empty()))
+/// WIDTH[xTILE][:METHOD[:BOUND]]; the pass knows the methods and bounds.
+static std::optional<A2QConstrainWeightsOptions>
+parseConstraint(StringRef text) {
+  A2QConstrainWeightsOptions options;
+  SmallVector<StringRef> parts;
+  text.split(parts, ':');
+  auto [width, tile] = parts[0].split('x');
+  bool isTiled = parts[0].contains('x');
+  if (width.getAsInteger(10, options.width) || options.width < 1 ||
+      options.width > 64 || parts.size() > 3 ||
+      is_contained(ArrayRef(parts).drop_front(), "") ||
+      (isTiled && (tile.getAsInteger(10, options.tile) || options.tile < 1)))
     return std::nullopt;
-  if (!method.empty())
-    constraint.method = method.str();
-  return constraint;
+  if (parts.size() > 1)
+    options.method = parts[1].str();
+  if (parts.size() > 2)
+    options.bound = parts[2].str();
+  return options;
 }
 
 cl::OptionCategory &a2q::getToolOptions() {
@@ -67,8 +66,11 @@ Error CompileOptions::verify(const CpuTarget &target) const {
                              "proves; it needs --check-accumulators");
   if (!constrain.empty() && !parseConstraint(constrain))
     return createStringError("--constrain is '" + constrain +
-                             "'; it takes WIDTH or WIDTH:METHOD, the width "
-                             "from 1 to 64");
+                             "'; it takes WIDTH[xTILE][:METHOD[:BOUND]], the "
+                             "width from 1 to 64, the tile from 1");
+  if (constrain.empty() && !constrainOverrides.empty())
+    return createStringError("--constrain-overrides is for single layers; it "
+                             "needs --constrain for the others");
   std::string reason;
   if (!report.empty() && failed(checkReportName(report, reason)))
     return createStringError(reason);
@@ -131,11 +133,9 @@ bool CompileOptions::chooses() const {
 mlir::LogicalResult CompileOptions::choose(mlir::ModuleOp module,
                                            const CpuTarget &target) const {
   mlir::PassManager choose(module.getContext());
-  if (std::optional<Constraint> constraint = parseConstraint(constrain)) {
-    A2QConstrainWeightsOptions options;
-    options.width = constraint->width;
-    options.method = constraint->method;
-    choose.addPass(createA2QConstrainWeights(options));
+  if (auto options = parseConstraint(constrain)) {
+    options->overridesFile = constrainOverrides;
+    choose.addPass(createA2QConstrainWeights(*options));
   }
   std::optional<unsigned> inner = getInnerWidth(target);
   if (inner) {

@@ -15,17 +15,26 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Matchers.h"
 #include <cmath>
+#include <functional>
 
 using namespace mlir;
 using namespace a2q;
 
 Wide WeightChange::bias(Wide old) const {
   Wide real = old + before;
-  if (scale != 1)
-    real = static_cast<Wide>(std::nearbyint(
-        std::clamp(static_cast<double>(real) / scale, -0x1p100, 0x1p100)));
+  if (scale != 1 || shift != 0)
+    real = static_cast<Wide>(std::nearbyint(std::clamp(
+        (static_cast<double>(real) + shift) / scale, -0x1p100, 0x1p100)));
   return real - after;
 }
+
+double WeightChange::remainder(Wide old, Wide rounded) const {
+  return static_cast<double>(old + before) + shift -
+         scale * static_cast<double>(rounded + after);
+}
+
+/// What is to be done once nothing can fail any more.
+using Edits = SmallVector<std::function<void()>>;
 
 //===----------------------------------------------------------------------===//
 // a2q.requantize
@@ -50,7 +59,7 @@ static ElementsAttr biasAttr(Builder &builder, Type old,
 }
 
 static LogicalResult followBias(RequantizeOp op,
-                                ArrayRef<WeightChange> channels) {
+                                ArrayRef<WeightChange> channels, Edits &edits) {
   SmallVector<int64_t> old = {0};
   if (ElementsAttr bias = op.getBiasAttr()) {
     FailureOr<SmallVector<int64_t>> values = integerElements(bias);
@@ -69,15 +78,16 @@ static LogicalResult followBias(RequantizeOp op,
   if (!op.getBiasAttr() && llvm::all_of(bias, [](int64_t v) { return v == 0; }))
     return success();
   Builder builder(op.getContext());
-  op.setBiasAttr(biasAttr(
+  ElementsAttr attr = biasAttr(
       builder, op.getBiasAttr() ? op.getBiasAttr().getElementType() : Type(),
-      bias));
+      bias);
+  edits.push_back([=]() mutable { op.setBiasAttr(attr); });
   return success();
 }
 
 /// Multiplies the multiplier by the factors of the weights' scales.
-static LogicalResult followScale(RequantizeOp op,
-                                 ArrayRef<WeightChange> channels) {
+static LogicalResult
+followScale(RequantizeOp op, ArrayRef<WeightChange> channels, Edits &edits) {
   if (llvm::all_of(channels,
                    [](WeightChange follow) { return follow.scale == 1; }))
     return success();
@@ -93,24 +103,27 @@ static LogicalResult followScale(RequantizeOp op,
              << "the multiplier of channel " << channel
              << " leaves f32: its weights' scale changes by " << follow.scale;
   }
-  Builder builder(op.getContext());
-  op.setMultiplierAttr(DenseElementsAttr::get(
+  auto attr = DenseElementsAttr::get(
       RankedTensorType::get({static_cast<int64_t>(multiplier.size())},
-                            builder.getF32Type()),
-      ArrayRef<float>(multiplier)));
+                            Float32Type::get(op.getContext())),
+      ArrayRef<float>(multiplier));
+  edits.push_back([=]() mutable { op.setMultiplierAttr(attr); });
   return success();
 }
 
 //===----------------------------------------------------------------------===//
-// float(sum + bias) * scale
+// float(sum + bias) * scale + real bias
 //===----------------------------------------------------------------------===//
 
 namespace {
 /// A generic op that turns decoded sums into reals.
 struct FloatReader {
   linalg::GenericOp op;
-  OpOperand *bias = nullptr;  ///< constant integers per channel, or null
-  OpOperand *scale = nullptr; ///< constant f32 per channel, or null
+  OpOperand *bias = nullptr;     ///< constant integers per channel, or null
+  OpOperand *scale = nullptr;    ///< constant f32 per channel, or null
+  OpOperand *realBias = nullptr; ///< the same; only with a scale
+
+  bool canShift() const { return bias || realBias; }
 };
 } // namespace
 
@@ -136,7 +149,8 @@ static Value otherOperand(Operation *op, Value one) {
   return op->getOperand(op->getOperand(0) == one ? 1 : 0);
 }
 
-/// Matches a body that begins with `float(sum + bias) * scale`.
+/// Matches a body that begins with `float(sum + bias) * scale + real bias`,
+/// whatever the order of operands.
 static FloatReader matchReader(OpOperand &use) {
   auto op = dyn_cast<linalg::GenericOp>(use.getOwner());
   if (!op || use.getOperandNumber() >= op.getNumDpsInputs() ||
@@ -155,8 +169,14 @@ static FloatReader matchReader(OpOperand &use) {
   auto toFloat = dyn_cast<arith::SIToFPOp>(*value.user_begin());
   if (!toFloat || !toFloat->hasOneUse() || !toFloat.getType().isF32())
     return reader;
-  if (auto multiply = dyn_cast<arith::MulFOp>(*toFloat->user_begin()))
-    reader.scale = channelConstant(op, otherOperand(multiply, toFloat));
+  auto multiply = dyn_cast<arith::MulFOp>(*toFloat->user_begin());
+  if (!multiply)
+    return reader;
+  reader.scale = channelConstant(op, otherOperand(multiply, toFloat));
+  if (!reader.scale || !multiply->hasOneUse())
+    return reader;
+  if (auto add = dyn_cast<arith::AddFOp>(*multiply->user_begin()))
+    reader.realBias = channelConstant(op, otherOperand(add, multiply));
   return reader;
 }
 
@@ -173,37 +193,89 @@ static bool fitsBeside(Wide bias, unsigned width, unsigned bits) {
          signedInterval(bits).contains(bias);
 }
 
-static LogicalResult followReader(FloatReader reader, unsigned width,
-                                  ArrayRef<WeightChange> channels) {
-  if (reader.bias) {
-    DenseElementsAttr old;
-    matchPattern(reader.bias->get(), m_Constant(&old));
-    unsigned bits = old.getElementType().getIntOrFloatBitWidth();
-    SmallVector<APInt> bias;
-    for (auto [channel, value] : llvm::enumerate(old.getValues<APInt>())) {
-      Wide sum = channels[channel].bias(value.getSExtValue());
-      if (!fitsBeside(sum, width, bits))
-        return reader.op.emitError() << "the bias of channel " << channel
-                                     << " leaves " << bits << " bits";
-      bias.emplace_back(bits, static_cast<uint64_t>(sum), /*isSigned=*/true,
-                        /*implicitTrunc=*/true);
-    }
-    setConstant(*reader.bias, DenseElementsAttr::get(old.getType(), bias));
+/// The elements of a constant that is one per channel.
+static DenseElementsAttr constantOf(OpOperand *operand) {
+  DenseElementsAttr elements;
+  if (operand)
+    matchPattern(operand->get(), m_Constant(&elements));
+  return elements;
+}
+
+static LogicalResult leavesFloats(Operation *op, const Twine &what,
+                                  int64_t channel) {
+  return op->emitError() << "the " << what << " of channel " << channel
+                         << " leaves f32";
+}
+
+namespace {
+/// New constants of a FloatReader, channel by channel.
+class ReaderUpdate {
+public:
+  ReaderUpdate(FloatReader reader, unsigned width)
+      : reader(reader), width(width), bias(constantOf(reader.bias)),
+        scale(constantOf(reader.scale)), realBias(constantOf(reader.realBias)) {
   }
-  if (!reader.scale)
+
+  LogicalResult add(int64_t channel, const WeightChange &change);
+  void finish(Edits &edits);
+
+private:
+  LogicalResult addReals(int64_t channel, const WeightChange &change, Wide old,
+                         Wide rounded);
+
+  FloatReader reader;
+  unsigned width;
+  DenseElementsAttr bias, scale, realBias;
+  SmallVector<APInt> biases;
+  SmallVector<float> scales, realBiases;
+};
+} // namespace
+
+LogicalResult ReaderUpdate::add(int64_t channel, const WeightChange &change) {
+  Wide old = 0, rounded = 0;
+  if (bias) {
+    old = bias.getValues<APInt>()[channel].getSExtValue();
+    rounded = change.bias(old);
+    unsigned bits = bias.getElementType().getIntOrFloatBitWidth();
+    if (!fitsBeside(rounded, width, bits))
+      return reader.op.emitError() << "the bias of channel " << channel
+                                   << " leaves " << bits << " bits";
+    biases.emplace_back(bits, static_cast<uint64_t>(rounded),
+                        /*isSigned=*/true, /*implicitTrunc=*/true);
+  }
+  return scale ? addReals(channel, change, old, rounded) : success();
+}
+
+LogicalResult ReaderUpdate::addReals(int64_t channel,
+                                     const WeightChange &change, Wide old,
+                                     Wide rounded) {
+  double unit = scale.getValues<float>()[channel];
+  scales.push_back(static_cast<float>(unit * change.scale));
+  if (!std::isfinite(scales.back()))
+    return leavesFloats(reader.op, "scale", channel);
+  if (!realBias)
     return success();
-  DenseElementsAttr old;
-  matchPattern(reader.scale->get(), m_Constant(&old));
-  SmallVector<float> scales;
-  for (auto [channel, value] : llvm::enumerate(old.getValues<float>())) {
-    scales.push_back(static_cast<float>(value * channels[channel].scale));
-    if (!std::isfinite(scales.back()))
-      return reader.op.emitError()
-             << "the scale of channel " << channel << " leaves f32";
-  }
-  setConstant(*reader.scale,
-              DenseElementsAttr::get(old.getType(), ArrayRef<float>(scales)));
+  double real = realBias.getValues<float>()[channel];
+  if (!change.isNothing())
+    real += unit * change.remainder(old, rounded);
+  realBiases.push_back(static_cast<float>(real));
+  if (!std::isfinite(realBiases.back()))
+    return leavesFloats(reader.op, "bias", channel);
   return success();
+}
+
+void ReaderUpdate::finish(Edits &edits) {
+  auto set = [&](OpOperand *operand, DenseElementsAttr elements) {
+    edits.push_back([=] { setConstant(*operand, elements); });
+  };
+  if (bias)
+    set(reader.bias, DenseElementsAttr::get(bias.getType(), biases));
+  if (scale)
+    set(reader.scale,
+        DenseElementsAttr::get(scale.getType(), ArrayRef<float>(scales)));
+  if (realBias)
+    set(reader.realBias, DenseElementsAttr::get(realBias.getType(),
+                                                ArrayRef<float>(realBiases)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,7 +296,8 @@ Operation *a2q::cannotFollow(AccumulatingOpInterface op, bool bias,
       return user;
     for (OpOperand &use : user->getResult(0).getUses()) {
       FloatReader reader = matchReader(use);
-      if (!reader.op || (bias && !reader.bias) || (scale && !reader.scale))
+      if (!reader.op || (bias && !reader.canShift()) ||
+          (scale && !reader.scale))
         return user;
     }
   }
@@ -233,19 +306,26 @@ Operation *a2q::cannotFollow(AccumulatingOpInterface op, bool bias,
 
 LogicalResult a2q::followWeights(AccumulatingOpInterface op, unsigned width,
                                  ArrayRef<WeightChange> channels) {
+  Edits edits;
   for (Operation *user : op->getResult(0).getUsers()) {
     if (auto requantize = dyn_cast<RequantizeOp>(user)) {
-      if (failed(followBias(requantize, channels)) ||
-          failed(followScale(requantize, channels)))
+      if (failed(followBias(requantize, channels, edits)) ||
+          failed(followScale(requantize, channels, edits)))
         return failure();
       continue;
     }
-    SmallVector<OpOperand *> uses;
-    for (OpOperand &use : user->getResult(0).getUses())
-      uses.push_back(&use);
-    for (OpOperand *use : uses)
-      if (failed(followReader(matchReader(*use), width, channels)))
-        return failure();
+    for (OpOperand &use : user->getResult(0).getUses()) {
+      FloatReader reader = matchReader(use);
+      if (!reader.op)
+        continue;
+      ReaderUpdate update(reader, width);
+      for (auto [channel, change] : llvm::enumerate(channels))
+        if (failed(update.add(channel, change)))
+          return failure();
+      update.finish(edits);
+    }
   }
+  for (const std::function<void()> &edit : edits)
+    edit();
   return success();
 }

@@ -1,4 +1,4 @@
-// RUN: a2q-opt %s -a2q-constrain-weights=width=5 2>&1 | FileCheck %s
+// RUN: a2q-opt %s -a2q-constrain-weights="width=5 method=a2q-plus" 2>&1 | FileCheck %s
 
 // A budget of one unit a side, spread over four weights of a side: truncation
 // leaves none, and that is said. Accumulators of 5 bits hold [-16, 15].

@@ -1,4 +1,4 @@
-// RUN: a2q-opt %s -split-input-file -verify-diagnostics -a2q-constrain-weights=width=4
+// RUN: a2q-opt %s -split-input-file -verify-diagnostics -a2q-constrain-weights=width=3
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=width=0 2>&1 | FileCheck %s --check-prefix=WIDTH0
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=width=65 2>&1 | FileCheck %s --check-prefix=WIDTH65
 // RUN: not a2q-opt %s -split-input-file -a2q-constrain-weights=method=magic 2>&1 | FileCheck %s --check-prefix=METHOD
@@ -8,17 +8,17 @@
 // WIDTH65: error: an accumulator has from 1 to 64 bits, found 65
 // METHOD: error: unknown method 'magic'
 // METHOD: note: known methods: a2q, a2q-plus, ep-init, gpfq, gpfq-fixed-scale, optimal, optimal-fixed-scale, optq, optq-fixed-scale, project, top-b
-// MOMENTS: error: method 'optq' needs the moments of each layer's inputs
-// MOMENTS: note: optimal is the best method that needs none
+// MOMENTS: error: method 'optq' needs the moments of the layer's inputs
+// MOMENTS: note: a2q-quantize collects them with --calibration, and the attribute a2q.moments holds them; optimal is the best method that needs none
 
-// Codes [0, 15] have 4 bits; 4 bits of accumulator hold [-8, 7].
+// Codes [0, 15] have 4 bits; 3 bits of accumulator span 7.
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 func.func @too_narrow(%x: tensor<1x2x!x>) -> tensor<1x2xi32> {
   %c = arith.constant dense<[[0, 0], [1, 2]]> : tensor<2x2xi8>
   %w = quant.scast %c : tensor<2x2xi8> to tensor<2x2x!w>
-  // expected-error @+2 {{channel 1 would lose all its weights: 4 bits hold no product of codes in [0, 15]}}
-  // expected-note @+1 {{the smallest width that holds one is 5}}
+  // expected-error @+2 {{channel 1 would lose all its weights: 3 bits hold no product of codes in [0, 15]}}
+  // expected-note @+1 {{the smallest width that holds one is 4}}
   %s = a2q.matmul %x, %w : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<32>>
   %d = a2q.decode %s : tensor<1x2x!a2q.acc<32>> to tensor<1x2xi32>
   return %d : tensor<1x2xi32>
@@ -28,7 +28,7 @@ func.func @too_narrow(%x: tensor<1x2x!x>) -> tensor<1x2xi32> {
 
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
-// expected-note @+1 {{a2q-stage-accumulators narrows accumulators of any product}}
+// expected-note @+1 {{a2q-stage-accumulators narrows accumulators of any product, and a2q.constrain = {skip} leaves a layer alone}}
 func.func @not_constant(%x: tensor<1x2x!x>, %w: tensor<2x2x!w>) -> tensor<1x2xi32> {
   // expected-error @+1 {{weights cannot be constrained: they are not constants}}
   %s = a2q.matmul %x, %w : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<32>>
@@ -60,7 +60,7 @@ func.func @initial(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
   %c = arith.constant dense<[[1, 1]]> : tensor<1x2xi8>
   %w = quant.scast %c : tensor<1x2xi8> to tensor<1x2x!w>
   %b = arith.constant dense<[100]> : tensor<1xi32>
-  // expected-error @+2 {{channel 0 needs 8 bits after its weights were constrained, the accumulator has 4}}
+  // expected-error @+2 {{channel 0 needs 7 bits after its weights were constrained, the accumulator has 3}}
   // expected-note @+1 {{weights are held to the budget, an initial value is not: it belongs to the bias of a2q.requantize}}
   %s = a2q.matmul %x, %w initial %b : tensor<1xi32> : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
   %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>

@@ -1,10 +1,10 @@
 // RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=a2q' | FileCheck %s --check-prefixes=CHECK,A2Q
 // RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=a2q-plus' | FileCheck %s --check-prefixes=CHECK,PLUS
 // RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=ep-init' | FileCheck %s --check-prefixes=CHECK,EP
-// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=project bound=centred' | FileCheck %s --check-prefixes=CHECK,PROJECT
-// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=optimal-fixed-scale' | FileCheck %s --check-prefixes=CHECK,FIXED
-// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=optimal-fixed-scale bound=centred' | FileCheck %s --check-prefixes=CHECK,CENTRED
-// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=optimal' | FileCheck %s --check-prefixes=CHECK,OPTIMAL
+// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=project' | FileCheck %s --check-prefixes=CHECK,PROJECT
+// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=optimal-fixed-scale bound=exact' | FileCheck %s --check-prefixes=CHECK,FIXED
+// RUN: a2q-opt %s -a2q-constrain-weights='width=8 method=optimal-fixed-scale' | FileCheck %s --check-prefixes=CHECK,CENTRED
+// RUN: a2q-opt %s -a2q-constrain-weights='width=8 bound=exact' | FileCheck %s --check-prefixes=CHECK,OPTIMAL
 // RUN: not a2q-opt %s -a2q-constrain-weights='width=8 method=top-b' 2>&1 | FileCheck %s --check-prefix=TOPB
 // RUN: not a2q-opt %s -a2q-constrain-weights='method=a2q-plus bound=centred' 2>&1 | FileCheck %s --check-prefix=BOUND
 // RUN: not a2q-opt %s -a2q-constrain-weights='method=a2q bound=magic' 2>&1 | FileCheck %s --check-prefix=MAGIC

@@ -1,5 +1,5 @@
-// RUN: a2q-opt %s -split-input-file -a2q-constrain-weights=width=8 | FileCheck %s
-// RUN: a2q-opt %s -split-input-file -a2q-constrain-weights=width=8 -remarks-filter='a2q-constrain.*' 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: a2q-opt %s -split-input-file -a2q-constrain-weights="width=8 method=a2q-plus" | FileCheck %s
+// RUN: a2q-opt %s -split-input-file -a2q-constrain-weights="width=8 method=a2q-plus" -remarks-filter='a2q-constrain.*' 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // Codes [0, 15]: an 8-bit accumulator from start 0 holds 8 positive units
 // (8 * 15 = 120) and 8 negative ones. Channel 0 has 12 a side. Its projection

@@ -44,29 +44,54 @@ const llvm::json::Object &firstLayer(const llvm::json::Value &value) {
 TEST(Report, HasTheKeysOfTheSchemaInItsOrder) {
   std::string text = json({"znver5", {layerOf({3, -4, 0}, {0, 15})}});
   size_t position = 0;
-  for (const char *key : {"version",      "target",
-                          "layers",       "name",
-                          "op",           "reduction_length",
-                          "channels",     "activation",
-                          "bits",         "signed",
-                          "lo",           "hi",
-                          "weights",      "bits",
-                          "sparsity",     "width",
-                          "datatype",     "a2q",
-                          "a2q-plus",     "exact",
-                          "centred",      "zero-point",
-                          "proof",        "accumulator",
-                          "stages",       "width",
-                          "terms",        "tiles",
-                          "spills",       "per_channel",
-                          "l1",           "pos",
-                          "neg",          "final",
-                          "prefix",       "final_width",
-                          "prefix_width", "centred_width",
+  for (const char *key : {"version",     "target",       "layers",
+                          "name",        "op",           "reduction_length",
+                          "channels",    "activation",   "bits",
+                          "signed",      "lo",           "hi",
+                          "weights",     "bits",         "sparsity",
+                          "width",       "datatype",     "a2q",
+                          "a2q-plus",    "exact",        "centred",
+                          "zero-point",  "proof",        "accumulator",
+                          "stages",      "width",        "terms",
+                          "tiles",       "spills",       "constraint",
+                          "per_channel", "l1",           "pos",
+                          "neg",         "final",        "prefix",
+                          "final_width", "prefix_width", "centred_width",
                           "notes"}) {
     position = text.find('"' + std::string(key) + "\":", position);
     ASSERT_NE(position, std::string::npos) << key;
     ++position;
+  }
+}
+
+TEST(Report, TellsHowWeightsWereConstrained) {
+  LayerReport layer = layerOf({3, -4, 0}, {0, 15});
+  layer.constraint = {.method = "optimal",
+                      .width = 8,
+                      .tile = 144,
+                      .bound = "centred",
+                      .l1Before = 9,
+                      .outputError = 0.25,
+                      .restored = "mean"};
+  std::string text = json({"", {layer}});
+  auto value = llvm::json::parse(text);
+  ASSERT_TRUE(static_cast<bool>(value));
+  const llvm::json::Object *constraint =
+      firstLayer(*value).getObject("constraint");
+  ASSERT_NE(constraint, nullptr);
+  EXPECT_EQ(constraint->getString("method"), "optimal");
+  EXPECT_EQ(constraint->getInteger("tile"), 144);
+  EXPECT_EQ(constraint->getInteger("l1_before"), 9);
+  EXPECT_EQ(constraint->getNumber("output_error"), 0.25);
+  EXPECT_EQ(constraint->getString("restored"), "mean");
+  EXPECT_EQ(constraint->size(), 15u);
+  size_t position = text.find("\"constraint\"");
+  for (const char *key :
+       {"method", "width", "tile", "bound", "channels_changed", "emptied",
+        "l1_before", "l1_after", "sparsity_before", "sparsity_after",
+        "weight_error", "output_error", "scale_min", "scale_max", "restored"}) {
+    position = text.find('"' + std::string(key) + "\":", position);
+    ASSERT_NE(position, std::string::npos) << key;
   }
 }
 

@@ -28,6 +28,29 @@ struct StageReport {
   int64_t tiles = 1;
 };
 
+/// How the weights of a layer were constrained.
+struct ConstraintReport {
+  std::string method;
+  unsigned width = 0;
+  std::optional<int64_t> tile; ///< terms; nullopt where one accumulator has all
+  std::string bound;
+  int64_t channelsChanged = 0;
+  int64_t emptied = 0; ///< channels that lost all their weights
+  /// l1 norms of the channel that has the largest.
+  int64_t l1Before = 0, l1After = 0;
+  double sparsityBefore = 0, sparsityAfter = 0;
+  /// Squared and relative, of the integers as the method scales them: of the
+  /// weights, and of the sums on the calibration inputs where moments of those
+  /// are known.
+  double weightError = 0;
+  std::optional<double> outputError;
+  /// New scales over old ones.
+  double scaleMin = 1, scaleMax = 1;
+  /// Statistics of the sums that were brought back: "", "mean", "mean and
+  /// variance".
+  std::string restored = {};
+};
+
 /// One accumulating op.
 struct LayerReport {
   std::string name;
@@ -51,6 +74,7 @@ struct LayerReport {
   std::vector<StageReport> stages;
   /// Widenings of an inner accumulator per output element.
   int64_t spills = 0;
+  std::optional<ConstraintReport> constraint;
   std::vector<std::string> notes;
 
   /// What a bound asks for in the worst channel; nullopt where it says nothing.
@@ -73,6 +97,10 @@ std::string layerName(mlir::Operation *op, int64_t index);
 /// Leaves a sentence for the report on the op. `pass` says who leaves it: a
 /// later note of the same pass replaces it, and an empty one removes it.
 void setNote(mlir::Operation *op, llvm::StringRef pass, llvm::StringRef note);
+
+/// Leaves the figures for the report on the op, as the attribute
+/// `a2q.constrained`.
+void setConstraintReport(mlir::Operation *op, const ConstraintReport &report);
 
 /// Collects the report of all accumulating ops below `root`. An op whose
 /// integers are not known is an error at its location.

@@ -48,7 +48,14 @@ def A2Q_Dialect : Dialect {
 
     The attribute `a2q.moments` of an op that accumulates is a `#a2q.moments`:
     what calibration found about its inputs. Methods that constrain weights read
-    it, and nothing depends on it for correctness.
+    it, and nothing depends on it for correctness. The attribute `a2q.constrain`
+    tells `a2q-constrain-weights` what this layer is to meet, where that is not
+    what all layers are to meet:
+
+    ```
+    a2q.constrain = {width = 12, tile = 144, method = "optimal", bound = "exact"}
+    a2q.constrain = {skip}
+    ```
 
     Constraints:
 
@@ -63,6 +70,9 @@ def A2Q_Dialect : Dialect {
     - (C5) The numbers of `a2q.moments` are there (a resource may be absent) and
       finite. Products are symmetric and not below the squares of the means, to
       a relative 1e-6; variances are not negative.
+    - (C6) `a2q.constrain` belongs to an op that accumulates and is a dictionary
+      of these keys, any subset: `width` from 1 to 64, `tile` from 0, `method`
+      and `bound` with names that exist, and the flag `skip`.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -91,6 +101,14 @@ def A2Q_Dialect : Dialect {
     /// Moments of an accumulating op's inputs: `a2q.moments = #a2q.moments<>`.
     static constexpr ::llvm::StringLiteral getMomentsAttrName() {
       return "a2q.moments";
+    }
+    /// What an accumulating op's weights are to meet (ConstraintAttr.h).
+    static constexpr ::llvm::StringLiteral getConstrainAttrName() {
+      return "a2q.constrain";
+    }
+    /// Figures that constrain-weights leaves on an op.
+    static constexpr ::llvm::StringLiteral getConstrainedAttrName() {
+      return "a2q.constrained";
     }
     /// Per-channel figures that infer-accumulators leaves on an op.
     static constexpr ::llvm::StringLiteral getChannelsAttrName() {

@@ -27,8 +27,9 @@
 //   project                | projected, rounded to nearest   | any
 //   top-b                  | the largest as +-1, best scale  | any
 //
-// The first bound is the default; `exact` is that of "any". `centred` is a
-// promise only for accumulators that begin at their start (Centring.h).
+// The first bound is the default; `centred` is that of "any", since its budget
+// is the largest. It is a promise only for accumulators that begin at their
+// start (Centring.h). Published methods keep their published bound.
 //
 //===----------------------------------------------------------------------===//
 

@@ -18,13 +18,24 @@ struct ConstrainOptions : mlir::PassPipelineOptions<ConstrainOptions> {
   Option<unsigned> width{*this, "width",
                          llvm::cl::desc("bits of every accumulator"),
                          llvm::cl::init(16)};
+  Option<int64_t> tile{
+      *this, "tile",
+      llvm::cl::desc("products that share an accumulator; 0 for all of them"),
+      llvm::cl::init(0)};
   Option<std::string> method{*this, "method",
                              llvm::cl::desc("which integers to choose"),
-                             llvm::cl::init("a2q-plus")};
+                             llvm::cl::init("optimal")};
+  Option<std::string> bound{
+      *this, "bound",
+      llvm::cl::desc("the guarantee, one of the method's; empty for its first"),
+      llvm::cl::init("")};
+  Option<std::string> overrides{
+      *this, "overrides", llvm::cl::desc("a JSON file of constraints by layer"),
+      llvm::cl::init("")};
 };
 
-/// Changes weights so that every layer sums all its products in one accumulator
-/// of the width, and proves it.
+/// Changes weights so that every layer sums its products, or each tile of them,
+/// in an accumulator of the width, and proves it.
 void buildConstrainPipeline(mlir::OpPassManager &pm,
                             const ConstrainOptions &options);
 

@@ -33,15 +33,22 @@ public:
           "accumulators: auto, 32, 16 or 8. A number splits sums, without "
           "changing them, into stages whose inner accumulators have that "
           "width. auto is 32 where the processor has VNNI, else 16; with "
-          "--constrain it is one accumulator of the width asked for. given "
+          "--constrain it is what the constraint asks for. given "
           "trusts the types in the model and needs --check-accumulators"),
       llvm::cl::value_desc("width"), llvm::cl::init("auto"),
       llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> constrain{
       "constrain",
-      llvm::cl::desc("change weights so that each whole sum fits WIDTH bits; "
-                     "the method is a2q-plus by default"),
-      llvm::cl::value_desc("WIDTH[:METHOD]"), llvm::cl::cat(getToolOptions())};
+      llvm::cl::desc("change weights so that each sum of TILE products, or of "
+                     "all, fits WIDTH bits; the method is optimal by default"),
+      llvm::cl::value_desc("WIDTH[xTILE][:METHOD[:BOUND]]"),
+      llvm::cl::cat(getToolOptions())};
+  llvm::cl::opt<std::string> constrainOverrides{
+      "constrain-overrides",
+      llvm::cl::desc("constraints of single layers, by their names in the "
+                     "report: {\"conv1\": {\"width\": 12, \"tile\": 144, "
+                     "\"method\": \"a2q-plus\"}, \"fc\": {\"skip\": true}}"),
+      llvm::cl::value_desc("file.json"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> targetCpu{
       "target-cpu",
       llvm::cl::desc("processor to generate code for (default: this one)"),

@@ -25,15 +25,21 @@ def A2QApproximateMath : Pass<"a2q-approximate-math"> {
 }
 
 def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
-  let summary = "Change weights so that whole dot products fit a width";
+  let summary = "Change weights so that dot products fit a width";
   let description = [{
-    Every channel whose products do not fit one accumulator of `width` bits, all
-    K of them, gets new weights from `method`. A channel that fits
-    keeps its weights. Afterwards each layer has the accumulator type
-    `!a2q.acc<width>`, without tiles, and has been proven again from the
-    integers that are in the module: no method is trusted. Accumulators begin at
-    0, except with `bound=centred`: there a channel that fits from its centre
-    only has a start in the schedule.
+    Every channel whose products do not fit accumulators of `width` bits gets new
+    weights from `method`; a channel that fits keeps its weights. Without `tile`
+    one accumulator takes all K products of a layer, and its type becomes
+    `!a2q.acc<width>`. With `tile=T` an accumulator takes T products, the last
+    one of a layer what is left, and hands its sum to an outer accumulator of
+    the width that is proven for it: `!a2q.acc<8 x 144, 13>`. Each tile has a
+    budget of its own. A layer of at most T products, or whose whole sums fit
+    `width` bits anyway, has one accumulator.
+
+    Then each layer has been proven again from the integers that are in the
+    module: no method is trusted. Accumulators begin at 0, except with
+    `bound=centred`: there one that fits from its centre only has a start in the
+    schedule. An error leaves the module as it was.
 
     This changes what the model computes. `a2q-stage-accumulators` does not.
 
@@ -42,31 +48,54 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     - The scale of the weights stays, except with `optimal` and `top-b`: their
       weights become quantized per channel, and what reads the sums follows: the
       bias and the f32 multiplier of `a2q.requantize`, or the constants of a
-      `linalg.generic` that computes `float(sum + bias) * scale` from decoded
-      sums. Where sums are read by anything else or begin at an initial value,
-      `optimal` leaves the scale as `optimal-fixed-scale` does, and `top-b` is
-      refused.
+      `linalg.generic` that computes `float(sum + bias) * scale + real bias` from
+      decoded sums. Where sums are read by anything else or begin at an initial
+      value, `optimal` leaves the scale as `optimal-fixed-scale` does, and
+      `top-b` is refused.
     - When the activations have a zero point z, the correction `-z * sum(q)` in
       the same biases follows the weights. Sums that are read by anything else
       are refused then: what corrects them is not known.
     - An initial value is in the proof, not in the budget.
+    - A channel of zeros stays one. A width that admits no weight at all is an
+      error, and the smallest that does is named; where a method leaves a channel
+      without weights nevertheless, a warning says so.
+
+    With the attribute `a2q.moments` on a layer (calibration leaves it), `optimal`,
+    `optimal-fixed-scale` and `top-b` weigh errors by the mean square of each
+    input. Channels that changed get back the mean and the variance that their
+    sums had, or those that the attribute asks for: the bias takes the shift and
+    the scale the factor. Where only the bias can follow, as with a multiplier in
+    fixed point, the mean alone is brought back; where nothing can, neither is.
 
     method | integers | bounds, the default first
     --- | --- | ---
     `a2q` | divided by their norm, truncated (arXiv 2308.13504) | a2q, centred
     `a2q-plus` | mean removed before and after the projection, truncated (arXiv 2401.10432) | a2q-plus
     `ep-init` | projected onto the l1 ball, truncated (arXiv 2401.10432) | a2q, centred
-    `project` | projected onto the budget, rounded to nearest | exact, centred, a2q, a2q-plus
+    `project` | projected onto the budget, rounded to nearest | centred, exact, a2q, a2q-plus
     `optimal-fixed-scale` | the nearest integers of the budget | as `project`
     `optimal` | the nearest integers with the best scale | as `project`
     `top-b` | the largest weights as 1 and -1 with the best scale | as `project`
+
+    Published methods have their published bound first, the others the one with
+    the largest budget.
+
+    A layer can have its own constraint, over that of the options: the attribute
+    `a2q.constrain = {width = 12, method = "a2q-plus"}`, any subset of `width`,
+    `tile`, `method`, `bound` and `skip`, and over both the file `overrides`, a
+    JSON object of such objects by the layer names of the report. `tile = 0`
+    asks for one accumulator, `skip` leaves a layer as it is.
   }];
   let options = [
     Option<"width", "width", "unsigned", "16", "bits of the accumulator">,
-    Option<"method", "method", "std::string", "\"a2q-plus\"",
+    Option<"tile", "tile", "int64_t", "0",
+           "products that share an accumulator; 0 for all of them">,
+    Option<"method", "method", "std::string", "\"optimal\"",
            "which integers to choose">,
     Option<"bound", "bound", "std::string", "\"\"",
-           "the guarantee, one of the method's; empty for its first">];
+           "the guarantee, one of the method's; empty for its first">,
+    Option<"overridesFile", "overrides", "std::string", "\"\"",
+           "a JSON file of constraints by layer">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::quant::QuantDialect"];
 }

@@ -1,0 +1,99 @@
+//===- ConstraintOverrides.cpp - Constraints of single layers -------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Transforms/ConstraintOverrides.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace mlir;
+using namespace a2q;
+
+/// A JSON value as the attribute that a constraint has in its place; null where
+/// it can have none.
+static Attribute attributeOf(Builder &builder, const llvm::json::Value &value) {
+  if (auto flag = value.getAsBoolean())
+    return builder.getBoolAttr(*flag);
+  if (auto integer = value.getAsInteger())
+    return builder.getI64IntegerAttr(*integer);
+  if (auto number = value.getAsNumber())
+    return builder.getF64FloatAttr(*number);
+  if (auto string = value.getAsString())
+    return builder.getStringAttr(*string);
+  return {};
+}
+
+/// The entries of one layer, checked.
+static FailureOr<DictionaryAttr>
+entriesOf(Builder &builder, const llvm::json::Value &value,
+          ConstraintSpec::EmitError emitError) {
+  const llvm::json::Object *object = value.getAsObject();
+  if (!object)
+    return emitError() << "expected an object";
+  NamedAttrList entries;
+  for (const auto &[key, entry] : *object) {
+    Attribute attr = attributeOf(builder, entry);
+    if (!attr)
+      return emitError() << "`" << StringRef(key)
+                         << "` must be a number, a string or a flag";
+    entries.append(StringRef(key), attr);
+  }
+  DictionaryAttr result = entries.getDictionary(builder.getContext());
+  if (failed(ConstraintSpec().override(result, emitError)))
+    return failure();
+  return result;
+}
+
+FailureOr<ConstraintOverrides> ConstraintOverrides::read(StringRef path,
+                                                         Location loc) {
+  auto error = [&]() -> InFlightDiagnostic {
+    return emitError(loc) << "constraints in '" << path << "': ";
+  };
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return error() << buffer.getError().message();
+  llvm::Expected<llvm::json::Value> json =
+      llvm::json::parse((*buffer)->getBuffer());
+  if (!json)
+    return error() << llvm::toString(json.takeError());
+  const llvm::json::Object *layers = json->getAsObject();
+  if (!layers)
+    return error() << "expected an object of layers";
+  ConstraintOverrides result;
+  result.path = path;
+  Builder builder(loc.getContext());
+  for (const auto &[name, value] : *layers) {
+    FailureOr<DictionaryAttr> entries =
+        entriesOf(builder, value, [&, layer = StringRef(name)] {
+          return error() << "layer '" << layer << "': ";
+        });
+    if (failed(entries))
+      return failure();
+    result.entries[StringRef(name)] = *entries;
+  }
+  return result;
+}
+
+LogicalResult ConstraintOverrides::checkNames(ArrayRef<std::string> layers,
+                                              Location loc) const {
+  // In an order that does not depend on the table.
+  SmallVector<StringRef> names(entries.keys());
+  llvm::sort(names);
+  for (StringRef name : names) {
+    if (llvm::is_contained(layers, name))
+      continue;
+    InFlightDiagnostic error = emitError(loc)
+                               << "constraints in '" << path
+                               << "': there is no layer '" << name << "'";
+    Diagnostic &note = error.attachNote() << "layers: ";
+    llvm::interleaveComma(layers, note);
+    return error;
+  }
+  return success();
+}
