@@ -120,6 +120,10 @@ TEST(WeightScaleTest, NothingToRepresent) {
   // Only a zero counts: the others count alike then.
   EXPECT_EQ(nearestScaledIntegers(Reals{0, 2}, 7, Reals{1, 0}).integers[1],
             nearestScaledIntegers(Reals{0, 2}, 7).integers[1]);
+  // What does not count is cut off, however large.
+  EXPECT_EQ(nearestScaledIntegers(Reals{1e200, 2, -1e-200}, 1, Reals{0, 1, 0})
+                .integers,
+            (std::vector<int64_t>{1, 1, 0}));
 }
 
 } // namespace
