@@ -214,6 +214,31 @@ bool FloatLayer::matchTosaConvolution(Operation *op, std::string &reason) {
   return true;
 }
 
+/// The operand of an elementwise `value + constant` that is a vector along the
+/// last dimension.
+static std::optional<unsigned> addedVector(linalg::GenericOp op, Value value) {
+  if (op.getNumDpsInputs() != 2 || op->getNumResults() != 1 ||
+      op.getNumParallelLoops() != op.getNumLoops())
+    return std::nullopt;
+  unsigned other = op.getInputs()[0] == value ? 1 : 0;
+  Block *body = op.getBody();
+  auto add =
+      body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  unsigned last = op.getNumLoops() - 1;
+  bool matches =
+      add && op.getInputs()[1 - other] == value &&
+      llvm::is_contained(add.getOperands(), body->getArgument(0)) &&
+      llvm::is_contained(add.getOperands(), body->getArgument(1)) &&
+      maps[1 - other].isIdentity() && maps[2].isIdentity() &&
+      maps[other].getNumResults() == 1 &&
+      maps[other].getResult(0) == getAffineDimExpr(last, op.getContext());
+  if (!matches || op->getResult(0).getType() != value.getType() ||
+      !constantReals(op.getInputs()[other]))
+    return std::nullopt;
+  return other;
+}
+
 /// A constant that a `tosa.add` adds to the product, one value per channel,
 /// maybe behind a reshape that leaves the channels alone.
 void FloatLayer::findAddedBias() {
@@ -310,6 +335,20 @@ static bool isMatmul(linalg::MatmulOp op, bool &transposed) {
          maps[2] == map(m, n);
 }
 
+/// Whether the result has a position for each one of the kernel on the padded
+/// image: linalg lets it have fewer.
+bool FloatLayer::coversImage() const {
+  ArrayRef<int64_t> from = cast<RankedTensorType>(input.getType()).getShape();
+  ArrayRef<int64_t> to = cast<RankedTensorType>(result.getType()).getShape();
+  for (unsigned dim : {0, 1}) {
+    int64_t size = from[1 + dim] + padding[dim] + padding[2 + dim];
+    int64_t span = (window[dim] - 1) * dilations[dim] + 1;
+    if (to[1 + dim] != (size - span) / strides[dim] + 1)
+      return false;
+  }
+  return true;
+}
+
 bool FloatLayer::matchLinalg(Operation *op, std::string &reason) {
   auto structured = cast<linalg::LinalgOp>(op);
   if (!structured.hasPureTensorSemantics() || !areFloats(op, 1, reason))
@@ -364,6 +403,19 @@ bool FloatLayer::matchLinalg(Operation *op, std::string &reason) {
   if (!biasOwner && !isZero(init)) {
     reason = "it begins neither at zero nor at one constant per channel";
     return false;
+  }
+  if (isConvolution && !coversImage()) {
+    reason = "its result leaves out positions of the image";
+    return false;
+  }
+  auto reader = result.hasOneUse()
+                    ? dyn_cast<linalg::GenericOp>(*result.user_begin())
+                    : linalg::GenericOp();
+  if (std::optional<unsigned> operand =
+          reader && !biasOwner ? addedVector(reader, result) : std::nullopt) {
+    biasOwner = reader;
+    biasOperand = *operand;
+    result = reader->getResult(0);
   }
   return true;
 }
@@ -434,6 +486,11 @@ void FloatLayer::setWeights(ArrayRef<float> weights) {
 }
 
 void FloatLayer::setBias(ArrayRef<float> bias) {
+  if (isa_and_present<linalg::GenericOp>(biasOwner)) {
+    biasOwner->setOperand(biasOperand,
+                          makeConstant(biasOwner, {channels}, bias));
+    return;
+  }
   if (isa<linalg::LinalgOp>(op)) {
     // A new one: the old broadcast may begin other ops too.
     OpBuilder builder(op);

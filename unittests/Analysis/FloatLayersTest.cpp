@@ -227,6 +227,42 @@ TEST_F(FloatLayersTest, LinalgMatmul) {
   }
 }
 
+/// As torch exports it: the sums begin at zero, and the bias comes after.
+TEST_F(FloatLayersTest, LinalgAddedBias) {
+  auto layer = layerOf("(%x: tensor<3x5xf32>) -> tensor<3x4xf32>",
+                       "%w = arith.constant " + weightsText("ic", sizes) +
+                           R"( : tensor<5x4xf32>
+    %b = arith.constant dense<[1., 2., 3., 4.]> : tensor<4xf32>
+    %e = tensor.empty() : tensor<3x4xf32>
+    %i = linalg.fill ins(%z : f32) outs(%e : tensor<3x4xf32>) -> tensor<3x4xf32>
+    %y = linalg.matmul ins(%x, %w : tensor<3x5xf32>, tensor<5x4xf32>)
+        outs(%i : tensor<3x4xf32>) -> tensor<3x4xf32>
+    %a = linalg.generic {indexing_maps = [affine_map<(m, n) -> (n)>,
+        affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%b, %y : tensor<4xf32>, tensor<3x4xf32>) outs(%e : tensor<3x4xf32>) {
+      ^bb0(%0: f32, %1: f32, %2: f32):
+        %s = arith.addf %0, %1 : f32
+        linalg.yield %s : f32
+    } -> tensor<3x4xf32>
+    return %a : tensor<3x4xf32>)");
+  ASSERT_TRUE(layer);
+  EXPECT_EQ(layer->bias(), (std::vector<float>{1, 2, 3, 4}));
+  EXPECT_TRUE(layer->result.getDefiningOp<linalg::GenericOp>());
+  expectWeights(*layer);
+}
+
+/// Three of the four positions that a kernel of 2 has on 5 pixels.
+TEST_F(FloatLayersTest, LinalgLeavesPositionsOut) {
+  EXPECT_FALSE(layerOf("(%x: tensor<1x5x5x1xf32>) -> tensor<1x3x4x1xf32>", R"(
+    %w = arith.constant dense<1.0> : tensor<2x2x1x1xf32>
+    %i = arith.constant dense<0.0> : tensor<1x3x4x1xf32>
+    %y = linalg.conv_2d_nhwc_hwcf ins(%x, %w : tensor<1x5x5x1xf32>, tensor<2x2x1x1xf32>)
+        outs(%i : tensor<1x3x4x1xf32>) -> tensor<1x3x4x1xf32>
+    return %y : tensor<1x3x4x1xf32>)"));
+  EXPECT_EQ(reason, "its result leaves out positions of the image");
+}
+
 TEST_F(FloatLayersTest, LinalgConvolutions) {
   struct Case {
     const char *op, *letters, *shape, *input;

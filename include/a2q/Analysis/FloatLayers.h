@@ -41,8 +41,9 @@ namespace a2q {
 ///
 /// Weights are a constant, or one behind reshapes and transposes. The bias is
 /// the operand of a TOSA convolution, what a linalg op begins with (zeros or a
-/// broadcast vector), or a constant that a `tosa.add` adds to a matrix product,
-/// there also behind a reshape, as long as nothing else reads the product.
+/// broadcast vector) or what an elementwise linalg.generic adds to it, or a
+/// constant that a `tosa.add` adds to a matrix product, there also behind a
+/// reshape; as long as nothing else reads the sums without it.
 /// Zeros that a `tensor.pad` puts around the image of a linalg convolution
 /// belong to the layer.
 class FloatLayer {
@@ -61,8 +62,7 @@ public:
   mlir::Operation *op = nullptr;
   /// [N, H, W, inputs] before padding, or [..., K].
   mlir::Value input;
-  /// The sums with their bias, [..., C], and the op that gives it: `op`, or the
-  /// `tosa.add` behind it.
+  /// The sums with their bias, [..., C]: of `op`, or of what adds the bias.
   mlir::Value result;
 
   bool isConvolution = false;
@@ -93,6 +93,7 @@ private:
   bool matchLinalg(mlir::Operation *op, std::string &reason);
   bool readWeights(unsigned operand, std::string &reason);
   void findAddedBias();
+  bool coversImage() const;
 
   unsigned weightOperand = 1;
   /// Row-major elements of the weights, as they lie in the IR.

@@ -284,8 +284,8 @@ def A2QQuantizeLayers : Pass<"a2q-quantize-layers", "::mlir::ModuleOp"> {
       channel of zeros has zeros and the scale 1, or |b| / (s_x * 2^20) where it
       has a bias.
     - Quantization is monotone, so it changes places with clamps, max pooling,
-      reshapes, transposes, and padding with a constant, as long as nothing else
-      reads their reals: they then work on codes. A clamp becomes the
+      reshapes, transposes, slices, concatenations, and padding with a constant,
+      as long as nothing else reads their reals: they then work on codes. A clamp becomes the
       storage range of the type, and the proof of the next layer knows it. A value
       is quantized once for each type that is wanted of it. (NaN is the one
       value for which the order shows: a code cannot say it.)
