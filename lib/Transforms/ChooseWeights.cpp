@@ -284,8 +284,6 @@ void a2q::restoreSums(const LayerStatistics &statistics,
                       std::span<const double> before,
                       std::span<const int64_t> oldCodes, bool scale,
                       Change &change) {
-  if (!statistics.hasDiagonals())
-    return;
   size_t length = before.size() / change.scales.size();
   std::vector<double> after(change.weights.begin(), change.weights.end());
   for (size_t i = 0; i < after.size(); ++i)

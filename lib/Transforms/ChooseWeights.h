@@ -50,6 +50,8 @@ struct Change {
   std::optional<double> outputError;
   /// The shifts, or scales and shifts, bring back statistics of the sums.
   bool meansRestored = false, variancesRestored = false;
+  /// What keeps them from being brought back: a reader that cannot follow.
+  mlir::Operation *stubborn = nullptr;
 
   bool changesScales() const;
 };
@@ -65,10 +67,10 @@ mlir::FailureOr<Change> chooseWeights(const AccumulatingOp &layer,
                                       const LayerStatistics &statistics,
                                       std::span<const double> reals);
 
-/// Adds to scales and shifts what brings back the statistics of the sums: those
-/// of `before`, the weights in units of the old codes, or the targets. Of
-/// channels that did not change only where there are targets. Without `scale`
-/// only shifts.
+/// Adds to scales and shifts what brings back the statistics of the sums, from
+/// moments or at least diagonals: those of `before`, the weights in units of
+/// the old codes, or the targets. Of channels that did not change only where
+/// there are targets. Without `scale` only shifts.
 void restoreSums(const LayerStatistics &statistics,
                  std::span<const double> before,
                  std::span<const int64_t> oldCodes, bool scale, Change &change);

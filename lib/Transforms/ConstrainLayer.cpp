@@ -247,7 +247,10 @@ LogicalResult a2q::proveLayer(AccumulatingOpInterface op,
 static void restore(const AccumulatingOp &layer,
                     const LayerStatistics &statistics,
                     std::span<const double> reals, bool scale, Change &change) {
-  if (cannotFollow(layer.op, /*bias=*/true, /*scale=*/false))
+  if (!statistics.hasDiagonals())
+    return;
+  change.stubborn = cannotFollow(layer.op, /*bias=*/true, /*scale=*/false);
+  if (change.stubborn)
     return;
   scale &= !hasInitial(layer) &&
            !cannotFollow(layer.op, /*bias=*/true, /*scale=*/true);
@@ -318,7 +321,8 @@ static ConstraintReport describe(const AccumulatingOp &layer, const Goal &goal,
 }
 
 static std::string summarize(const ConstraintReport &report, const Goal &goal,
-                             const AccumulatingOp &layer) {
+                             const AccumulatingOp &layer,
+                             const Change &change) {
   std::string note =
       llvm::formatv("constrained to {0} by {1}: {2} of {3} channels "
                     "changed, largest l1 norm {4} to {5}, sparsity "
@@ -336,6 +340,11 @@ static std::string summarize(const ConstraintReport &report, const Goal &goal,
                 .str();
   if (!report.restored.empty())
     note += ", " + report.restored + " of sums restored";
+  else if (change.stubborn)
+    note += llvm::formatv(", statistics of sums not restored: '{0}' cannot "
+                          "follow",
+                          change.stubborn->getName())
+                .str();
   if (report.emptied > 0)
     note += llvm::formatv(", {0} without any weight", report.emptied).str();
   return note;
@@ -350,7 +359,7 @@ static void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
   std::string note = isNothing ? llvm::formatv("fits {0} as it is",
                                                goal.text(layer.problem.length))
                                      .str()
-                               : summarize(report, goal, layer);
+                               : summarize(report, goal, layer, change);
   if (change.emptied > 0) {
     InFlightDiagnostic warning =
         op.emitWarning() << change.emptied << " of " << layer.problem.channels

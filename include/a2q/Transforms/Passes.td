@@ -45,13 +45,13 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
 
     - Weights are constants behind `quant.scast`. Ops that share a constant are
       given one each, since they may read different ranges.
-    - The scale of the weights stays, except with `optimal` and `top-b`: their
-      weights become quantized per channel, and what reads the sums follows: the
+    - The scale of the weights stays, except with `optimal`, `gpfq`, `optq` and
+      `top-b`: their weights become quantized per channel, and what reads the sums follows: the
       bias and the f32 multiplier of `a2q.requantize`, or the constants of a
       `linalg.generic` that computes `float(sum + bias) * scale + real bias` from
       decoded sums. Where sums are read by anything else or begin at an initial
-      value, `optimal` leaves the scale as `optimal-fixed-scale` does, and
-      `top-b` is refused.
+      value, the scale stays and the `-fixed-scale` method stands in; `top-b` has
+      none and is refused.
     - When the activations have a zero point z, the correction `-z * sum(q)` in
       the same biases follows the weights. Sums that are read by anything else
       are refused then: what corrects them is not known.
@@ -62,7 +62,7 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
 
     With the attribute `a2q.moments` on a layer (calibration leaves it), `optimal`,
     `optimal-fixed-scale` and `top-b` weigh errors by the mean square of each
-    input. Channels that changed get back the mean and the variance that their
+    input; `gpfq` and `optq` need the attribute, with all products. Channels that changed get back the mean and the variance that their
     sums had, or those that the attribute asks for: the bias takes the shift and
     the scale the factor. Where only the bias can follow, as with a multiplier in
     fixed point, the mean alone is brought back; where nothing can, neither is.
@@ -76,6 +76,8 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     `optimal-fixed-scale` | the nearest integers of the budget | as `project`
     `optimal` | the nearest integers with the best scale | as `project`
     `top-b` | the largest weights as 1 and -1 with the best scale | as `project`
+    `gpfq`, `gpfq-fixed-scale` | greedy path following within the budget (arXiv 2409.17092), with the best or the old scale | as `project`
+    `optq`, `optq-fixed-scale` | nearest plane within the budget (arXiv 2409.17092), with the best or the old scale | as `project`
 
     Published methods have their published bound first, the others the one with
     the largest budget.
