@@ -83,8 +83,9 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
   let description = [{
     Rewrites `a2q.matmul` and `a2q.conv_2d`, each together with the
     `a2q.requantize` or `a2q.decode` that reads it, to loops over vectors of
-    plain integers that honour the accumulator type: each stage in a register of
-    its own, from its start, spilled into the next stage where its tile ends.
+    plain integers. The portable form honours the accumulator type: each stage
+    in a register of its own, from its start, spilled into the next stage where
+    its tile ends.
     When an accumulator has several consumers the sums are written as plain
     integers, and each consumer reads those. No accumulator type is left.
 
@@ -101,15 +102,17 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     | form        | innermost accumulators | products per step and output | needs |
     | ----------- | ---------------------- | ---------------------------- | ----- |
     | `portable`  | the smallest of 8, 16, 32, 64 bits that holds the stage | 1 | |
-    | `pmaddubsw` | two lanes of 16 bits per output, a stage of up to 16 bits | 4 | avx2, u8 x s8, every pair exact, every lane proven from the weights |
-    | `pmaddwd`   | 32 bits, a stage of up to 32 bits | 2 | avx2, codes of 8 bits |
-    | `vpdpbusd`  | 32 bits, a stage of up to 32 bits | 4 | avx512vnni, u8 x s8 |
+    | `vpdpbusd`  | 32 bits | 4 | avx512vnni, u8 x s8 |
+    | `pmaddubsw` | two lanes of 16 bits per output | 4 | avx2, u8 x s8, every pair exact, every lane proven from the weights |
+    | `pmaddwd`   | 32 bits | 2 | avx2, codes of 8 bits |
 
-    The forms of x86 keep the tiles of the schedule but may hold wider
-    accumulators, other lanes and other starts than the type says: the type
-    denotes the sum. They are passed over, too, when tiles are shorter than 6
-    products on average. The form taken, and why others were not, are remarks of the
-    category `a2q-kernels`.
+    The forms of x86 compute the sum that the type denotes with tiles, lanes and
+    starts of their own: `pmaddubsw` adds in 16 bits for as many steps as the
+    weights allow, then spills into 32 bits; where the type's innermost stage
+    has more than 16 bits, after every step. The first form that can be proven
+    is taken, in the order of the table, then `portable`. The form, its blocks
+    and tiles, and why others were not taken, are remarks of the category
+    `a2q-kernels`.
 
     With `check`, accumulators are 64 bits wide and compared with the promise of
     their stage after every addition (with `wrap`: when the tile ends), and

@@ -137,8 +137,8 @@ static LogicalResult lowerLayer(IRRewriter &rewriter, const Layer &layer,
   if (failed(epilogue))
     return failure();
   rewriter.setInsertionPoint(op);
-  Value activations = gatherActivations(rewriter, layer, plan);
-  Value weights = packWeights(rewriter, layer, plan);
+  Activations activations = gatherActivations(rewriter, layer, plan);
+  PackedWeights weights = packWeights(rewriter, layer, plan);
   Value result =
       emitKernel(rewriter, layer, plan, activations, weights, *epilogue);
   result = restoreShape(rewriter, layer, result);

@@ -305,10 +305,200 @@ static Value gatherMatmul(OpBuilder &builder, MatmulOp op, const Layer &layer,
       SmallVector<ReassociationIndices>{{0, 1}, {2}}, sizes);
 }
 
-Value a2q::gatherActivations(OpBuilder &builder, const Layer &layer,
-                             const Plan &plan) {
+//===----------------------------------------------------------------------===//
+// In place
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// How an image lies in memory, padding included, and how a filter walks it.
+struct Image {
+  explicit Image(Conv2DOp op)
+      : op(op),
+        filter(cast<RankedTensorType>(op.getFilter().getType()).getShape()),
+        result(cast<RankedTensorType>(op.getType()).getShape()) {
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(op.getInput().getType()).getShape();
+    ArrayRef<int64_t> padding = op.getPadding();
+    pixel = shape[3];
+    row = (shape[2] + padding[1] + padding[3]) * pixel;
+    image = (shape[1] + padding[0] + padding[2]) * row;
+  }
+
+  /// Whether position p begins at p * pixel.
+  bool isLinear() const {
+    return result[2] * pixel == row && result[1] * row == image &&
+           op.getStrides()[0] == 1 && op.getStrides()[1] == 1;
+  }
+
+  mutable Conv2DOp op;
+  ArrayRef<int64_t> filter, result;
+  int64_t pixel, row, image; ///< elements from one to the next
+};
+} // namespace
+
+SmallVector<Run> a2q::runsOfTerms(const Layer &layer) {
+  auto op = dyn_cast<Conv2DOp>(layer.op.getOperation());
+  if (!op)
+    return {{0, 0, layer.length}};
+  Image image(op);
+  int64_t inner = image.filter[3];
+  SmallVector<Run> runs;
+  for (int64_t kh = 0; kh < image.filter[1]; ++kh)
+    for (int64_t kw = 0; kw < image.filter[2]; ++kw) {
+      Run run = {(kh * image.filter[2] + kw) * inner,
+                 kh * op.getDilations()[0] * image.row +
+                     kw * op.getDilations()[1] * image.pixel,
+                 inner};
+      if (!runs.empty() &&
+          runs.back().offset + runs.back().length == run.offset)
+        runs.back().length += inner;
+      else
+        runs.push_back(run);
+    }
+  return runs;
+}
+
+std::optional<int64_t> a2q::countPositions(const Layer &layer) {
+  auto result = cast<RankedTensorType>(layer.op->getResult(0).getType());
+  ArrayRef<int64_t> shape = result.getShape().drop_back();
+  if (layer.batched)
+    shape = shape.take_back();
+  int64_t count = 1;
+  for (int64_t size : shape) {
+    if (ShapedType::isDynamic(size))
+      return std::nullopt;
+    count *= size;
+  }
+  return count;
+}
+
+/// The first element of the window of a position in the padded image.
+static Value originInImage(OpBuilder &b, Location loc, const Image &image,
+                           Value position, Value group) {
+  auto number = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, v);
+  };
+  auto times = [&](Value v, int64_t factor) -> Value {
+    return arith::MulIOp::create(b, loc, v, number(factor));
+  };
+  auto plus = [&](Value x, Value y) -> Value {
+    return arith::AddIOp::create(b, loc, x, y);
+  };
+  Value inGroup = times(group, image.filter[3]);
+  if (image.isLinear())
+    return plus(times(position, image.pixel), inGroup);
+  Value width = number(image.result[2]), height = number(image.result[1]);
+  Value x = arith::RemUIOp::create(b, loc, position, width);
+  Value y = arith::DivUIOp::create(b, loc, position, width);
+  Value origin =
+      plus(times(x, image.op.getStrides()[1] * image.pixel), inGroup);
+  if (cast<RankedTensorType>(image.op.getInput().getType()).getDimSize(0) !=
+      1) {
+    Value n = arith::DivUIOp::create(b, loc, y, height);
+    y = arith::RemUIOp::create(b, loc, y, height);
+    origin = plus(origin, times(n, image.image));
+  }
+  return plus(origin, times(y, image.op.getStrides()[0] * image.row));
+}
+
+/// Collapses a tensor to its elements.
+static Value flatten(OpBuilder &builder, Location loc, Value tensor) {
+  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
+  if (rank == 1)
+    return tensor;
+  return tensor::CollapseShapeOp::create(
+      builder, loc, tensor,
+      SmallVector<ReassociationIndices>{
+          llvm::to_vector(llvm::seq<int64_t>(0, rank))});
+}
+
+/// The number of elements of dimensions [first, last) together.
+static OpFoldResult countOf(OpBuilder &builder, Location loc, Value tensor,
+                            int64_t first, int64_t last) {
+  int64_t known = 1;
+  Value count;
+  for (int64_t d = first; d < last; ++d) {
+    OpFoldResult size = tensor::getMixedSize(builder, loc, tensor, d);
+    if (std::optional<int64_t> constant = getConstantIntValue(size)) {
+      known *= *constant;
+      continue;
+    }
+    auto value = cast<Value>(size);
+    count = count ? arith::MulIOp::create(builder, loc, count, value) : value;
+  }
+  if (!count)
+    return builder.getIndexAttr(known);
+  return arith::MulIOp::create(
+             builder, loc, count,
+             arith::ConstantIndexOp::create(builder, loc, known))
+      .getResult();
+}
+
+static Activations readImage(OpBuilder &builder, Conv2DOp op,
+                             const Layer &layer) {
+  Location loc = op.getLoc();
+  Value padded = padImage(builder, op, toCodes(builder, op.getInput()));
+  Image image(op);
+  Activations result;
+  result.codes = flatten(builder, loc, padded);
+  OpFoldResult batch = tensor::getMixedSize(builder, loc, padded, 0);
+  int64_t perImage = image.result[1] * image.result[2];
+  if (std::optional<int64_t> known = getConstantIntValue(batch))
+    result.positions = builder.getIndexAttr(*known * perImage);
+  else
+    result.positions = arith::MulIOp::create(builder, loc, cast<Value>(batch),
+                                             arith::ConstantIndexOp::create(
+                                                 builder, loc, perImage))
+                           .getResult();
+  result.outer = builder.getIndexAttr(layer.groups);
+  result.origin = [&builder, loc, image](Value position, Value group) {
+    return originInImage(builder, loc, image, position, group);
+  };
+  return result;
+}
+
+static Activations readMatrix(OpBuilder &builder, MatmulOp op,
+                              const Layer &layer) {
+  Location loc = op.getLoc();
+  Value codes = toCodes(builder, op.getLhs());
+  auto type = cast<RankedTensorType>(codes.getType());
+  int64_t rank = type.getRank(), rows = type.getDimSize(rank - 2);
+  Activations result;
+  result.codes = flatten(builder, loc, codes);
+  int64_t outer = layer.batched ? rank - 2 : 0;
+  result.positions = countOf(builder, loc, codes, outer, rank - 1);
+  result.outer = countOf(builder, loc, codes, 0, outer);
+  int64_t length = layer.length;
+  bool batched = layer.batched;
+  result.origin = [=, &builder](Value position, Value batch) -> Value {
+    auto times = [&](Value v, int64_t factor) -> Value {
+      return arith::MulIOp::create(
+          builder, loc, v,
+          arith::ConstantIndexOp::create(builder, loc, factor));
+    };
+    Value origin = times(position, length);
+    if (!batched)
+      return origin;
+    return arith::AddIOp::create(builder, loc, origin,
+                                 times(batch, rows * length));
+  };
+  return result;
+}
+
+Activations a2q::gatherActivations(OpBuilder &builder, const Layer &layer,
+                                   const Plan &plan) {
   Operation *op = layer.op;
-  if (auto conv = dyn_cast<Conv2DOp>(op))
-    return gatherConv(builder, conv, layer, plan);
-  return gatherMatmul(builder, cast<MatmulOp>(op), layer, plan);
+  Location loc = op->getLoc();
+  auto conv = dyn_cast<Conv2DOp>(op);
+  if (!plan.offsets.empty())
+    return conv ? readImage(builder, conv, layer)
+                : readMatrix(builder, cast<MatmulOp>(op), layer);
+  Activations result;
+  result.codes = conv ? gatherConv(builder, conv, layer, plan)
+                      : gatherMatmul(builder, cast<MatmulOp>(op), layer, plan);
+  result.positions =
+      tensor::getMixedSize(builder, loc, result.codes, layer.batched ? 1 : 0);
+  result.outer =
+      tensor::getMixedSize(builder, loc, result.codes, layer.batched ? 0 : 1);
+  return result;
 }

@@ -7,10 +7,15 @@
 //===----------------------------------------------------------------------===//
 //
 // The loops, outermost first: groups, blocks of channels, positions (several at
-// a time share each load of weights), then for each stage the tiles in the
-// current tile of the stage outside it, and the steps of an innermost tile. An
-// accumulator begins at its start where its tile begins and is added, sign-
-// extended, to the accumulator of the next stage where its tile ends.
+// a time), then for each stage the tiles in the current tile of the stage
+// outside it, and the steps of an innermost tile. An accumulator begins at its
+// start where its tile begins and is added, sign-extended, to the accumulator
+// of the next stage where its tile ends.
+//
+// A step loads the codes of each position once for all vectors of the block,
+// and each vector of weights once for all positions: positions + vectors loads
+// for positions * vectors multiplications. All accumulators of a stage are
+// carried in registers, [positions][vectors][registers of a vector].
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +25,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -34,10 +40,11 @@ struct Index {
 
 class Kernel {
 public:
-  Kernel(OpBuilder &b, const Layer &layer, const Plan &plan, Value activations,
-         Value weights, Epilogue &epilogue)
+  Kernel(OpBuilder &b, const Layer &layer, const Plan &plan,
+         const Activations &activations, const PackedWeights &packed,
+         const Epilogue &epilogue)
       : b(b), loc(layer.op.getLoc()), layer(layer), plan(plan),
-        activations(activations), weights(weights), epilogue(epilogue),
+        activations(activations), packed(packed), epilogue(epilogue),
         lanes(plan.lanes()) {}
 
   Value emit();
@@ -56,38 +63,49 @@ private:
   Value emitBlocks(Value out);
   Value emitPositions(Value out);
   Value emitPositionBlock(Value out, Value position, int64_t count);
-  Value store(Value out, Value position, Value result);
+  Value store(Value out, Value position, int64_t vector, Value result);
 
-  Value channelTable(ArrayRef<Attribute> values, Type element);
+  /// Where a vector of the block is among all of its group.
+  Value vectorIndex(int64_t vector);
+  /// How many of its channels there are.
+  int64_t validChannels(int64_t vector) {
+    return std::min(plan.block, blockChannels - vector * plan.block);
+  }
+  Value channelTable(int64_t vector, ArrayRef<Attribute> values, Type element);
   Index bound(size_t stage, Index tile);
-  SmallVector<Value> starts(size_t stage, Index tile);
-  Value firstChannel();
-  Value initialValue(unsigned width);
+  SmallVector<Value> starts(size_t stage, Index tile, int64_t vector);
+  Value firstChannel(int64_t vector);
+  Value initialValue(unsigned width, int64_t vector);
   /// Whether two lanes of an output are neighbours in one register; otherwise
   /// each lane has a register of its own.
   bool interleaved(size_t stage) const {
     return plan.form == KernelForm::Pmaddubsw && stage == 0;
   }
   SmallVector<Value> emitTile(size_t stage, Index tile);
-  SmallVector<Value> emitSteps(Index tile);
   SmallVector<Value> step(Value index, ValueRange accumulators);
-  Value loadActivations(Value position, Value step, int64_t product);
+  SmallVector<Value> portableStep(Value index, ValueRange accumulators);
+  Value stepPlace(Value index);
+  Value loadActivations(Value position, Value place, int64_t product);
   Value spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer);
-  Value addLanes(ArrayRef<Value> lanesOfOutput);
+  Value addLanes(ArrayRef<Value> lanesOfOutput, int64_t vector);
   void check(size_t stage, Value accumulator);
 
   OpBuilder &b;
   Location loc;
   const Layer &layer;
   const Plan &plan;
-  Value activations, weights;
-  Epilogue &epilogue;
+  const Activations &activations;
+  const PackedWeights &packed;
+  const Epilogue &epilogue;
   int64_t lanes;
 
   // Where the emission stands.
   Value group, block;
-  int64_t validChannels = 0;
-  SmallVector<Value> positions;
+  Value weights, weightBlock;      ///< the packed constant, the block in it
+  int64_t vectors = 0;             ///< in the block
+  int64_t blockChannels = 0;       ///< that exist
+  SmallVector<Value> positions;    ///< their indices; in place: their origins
+  SmallVector<Epilogue> epilogues; ///< of the block's vectors
 };
 } // namespace
 
@@ -117,22 +135,19 @@ emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
   return SmallVector<Value>(loop.getResults());
 }
 
+static Index toIndex(OpBuilder &b, Location loc, OpFoldResult size) {
+  return {getValueOrCreateConstantIndexOp(b, loc, size),
+          getConstantIntValue(size)};
+}
+
 Value Kernel::emit() {
-  OpFoldResult count =
-      tensor::getMixedSize(b, loc, activations, layer.batched ? 1 : 0);
-  OpFoldResult outer =
-      tensor::getMixedSize(b, loc, activations, layer.batched ? 0 : 1);
-  SmallVector<OpFoldResult> sizes = {count, outer,
+  SmallVector<OpFoldResult> sizes = {activations.positions, activations.outer,
                                      b.getIndexAttr(layer.channels)};
   if (layer.batched)
     std::swap(sizes[0], sizes[1]);
   Value out =
       tensor::EmptyOp::create(b, loc, sizes, epilogue.getResultElementType());
-  auto toIndex = [&](OpFoldResult size) {
-    return Index{getValueOrCreateConstantIndexOp(b, loc, size),
-                 getConstantIntValue(size)};
-  };
-  return emitFor(b, loc, index(0), toIndex(outer), 1, out,
+  return emitFor(b, loc, index(0), toIndex(b, loc, activations.outer), 1, out,
                  [&](Index g, ValueRange carried) -> SmallVector<Value> {
                    group = g.value;
                    return {emitBlocks(carried[0])};
@@ -140,35 +155,50 @@ Value Kernel::emit() {
 }
 
 Value Kernel::emitBlocks(Value out) {
-  int64_t whole = layer.channels / plan.block;
-  validChannels = plan.block;
+  int64_t whole = layer.channels / plan.channelsInBlock();
+  weights = packed.whole;
+  vectors = plan.vectors;
+  blockChannels = plan.channelsInBlock();
   out = emitFor(b, loc, index(0), index(whole), 1, out,
                 [&](Index i, ValueRange carried) -> SmallVector<Value> {
-                  block = i.value;
+                  block = weightBlock = i.value;
                   return {emitPositions(carried[0])};
                 })[0];
-  validChannels = layer.channels % plan.block;
-  if (validChannels == 0)
+  blockChannels = layer.channels % plan.channelsInBlock();
+  if (blockChannels == 0)
     return out;
-  block = number(whole);
+  block = weightBlock = number(whole);
+  vectors = llvm::divideCeil(blockChannels, plan.block);
+  if (packed.rest) {
+    weights = packed.rest;
+    weightBlock = number(0);
+  }
   return emitPositions(out);
 }
 
+Value Kernel::vectorIndex(int64_t vector) {
+  Value first = block;
+  if (plan.vectors > 1)
+    first = arith::MulIOp::create(b, loc, block, number(plan.vectors));
+  if (vector)
+    first = arith::AddIOp::create(b, loc, first, number(vector));
+  return first;
+}
+
 Value Kernel::emitPositions(Value out) {
-  epilogue.prepare(b, loc, [&](ArrayRef<Attribute> values, Type element) {
-    return channelTable(values, element);
-  });
-  OpFoldResult size =
-      tensor::getMixedSize(b, loc, activations, layer.batched ? 1 : 0);
-  std::optional<int64_t> known = getConstantIntValue(size);
-  Value count = getValueOrCreateConstantIndexOp(b, loc, size);
+  epilogues.assign(vectors, epilogue);
+  for (int64_t v = 0; v < vectors; ++v)
+    epilogues[v].prepare(b, loc, [&](ArrayRef<Attribute> values, Type element) {
+      return channelTable(v, values, element);
+    });
+  Index count = toIndex(b, loc, activations.positions);
   int64_t several = plan.positions;
-  Index whole = {count, known};
-  if (known) {
-    whole = index(*known / several * several);
+  Index whole = count;
+  if (count.known) {
+    whole = index(*count.known / several * several);
   } else if (several > 1) {
-    Value rest = arith::RemUIOp::create(b, loc, count, number(several));
-    whole = {arith::SubIOp::create(b, loc, count, rest), std::nullopt};
+    Value rest = arith::RemUIOp::create(b, loc, count.value, number(several));
+    whole = {arith::SubIOp::create(b, loc, count.value, rest), std::nullopt};
   }
   auto loop = [&](Index lo, Index hi, int64_t step) {
     out = emitFor(b, loc, lo, hi, step, out,
@@ -177,31 +207,41 @@ Value Kernel::emitPositions(Value out) {
                   })[0];
   };
   loop(index(0), whole, several);
-  if (several > 1)
-    loop(whole, {count, known}, 1);
+  // What is left is one smaller block where its size is known.
+  if (!count.known && several > 1)
+    loop(whole, count, 1);
+  else if (count.known && *whole.known < *count.known)
+    loop(whole, count, *count.known - *whole.known);
   return out;
 }
 
 Value Kernel::emitPositionBlock(Value out, Value position, int64_t count) {
-  positions.clear();
+  SmallVector<Value> indices;
   for (int64_t r = 0; r < count; ++r)
-    positions.push_back(
+    indices.push_back(
         r == 0 ? position : arith::AddIOp::create(b, loc, position, number(r)));
+  positions = indices;
+  if (activations.origin)
+    for (Value &p : positions)
+      p = activations.origin(p, group);
   SmallVector<Value> sums = emitTile(stages() - 1, index(0));
-  size_t perPosition = sums.size() / count;
-  for (int64_t r = 0; r < count; ++r) {
-    Value sum = addLanes(ArrayRef(sums).slice(r * perPosition, perPosition));
-    out = store(out, positions[r], epilogue.apply(b, loc, sum));
-  }
+  size_t registers = sums.size() / (count * vectors);
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value sum = addLanes(
+          ArrayRef(sums).slice((r * vectors + v) * registers, registers), v);
+      out = store(out, indices[r], v, epilogues[v].apply(b, loc, sum));
+    }
   return out;
 }
 
-Value Kernel::store(Value out, Value position, Value result) {
-  if (validChannels != plan.block)
+Value Kernel::store(Value out, Value position, int64_t vector, Value result) {
+  if (validChannels(vector) != plan.block)
     result = vector::ExtractStridedSliceOp::create(
-        b, loc, result, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{validChannels},
-        ArrayRef<int64_t>{1});
-  Value channel = arith::MulIOp::create(b, loc, block, number(plan.block));
+        b, loc, result, ArrayRef<int64_t>{0},
+        ArrayRef<int64_t>{validChannels(vector)}, ArrayRef<int64_t>{1});
+  Value channel =
+      arith::MulIOp::create(b, loc, vectorIndex(vector), number(plan.block));
   SmallVector<Value> indices = {position, group, channel};
   if (layer.batched)
     std::swap(indices[0], indices[1]);
@@ -231,8 +271,9 @@ static Value readRow(OpBuilder &b, Location loc, Value table,
       ArrayRef<bool>{true});
 }
 
-/// Per-channel constants of the current block; one value stands for all.
-Value Kernel::channelTable(ArrayRef<Attribute> values, Type element) {
+/// Per-channel constants of a vector; one value stands for all.
+Value Kernel::channelTable(int64_t vector, ArrayRef<Attribute> values,
+                           Type element) {
   auto type = VectorType::get({plan.block}, element);
   if (isSplat(values))
     return arith::ConstantOp::create(b, loc,
@@ -247,7 +288,8 @@ Value Kernel::channelTable(ArrayRef<Attribute> values, Type element) {
         values[c];
   Value table = arith::ConstantOp::create(
       b, loc, DenseElementsAttr::get(tableType, padded));
-  return readRow(b, loc, table, {layer.batched ? number(0) : group, block},
+  return readRow(b, loc, table,
+                 {layer.batched ? number(0) : group, vectorIndex(vector)},
                  type);
 }
 
@@ -276,8 +318,8 @@ Index Kernel::bound(size_t stage, Index tile) {
           std::nullopt};
 }
 
-/// What the accumulators of a tile begin with, one vector per lane register.
-SmallVector<Value> Kernel::starts(size_t stage, Index tile) {
+/// What the accumulators of a tile begin with, one value per lane register.
+SmallVector<Value> Kernel::starts(size_t stage, Index tile, int64_t vector) {
   const StageSchedule &schedule = plan.schedule.stages[stage];
   unsigned width = bits(stage);
   bool paired = interleaved(stage);
@@ -315,85 +357,94 @@ SmallVector<Value> Kernel::starts(size_t stage, Index tile) {
       b, loc, DenseElementsAttr::get(tableType, values));
   SmallVector<Value> result;
   for (int64_t r = 0; r < registers; ++r)
-    result.push_back(readRow(
-        b, loc, table,
-        {layer.batched ? number(0) : group, block, tile.value, number(r)},
-        type));
+    result.push_back(readRow(b, loc, table,
+                             {layer.batched ? number(0) : group,
+                              vectorIndex(vector), tile.value, number(r)},
+                             type));
   return result;
 }
 
-/// The first output channel of the current block, counted over all groups.
-Value Kernel::firstChannel() {
+/// The first output channel of a vector, counted over all groups.
+Value Kernel::firstChannel(int64_t vector) {
   return arith::AddIOp::create(
-      b, loc, arith::MulIOp::create(b, loc, block, number(plan.block)),
+      b, loc,
+      arith::MulIOp::create(b, loc, vectorIndex(vector), number(plan.block)),
       layer.batched
           ? number(0)
           : arith::MulIOp::create(b, loc, group, number(layer.channels))
                 .getResult());
 }
 
-/// The initial value of the block's channels in integers of `target` bits; null
+/// The initial value of a vector's channels in integers of `target` bits; null
 /// if there is none.
-Value Kernel::initialValue(unsigned target) {
+Value Kernel::initialValue(unsigned target, int64_t vector) {
   Value initial = layer.op.getInitialValue();
   if (!initial)
     return {};
   unsigned width =
       cast<RankedTensorType>(initial.getType()).getElementTypeBitWidth();
-  Value channel = firstChannel();
+  Value channel = firstChannel(vector);
   Value padding =
       arith::ConstantIntOp::create(b, loc, b.getIntegerType(width), 0);
   // A block that is not full reads channels of the next group, or padding
   // beyond the last: nobody stores what becomes of them.
-  Value vector = vector::TransferReadOp::create(
+  Value values = vector::TransferReadOp::create(
       b, loc, vectorOf(width, plan.block), initial, channel, padding,
-      b.getMultiDimIdentityMap(1), ArrayRef<bool>{validChannels == plan.block});
+      b.getMultiDimIdentityMap(1),
+      ArrayRef<bool>{validChannels(vector) == plan.block});
   VectorType type = vectorOf(target, plan.block);
   if (width < type.getElementTypeBitWidth())
-    return arith::ExtSIOp::create(b, loc, type, vector);
+    return arith::ExtSIOp::create(b, loc, type, values);
   if (width > type.getElementTypeBitWidth())
-    return arith::TruncIOp::create(b, loc, type, vector);
-  return vector;
+    return arith::TruncIOp::create(b, loc, type, values);
+  return values;
 }
 
 //===----------------------------------------------------------------------===//
 // Tiles
 //===----------------------------------------------------------------------===//
 
-/// Accumulators of a stage at the end of a tile: [positions][registers].
+/// Accumulators of a stage at the end of a tile: [positions][vectors]
+/// [registers].
 SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
-  SmallVector<Value> first = starts(stage, tile);
-  if (stage + 1 == stages())
-    if (!interleaved(stage))
-      if (Value initial = initialValue(bits(stage)))
-        first[0] = arith::AddIOp::create(b, loc, first[0], initial);
+  SmallVector<Value> first;
+  for (int64_t v = 0; v < vectors; ++v) {
+    SmallVector<Value> own = starts(stage, tile, v);
+    if (stage + 1 == stages() && !interleaved(stage))
+      if (Value initial = initialValue(bits(stage), v))
+        own[0] = arith::AddIOp::create(b, loc, own[0], initial);
+    llvm::append_range(first, own);
+  }
   SmallVector<Value> accumulators;
   for (size_t r = 0; r < positions.size(); ++r)
     llvm::append_range(accumulators, first);
   if (plan.check && !layer.type.getWrap())
     for (Value accumulator : first)
       check(stage, accumulator);
+  auto body = [&](Index i, ValueRange carried) -> SmallVector<Value> {
+    if (stage == 0)
+      return step(i.value, carried);
+    SmallVector<Value> inner = emitTile(stage - 1, i);
+    size_t registers = inner.size() / carried.size();
+    SmallVector<Value> outer;
+    for (auto [i, value] : llvm::enumerate(carried)) {
+      outer.push_back(
+          spill(stage, ArrayRef(inner).slice(i * registers, registers), value));
+      if (plan.check && !layer.type.getWrap())
+        check(stage, outer.back());
+    }
+    return outer;
+  };
+  // Tiles of one step each have its number.
+  if (stage == 0 && plan.form != KernelForm::Portable &&
+      plan.schedule.stages[0].tiles() == plan.steps())
+    return body(tile, accumulators);
   Index lo = bound(stage, tile);
   Index hi =
       tile.known
           ? bound(stage, index(*tile.known + 1))
           : bound(stage, {arith::AddIOp::create(b, loc, tile.value, number(1)),
                           std::nullopt});
-  auto body = [&](Index i, ValueRange carried) -> SmallVector<Value> {
-    if (stage == 0)
-      return step(i.value, carried);
-    SmallVector<Value> inner = emitTile(stage - 1, i);
-    size_t perPosition = inner.size() / positions.size();
-    SmallVector<Value> outer;
-    for (size_t r = 0; r < positions.size(); ++r) {
-      outer.push_back(spill(stage,
-                            ArrayRef(inner).slice(r * perPosition, perPosition),
-                            carried[r]));
-      if (plan.check && !layer.type.getWrap())
-        check(stage, outer.back());
-    }
-    return outer;
-  };
   accumulators = emitFor(b, loc, lo, hi, 1, accumulators, body);
   if (plan.check && layer.type.getWrap())
     for (Value accumulator : accumulators)
@@ -401,51 +452,84 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
   return accumulators;
 }
 
-/// One step: `chunk` products into the accumulators of every position.
-SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
+/// Where the codes of a step begin behind those of its position.
+Value Kernel::stepPlace(Value index) {
+  bool inOrder = true;
+  for (auto [s, offset] : llvm::enumerate(plan.offsets))
+    inOrder &= offset == static_cast<int64_t>(s) * plan.chunk;
+  if (inOrder)
+    return plan.chunk == 1
+               ? index
+               : arith::MulIOp::create(b, loc, index, number(plan.chunk))
+                     .getResult();
+  SmallVector<int32_t> offsets(plan.offsets.begin(), plan.offsets.end());
+  auto type = RankedTensorType::get({plan.steps()}, b.getI32Type());
+  Value table = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(offsets)));
+  Value entry = tensor::ExtractOp::create(b, loc, table, index);
+  return arith::IndexCastUIOp::create(b, loc, b.getIndexType(), entry);
+}
+
+/// One product per lane and vector at a time.
+SmallVector<Value> Kernel::portableStep(Value index, ValueRange accumulators) {
   unsigned weightBits =
       cast<RankedTensorType>(weights.getType()).getElementTypeBitWidth();
-  SmallVector<Value> row = {group, block, index};
-  bool lhsUnsigned = layer.activationsUnsigned();
-  bool rhsUnsigned = layer.weightsUnsigned();
   SmallVector<Value> results(accumulators);
   size_t registers = accumulators.size() / positions.size();
-  Value place = plan.chunk == 1
-                    ? index
-                    : arith::MulIOp::create(b, loc, index, number(plan.chunk))
-                          .getResult();
-  if (plan.form == KernelForm::Portable) {
-    Value zero = number(0);
-    for (int64_t j = 0; j < plan.chunk; ++j) {
-      SmallVector<Value> indices = row;
-      indices.push_back(j ? number(j * plan.block) : zero);
-      Value rhs = vector::TransferReadOp::create(
-          b, loc, vectorOf(weightBits, plan.block), weights, indices,
-          arith::ConstantIntOp::create(b, loc, b.getIntegerType(weightBits), 0),
-          AffineMap::getMinorIdentityMap(4, 1, b.getContext()),
-          ArrayRef<bool>{true});
-      for (auto [r, position] : llvm::enumerate(positions)) {
-        Value lhs = loadActivations(position, place, j);
-        Value &acc = results[r * registers + j / 2 % lanes];
-        acc = MacOp::create(b, loc, acc.getType(), acc, lhs, rhs, lhsUnsigned,
-                            rhsUnsigned, /*pair_exact=*/false,
-                            /*lhs_range=*/DenseI64ArrayAttr());
-        if (plan.check && !layer.type.getWrap())
-          check(0, acc);
-      }
+  Value place = stepPlace(index);
+  Value zero = number(0);
+  for (int64_t j = 0; j < plan.chunk; ++j) {
+    SmallVector<Value> indices = {group, weightBlock, index,
+                                  j ? number(j * plan.block) : zero};
+    Value rhs = vector::TransferReadOp::create(
+        b, loc, vectorOf(weightBits, plan.block), weights, indices,
+        arith::ConstantIntOp::create(b, loc, b.getIntegerType(weightBits), 0),
+        AffineMap::getMinorIdentityMap(4, 1, b.getContext()),
+        ArrayRef<bool>{true});
+    for (auto [r, position] : llvm::enumerate(positions)) {
+      Value lhs = loadActivations(position, place, j);
+      Value &acc = results[r * registers + j / 2 % lanes];
+      acc = MacOp::create(b, loc, acc.getType(), acc, lhs, rhs,
+                          layer.activationsUnsigned(), layer.weightsUnsigned(),
+                          /*pair_exact=*/false,
+                          /*lhs_range=*/DenseI64ArrayAttr());
+      if (plan.check && !layer.type.getWrap())
+        check(0, acc);
     }
-    return results;
   }
-  Value rhs = readRow(b, loc, weights, row,
-                      vectorOf(weightBits, plan.block * plan.chunk));
+  return results;
+}
+
+/// One step: `chunk` products into the accumulators of every position.
+SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
+  if (plan.form == KernelForm::Portable)
+    return portableStep(index, accumulators);
+  unsigned weightBits =
+      cast<RankedTensorType>(weights.getType()).getElementTypeBitWidth();
+  bool several = cast<RankedTensorType>(weights.getType()).getRank() == 5;
+  SmallVector<Value> rows;
+  for (int64_t v = 0; v < vectors; ++v) {
+    SmallVector<Value> row = {group, weightBlock, index};
+    if (several)
+      row.push_back(number(v));
+    rows.push_back(readRow(b, loc, weights, row,
+                           vectorOf(weightBits, plan.block * plan.chunk)));
+  }
   bool pairExact = plan.form == KernelForm::Pmaddubsw;
   a2q::Range codes = layer.joinedRange();
   auto range = pairExact ? b.getDenseI64ArrayAttr({codes.lo, codes.hi})
                          : DenseI64ArrayAttr();
-  for (auto [r, position] : llvm::enumerate(positions)) {
+  bool rhsUnsigned = layer.weightsUnsigned() && weightBits == 8;
+  Value place = stepPlace(index);
+  SmallVector<Value> results;
+  for (Value position : positions) {
     Value lhs = loadActivations(position, place, 0);
-    results[r] = MacOp::create(b, loc, results[r].getType(), results[r], lhs,
-                               rhs, lhsUnsigned, rhsUnsigned, pairExact, range);
+    for (Value rhs : rows) {
+      Value acc = accumulators[results.size()];
+      results.push_back(MacOp::create(b, loc, acc.getType(), acc, lhs, rhs,
+                                      layer.activationsUnsigned(), rhsUnsigned,
+                                      pairExact, range));
+    }
   }
   return results;
 }
@@ -453,22 +537,24 @@ SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
 /// The activations of a step for every channel of the block: one code, or the
 /// `chunk` codes of the step side by side.
 Value Kernel::loadActivations(Value position, Value place, int64_t product) {
-  auto element = cast<IntegerType>(
-      cast<RankedTensorType>(activations.getType()).getElementType());
+  Value source = activations.codes;
+  auto element = cast<IntegerType>(getElementTypeOrSelf(source.getType()));
   if (product)
     place = arith::AddIOp::create(b, loc, place, number(product));
   SmallVector<Value> indices = {position, group, place};
-  if (layer.batched)
+  if (activations.origin)
+    indices = {arith::AddIOp::create(b, loc, position, place)};
+  else if (layer.batched)
     std::swap(indices[0], indices[1]);
   if (plan.form == KernelForm::Portable) {
-    Value code = tensor::ExtractOp::create(b, loc, activations, indices);
+    Value code = tensor::ExtractOp::create(b, loc, source, indices);
     return vector::BroadcastOp::create(
         b, loc, VectorType::get({plan.block}, element), code);
   }
   Value codes = vector::TransferReadOp::create(
-      b, loc, VectorType::get({plan.chunk}, element), activations, indices,
+      b, loc, VectorType::get({plan.chunk}, element), source, indices,
       arith::ConstantIntOp::create(b, loc, element, 0),
-      AffineMap::getMinorIdentityMap(3, 1, b.getContext()),
+      AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
       ArrayRef<bool>{true});
   unsigned stepBits = plan.chunk * element.getWidth();
   Value word = vector::BitCastOp::create(b, loc, vectorOf(stepBits, 1), codes);
@@ -500,9 +586,9 @@ Value Kernel::spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer) {
 }
 
 /// The sum of the lanes of the outermost stage, in a type that holds it.
-Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput) {
+Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput, int64_t vector) {
   if (plan.form == KernelForm::Pmaddubsw && stages() == 1) {
-    Value outer = initialValue(32);
+    Value outer = initialValue(32, vector);
     if (!outer)
       outer = arith::ConstantOp::create(
           b, loc, b.getZeroAttr(vectorOf(32, plan.block)));
@@ -516,14 +602,16 @@ Value Kernel::addLanes(ArrayRef<Value> lanesOfOutput) {
                arith::ConstantOp::create(b, loc, b.getZeroAttr(type)));
 }
 
+/// Checked kernels have one vector in a block.
 void Kernel::check(size_t stage, Value accumulator) {
-  Value channel = firstChannel();
+  Value channel = firstChannel(0);
   emitCheck(b, loc, accumulator,
             {channel, static_cast<int64_t>(stage),
              signedInterval(layer.type.getStages()[stage].width)});
 }
 
 Value a2q::emitKernel(OpBuilder &builder, const Layer &layer, const Plan &plan,
-                      Value activations, Value weights, Epilogue &epilogue) {
+                      const Activations &activations,
+                      const PackedWeights &weights, const Epilogue &epilogue) {
   return Kernel(builder, layer, plan, activations, weights, epilogue).emit();
 }

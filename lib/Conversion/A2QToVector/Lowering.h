@@ -10,16 +10,17 @@
 //
 //   plan      which kernel form, what each step of its reduction loop takes,
 //             and where each stage lives                          (Plan.cpp)
-//   gather    activations as [positions][groups][K'], in the order in which
-//             the kernel reads them                               (Gather.cpp)
-//   pack      weights as [groups][blocks][steps][block * chunk]   (Pack.cpp)
-//   kernel    loops over positions, channel blocks, tiles of each stage and
+//   gather    activations where they lie, or as [positions][groups][K'] in
+//             the order in which the kernel reads them            (Gather.cpp)
+//   pack      weights in the order in which the kernel reads them   (Pack.cpp)
+//   kernel    loops over channel blocks, positions, tiles of each stage and
 //             steps; `a2q.mac` in the middle                      (Kernel.cpp)
 //   epilogue  sums to codes or to plain integers, in registers (Epilogue.cpp)
 //
-// A *step* takes `chunk` products of each output channel. K' is K with each
-// innermost tile padded to whole steps; the padding has weight 0, so it may
-// read any activation.
+// A *step* takes `chunk` products of each output channel. K' is K padded to
+// whole steps; the padding has weight 0, so it may read any activation. A
+// *vector* holds the products of `block` channels, and `positions` x `vectors`
+// accumulators share the loads of a step.
 //
 //===----------------------------------------------------------------------===//
 
@@ -96,19 +97,23 @@ struct Plan {
   KernelForm form = KernelForm::Portable;
   int64_t chunk = 1;     ///< products of one output in a step
   int64_t block = 16;    ///< output channels in a vector
+  int64_t vectors = 1;   ///< vectors that share a load of activations
   int64_t positions = 4; ///< positions that share a load of the weights
   bool check = false;    ///< compare every accumulator with its promise
   /// Bits of the machine integer of each stage.
   llvm::SmallVector<unsigned> stageBits;
-  /// Tiles in products as in the layer; lanes and starts as the kernel has
-  /// them.
+  /// Tiles, lanes and starts as the kernel has them.
   Schedule schedule;
   /// Default-order term read at each place of K', or -1 for padding.
   llvm::SmallVector<int64_t> terms;
   /// bounds[0][t]: first step of innermost tile t; bounds[s][t]: first tile of
   /// stage s - 1 in tile t of stage s. One entry more than tiles.
   llvm::SmallVector<llvm::SmallVector<int64_t>> bounds;
+  /// Where the codes of each step begin, behind those of the position, in the
+  /// image as it lies in memory; empty: the activations are gathered.
+  llvm::SmallVector<int64_t> offsets;
 
+  int64_t channelsInBlock() const { return block * vectors; }
   int64_t steps() const { return terms.size() / chunk; }
   int64_t lanes() const { return schedule.stages.front().lanes; }
 };
@@ -140,14 +145,39 @@ mlir::Value toCodes(mlir::OpBuilder &builder, mlir::Value quantized);
 mlir::Value fromCodes(mlir::OpBuilder &builder, mlir::Value codes,
                       mlir::Type quantized);
 
-/// Activations as [positions][groups][K'] ([batch][positions][K'] if batched).
-mlir::Value gatherActivations(mlir::OpBuilder &builder, const Layer &layer,
+/// Terms of a position that are neighbours in memory.
+struct Run {
+  int64_t term;   ///< the first one, in default order
+  int64_t offset; ///< of its code behind the first code of the position
+  int64_t length;
+};
+/// All terms of a position, run by run.
+llvm::SmallVector<Run> runsOfTerms(const Layer &layer);
+/// How many positions a group (the batch) has, if that is known.
+std::optional<int64_t> countPositions(const Layer &layer);
+
+/// The codes that a kernel reads.
+struct Activations {
+  /// Gathered: [positions][groups][K'] ([batch][positions][K'] if batched).
+  /// In place: [elements].
+  mlir::Value codes;
+  mlir::OpFoldResult positions; ///< how many there are
+  mlir::OpFoldResult outer;     ///< groups, or the batch
+  /// In place: where the codes of a position and group begin.
+  std::function<mlir::Value(mlir::Value position, mlir::Value outer)> origin;
+};
+Activations gatherActivations(mlir::OpBuilder &builder, const Layer &layer,
                               const Plan &plan);
 
-/// Weights as [groups][blocks][steps][block * chunk], product j of channel c of
-/// the block at `placeInStep`.
-mlir::Value packWeights(mlir::OpBuilder &builder, const Layer &layer,
-                        const Plan &plan);
+/// Weights as [groups][blocks][steps][vectors][block * chunk], without the
+/// fourth dimension where it is 1; product j of channel c of a vector at
+/// `placeInStep`. The last block may have fewer vectors.
+struct PackedWeights {
+  mlir::Value whole; ///< null if there is no whole block
+  mlir::Value rest;  ///< the last block if it has fewer vectors, else null
+};
+PackedWeights packWeights(mlir::OpBuilder &builder, const Layer &layer,
+                          const Plan &plan);
 /// Where a step's vector of weights holds product j of channel c.
 int64_t placeInStep(const Plan &plan, int64_t channel, int64_t product);
 
@@ -208,8 +238,8 @@ mlir::IntegerType plainSumType(const Layer &layer);
 /// Emits the loops; returns [positions][groups][channels] (batched: [batch]
 /// [positions][channels]) of the epilogue's element type.
 mlir::Value emitKernel(mlir::OpBuilder &builder, const Layer &layer,
-                       const Plan &plan, mlir::Value activations,
-                       mlir::Value weights, Epilogue &epilogue);
+                       const Plan &plan, const Activations &activations,
+                       const PackedWeights &weights, const Epilogue &epilogue);
 
 /// Emits, when one of `violations` (i1 scalar or vector) is set, the call that
 /// reports the first one.

@@ -22,29 +22,37 @@ int64_t a2q::placeInStep(const Plan &plan, int64_t channel, int64_t product) {
   return channel * plan.chunk + product;
 }
 
-/// Packed at compile time; channels beyond the last are 0.
+/// Packed at compile time: `count` blocks of `vectors` vectors from channel
+/// `first` of each group. Channels beyond the last are 0.
 static Value packConstants(OpBuilder &builder, const Layer &layer,
-                           const Plan &plan, IntegerType element) {
-  int64_t blocks = llvm::divideCeil(layer.channels, plan.block);
+                           const Plan &plan, IntegerType element, int64_t first,
+                           int64_t count, int64_t vectors) {
   int64_t row = plan.block * plan.chunk;
-  auto type =
-      RankedTensorType::get({layer.groups, blocks, plan.steps(), row}, element);
+  SmallVector<int64_t> shape = {layer.groups, count, plan.steps(), row};
+  if (vectors > 1)
+    shape.insert(shape.end() - 1, vectors);
+  auto type = RankedTensorType::get(shape, element);
   SmallVector<APInt> packed(type.getNumElements(),
                             APInt(element.getWidth(), 0));
-  for (int64_t c = 0; c < layer.allChannels(); ++c) {
-    int64_t group = c / layer.channels, within = c % layer.channels;
-    int64_t block = group * blocks + within / plan.block;
-    for (auto [place, term] : llvm::enumerate(plan.terms)) {
-      if (term < 0)
-        continue;
-      int64_t step = block * plan.steps() + place / plan.chunk;
-      int64_t index = step * row + placeInStep(plan, within % plan.block,
-                                               place % plan.chunk);
-      packed[index] = APInt(element.getWidth(),
-                            (*layer.weightCodes)[c * layer.length + term],
-                            /*isSigned=*/true, /*implicitTrunc=*/true);
+  int64_t inBlock = vectors * plan.block;
+  int64_t last = std::min(layer.channels, first + count * inBlock);
+  for (int64_t group = 0; group < layer.groups; ++group)
+    for (int64_t c = first; c < last; ++c) {
+      int64_t block = group * count + (c - first) / inBlock;
+      int64_t vector = (c - first) % inBlock / plan.block;
+      const int64_t *codes = layer.weightCodes->data() +
+                             (group * layer.channels + c) * layer.length;
+      for (auto [place, term] : llvm::enumerate(plan.terms)) {
+        if (term < 0)
+          continue;
+        int64_t step = block * plan.steps() + place / plan.chunk;
+        int64_t index =
+            (step * vectors + vector) * row +
+            placeInStep(plan, (c - first) % plan.block, place % plan.chunk);
+        packed[index] = APInt(element.getWidth(), codes[term],
+                              /*isSigned=*/true, /*implicitTrunc=*/true);
+      }
     }
-  }
   return arith::ConstantOp::create(builder, layer.op.getLoc(),
                                    DenseElementsAttr::get(type, packed));
 }
@@ -139,10 +147,28 @@ static Value packValues(OpBuilder &builder, const Layer &layer,
       .getResult(0);
 }
 
-Value a2q::packWeights(OpBuilder &builder, const Layer &layer,
-                       const Plan &plan) {
-  IntegerType element = builder.getIntegerType(codeBits(layer.weights));
-  if (layer.weightCodes)
-    return packConstants(builder, layer, plan, element);
-  return packValues(builder, layer, plan, element);
+PackedWeights a2q::packWeights(OpBuilder &builder, const Layer &layer,
+                               const Plan &plan) {
+  unsigned bits = codeBits(layer.weights);
+  if (!layer.weightCodes)
+    return {packValues(builder, layer, plan, builder.getIntegerType(bits)), {}};
+  // Extended here instead of in every step.
+  if (plan.form == KernelForm::Pmaddwd)
+    bits = 16;
+  IntegerType element = builder.getIntegerType(bits);
+  int64_t vectors = plan.vectors;
+  int64_t blocks = layer.channels / plan.channelsInBlock();
+  int64_t done = blocks * plan.channelsInBlock();
+  int64_t rest = llvm::divideCeil(layer.channels - done, plan.block);
+  if (rest == vectors) {
+    ++blocks;
+    rest = 0;
+  }
+  PackedWeights packed;
+  if (blocks)
+    packed.whole =
+        packConstants(builder, layer, plan, element, 0, blocks, vectors);
+  if (rest)
+    packed.rest = packConstants(builder, layer, plan, element, done, 1, rest);
+  return packed;
 }

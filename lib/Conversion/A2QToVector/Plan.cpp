@@ -216,15 +216,29 @@ static Plan planPortable(const Layer &layer, Isa isa, bool check) {
 /// The forms to try, best first, before the portable one.
 static SmallVector<KernelForm> candidates(const Layer &layer, Isa isa) {
   SmallVector<KernelForm> forms;
-  unsigned inner = layer.type.getStages().front().width;
-  if (isa == Isa::Portable || inner > 32)
+  if (isa == Isa::Portable)
     return forms;
-  if (inner <= 16)
-    forms.push_back(KernelForm::Pmaddubsw);
+  // One instruction for four products, whatever the width that is asked for.
   if (isa >= Isa::Avx512vnni)
     forms.push_back(KernelForm::Vpdpbusd);
+  forms.push_back(KernelForm::Pmaddubsw);
   forms.push_back(KernelForm::Pmaddwd);
   return forms;
+}
+
+/// The form and what shares its loads.
+static std::string describe(const Plan &plan) {
+  std::string text = stringify(plan.form).str();
+  if (plan.form == KernelForm::Portable)
+    return text;
+  text += " on blocks of " + std::to_string(plan.positions) +
+          " positions and " + std::to_string(plan.channelsInBlock()) +
+          " channels";
+  int64_t tiles = plan.schedule.stages.front().tiles();
+  if (plan.form == KernelForm::Pmaddubsw && tiles > 1)
+    text += ", " + std::to_string(tiles) + " tiles in " +
+            std::to_string(plan.steps()) + " steps";
+  return text + (plan.offsets.empty() ? ", gathered" : "");
 }
 
 Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
@@ -241,9 +255,9 @@ Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
   }
   if (!plan)
     plan = planPortable(layer, isa, check);
-  StringRef form = stringify(plan->form);
+  std::string form = describe(*plan);
   remark::passed(layer.op.getLoc(),
                  remark::RemarkOpts::name("kernel").category("a2q-kernels"))
-      << ("the kernel is " + form + passedOver).str();
+      << "the kernel is " + form + passedOver;
   return *plan;
 }

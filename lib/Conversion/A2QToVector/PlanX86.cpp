@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// These kernels hold accumulators of other widths, lanes and starts than the
-// layer's type says, over the same tiles. So the type's proof does not cover
-// them: what they hold is computed here from the weights, and a kernel is
-// planned only when each of its accumulators fits.
+// These kernels hold accumulators of other widths, lanes, tiles and starts than
+// the layer's type says: the type denotes the sum, and the sum is what they
+// compute. So the type's proof does not cover them: what they hold is computed
+// here from the weights, and a kernel is planned only when each of its
+// accumulators fits.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,15 +22,12 @@
 using namespace mlir;
 using namespace a2q;
 
-/// The dot products with their terms in the places of K', and the schedule of
-/// the plan in places too.
-static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan,
-                                    Schedule &schedule) {
-  int64_t length = plan.terms.size();
+/// The dot products with their terms in the places of K'.
+static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
   AccumulationProblem problem;
   problem.channels = layer.allChannels();
   problem.groups = layer.groups;
-  problem.length = length;
+  problem.length = plan.terms.size();
   problem.initial = layer.initial;
   // Padding has weight 0, so its range does not matter.
   auto place = [&](auto &from, auto &to, auto padding) {
@@ -42,16 +40,99 @@ static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan,
     problem.ranges = layer.ranges;
   else
     place(layer.ranges, problem.ranges, a2q::Range{0, 0});
-  schedule = plan.schedule;
-  schedule.order.clear();
-  for (auto [s, stage] : llvm::enumerate(schedule.stages))
-    for (int64_t tile = 0; tile < stage.tiles(); ++tile) {
-      int64_t next = plan.bounds[s][tile + 1];
-      stage.ends[tile] =
-          s == 0 ? next * plan.chunk : schedule.stages[s - 1].ends[next - 1];
-    }
   return problem;
 }
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+/// Steps of neighbours in memory; false if some run is shorter than a step. The
+/// last step of a run begins early enough to end with it, so nothing beyond
+/// the activations is read; what another step has counted has weight 0.
+static bool layOutInPlace(const Layer &layer, Plan &plan) {
+  for (const Run &run : runsOfTerms(layer)) {
+    if (run.length < plan.chunk) {
+      plan.terms.clear();
+      plan.offsets.clear();
+      return false;
+    }
+    for (int64_t i = 0; i < run.length; i += plan.chunk) {
+      int64_t first = std::min(i, run.length - plan.chunk);
+      for (int64_t j = first; j < first + plan.chunk; ++j)
+        plan.terms.push_back(j < i ? -1 : run.term + j);
+      plan.offsets.push_back(run.offset + first);
+    }
+  }
+  return true;
+}
+
+/// Steps of gathered activations, in default order.
+static void layOutGathered(const Layer &layer, Plan &plan) {
+  for (int64_t term = 0; term < layer.length; ++term)
+    plan.terms.push_back(term);
+  while (plan.terms.size() % plan.chunk)
+    plan.terms.push_back(-1);
+}
+
+/// The schedule of tiles that end after these steps: one stage where there is
+/// one tile, else an outer stage that holds them all.
+static void setTiles(Plan &plan, ArrayRef<int64_t> ends, int64_t lanes) {
+  plan.schedule = {};
+  plan.bounds.clear();
+  StageSchedule inner;
+  inner.lanes = lanes;
+  auto &steps = plan.bounds.emplace_back();
+  steps.push_back(0);
+  for (int64_t end : ends) {
+    inner.ends.push_back(end * plan.chunk);
+    steps.push_back(end);
+  }
+  plan.schedule.stages.push_back(inner);
+  if (ends.size() == 1)
+    return;
+  StageSchedule outer;
+  outer.ends.push_back(plan.terms.size());
+  plan.schedule.stages.push_back(outer);
+  plan.bounds.push_back({0, static_cast<int64_t>(ends.size())});
+}
+
+/// Ends of the longest tiles, in steps, in which every lane of 16 bits holds
+/// what it hands over, from a start of its own. A single step always fits: its
+/// lanes are exact pairs.
+static SmallVector<int64_t> longestTiles(const AccumulationProblem &problem,
+                                         const Plan &plan) {
+  int64_t lanes = plan.chunk / 2;
+  SmallVector<Wide> spans(problem.channels * lanes, 0), added(spans);
+  SmallVector<int64_t> ends;
+  for (int64_t step = 0; step < plan.steps(); ++step) {
+    bool fits = true;
+    for (int64_t c = 0; c < problem.channels; ++c) {
+      DotProduct dot = problem.dot(c);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        Wide &sum = added[c * lanes + lane];
+        sum = 0;
+        for (int64_t p = step * plan.chunk + 2 * lane, e = p + 2; p < e; ++p) {
+          Interval term = product(dot.weights[p], dot.range(p));
+          sum += term.hi - term.lo;
+        }
+        fits &= spans[c * lanes + lane] + sum < (Wide(1) << 16);
+      }
+    }
+    if (!fits) {
+      ends.push_back(step);
+      llvm::fill(spans, 0);
+    }
+    for (auto [span, sum] : llvm::zip(spans, added))
+      span += sum;
+  }
+  ends.push_back(plan.steps());
+  return ends;
+}
+
+//===----------------------------------------------------------------------===//
+// Lanes
+//===----------------------------------------------------------------------===//
 
 /// What a lane of an innermost tile holds when the tile ends, from start 0.
 static Interval laneSum(const DotProduct &dot, int64_t begin, int64_t end,
@@ -65,17 +146,14 @@ static Interval laneSum(const DotProduct &dot, int64_t begin, int64_t end,
 
 /// Every lane its own start: 0 where that fits 16 bits, else centred. The
 /// additions wrap, so only what a tile hands over must fit.
-static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan,
-                             const Schedule &places) {
+static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan) {
   StageSchedule &stage = plan.schedule.stages.front();
-  const StageSchedule &tiles = places.stages.front();
-  stage.starts.clear();
   bool centred = false;
   for (int64_t c = 0; c < problem.channels; ++c) {
     DotProduct dot = problem.dot(c);
-    for (int64_t tile = 0; tile < tiles.tiles(); ++tile)
+    for (int64_t tile = 0; tile < stage.tiles(); ++tile)
       for (int64_t lane = 0; lane < stage.lanes; ++lane) {
-        Interval sum = laneSum(dot, tiles.begin(tile), tiles.ends[tile], lane,
+        Interval sum = laneSum(dot, stage.begin(tile), stage.ends[tile], lane,
                                stage.lanes);
         bool fits = signedWidth(sum) <= 16;
         stage.starts.push_back(fits ? 0
@@ -85,23 +163,6 @@ static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan,
   }
   if (!centred)
     stage.starts.clear();
-}
-
-/// Lanes of 32 bits need no splitting: their starts are added up.
-static void mergeLanes(const Layer &layer, Plan &plan) {
-  StageSchedule &stage = plan.schedule.stages.front();
-  if (stage.lanes == 1)
-    return;
-  std::vector<int64_t> merged;
-  for (int64_t c = 0; c < layer.allChannels(); ++c)
-    for (int64_t tile = 0; tile < stage.tiles(); ++tile) {
-      int64_t sum = 0;
-      for (int64_t lane = 0; lane < stage.lanes; ++lane)
-        sum += stage.start(c, tile, lane);
-      merged.push_back(sum);
-    }
-  stage.lanes = 1;
-  stage.starts = std::move(merged);
 }
 
 static std::optional<std::string>
@@ -120,8 +181,8 @@ findInexactPair(const Layer &layer, AccumulationProblem &problem) {
 
 /// Whether what the kernel accumulates fits its registers; wrapping adds.
 static bool proveRegisters(const AccumulationProblem &problem, const Plan &plan,
-                           const Schedule &places, std::string &reason) {
-  for (auto [s, need] : llvm::enumerate(proveSchedule(problem, places)))
+                           std::string &reason) {
+  for (auto [s, need] : llvm::enumerate(proveSchedule(problem, plan.schedule)))
     if (need.finalWidth > plan.stageBits[s]) {
       reason = "stage " + std::to_string(s) + " of channel " +
                std::to_string(need.channel) + " needs " +
@@ -132,9 +193,40 @@ static bool proveRegisters(const AccumulationProblem &problem, const Plan &plan,
   return true;
 }
 
-/// Tiles shorter than this on average cost more in padding and spills than
-/// whole steps save. Measured on a network of 4-bit codes with 8-bit tiles.
-static constexpr int64_t kShortTile = 6;
+//===----------------------------------------------------------------------===//
+// Registers
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Vectors and positions of a block, both at most.
+struct Blocking {
+  int64_t vectors, positions;
+};
+} // namespace
+
+/// As many accumulators as the registers hold beside a step's weights, codes
+/// and products: 16 registers with AVX2, 32 with AVX-512. One position streams
+/// weights; more accumulators than one then hide the latency of the sums.
+static Blocking mostAccumulators(Isa isa, int64_t positions) {
+  bool wide = isa >= Isa::Avx512bw;
+  if (positions == 1)
+    return {wide ? 8 : 4, 1};
+  return wide ? Blocking{2, 8} : Blocking{2, 5};
+}
+
+static void chooseBlocking(const Layer &layer, Plan &plan, Isa isa,
+                           std::optional<int64_t> positions) {
+  Blocking most = mostAccumulators(isa, positions.value_or(0));
+  if (layer.weightCodes)
+    plan.vectors = std::min<int64_t>(
+        most.vectors, llvm::divideCeil(layer.channels, plan.block));
+  plan.positions = most.positions;
+  if (!positions)
+    return;
+  // What is left over is a smaller block: share out evenly.
+  int64_t blocks = llvm::divideCeil(*positions, most.positions);
+  plan.positions = llvm::divideCeil(*positions, blocks);
+}
 
 /// What the instruction can read.
 static bool acceptsCodes(const Layer &layer, KernelForm form,
@@ -156,53 +248,59 @@ static bool acceptsCodes(const Layer &layer, KernelForm form,
   return true;
 }
 
+/// Two lanes of 16 bits, in tiles that are proven; or spilled after every step,
+/// where the type asks for more than 16 bits.
+static bool planPairs(const Layer &layer, Plan &plan,
+                      AccumulationProblem &problem, std::string &reason) {
+  if (std::optional<std::string> pair = findInexactPair(layer, problem)) {
+    reason = *pair;
+    return false;
+  }
+  SmallVector<int64_t> ends;
+  if (layer.type.getStages().front().width <= 16)
+    ends = longestTiles(problem, plan);
+  else
+    ends = llvm::to_vector(llvm::seq_inclusive<int64_t>(1, plan.steps()));
+  setTiles(plan, ends, plan.chunk / 2);
+  chooseLaneStarts(problem, plan);
+  plan.stageBits.assign({16});
+  if (ends.size() > 1)
+    plan.stageBits.push_back(32);
+  else // The kernel adds an initial value after the lanes.
+    problem.initial.clear();
+  return true;
+}
+
 std::optional<Plan> a2q::planX86(const Layer &layer, Isa isa, KernelForm form,
                                  std::string &reason) {
   if (!acceptsCodes(layer, form, reason))
     return std::nullopt;
-  int64_t tiles = layer.schedule.stages.front().tiles();
-  if (tiles > 1 && layer.length < kShortTile * tiles) {
-    reason = "tiles of " + std::to_string(layer.length / tiles) +
-             " products on average are too short for its steps";
-    return std::nullopt;
-  }
   bool pairs = form == KernelForm::Pmaddubsw;
-  if (!layer.weightCodes && (pairs || layer.schedule.stages[0].lanes > 1)) {
+  if (!layer.weightCodes && pairs) {
     reason = "weights are not constants, so nothing is known of a lane";
     return std::nullopt;
   }
+  for (int64_t c = 0; c < layer.allChannels(); ++c)
+    if (signedWidth(layer.sums(c)) > 32) {
+      reason = "sums of channel " + std::to_string(c) + " beyond 32 bits";
+      return std::nullopt;
+    }
   Plan plan;
   plan.form = form;
   plan.chunk = form == KernelForm::Pmaddwd ? 2 : 4;
   int64_t most = isa >= Isa::Avx512bw ? 16 : 8;
   plan.block = std::clamp<int64_t>(llvm::PowerOf2Ceil(layer.channels), 4, most);
-  plan.schedule = layer.schedule;
-  for (auto [s, stage] : llvm::enumerate(layer.type.getStages()))
-    plan.stageBits.push_back(
-        s == 0 && pairs ? 16 : std::max(32u, machineBits(stage.width)));
-  if (pairs) {
-    plan.schedule.stages[0].lanes = 2;
-    plan.schedule.stages[0].starts.clear();
-  } else {
-    mergeLanes(layer, plan);
-  }
-  layOutSteps(plan, layer.schedule);
+  if (!layOutInPlace(layer, plan))
+    layOutGathered(layer, plan);
+  chooseBlocking(layer, plan, isa, countPositions(layer));
+  setTiles(plan, {plan.steps()}, 1);
+  plan.stageBits.assign({32});
   if (!layer.weightCodes)
-    return plan; // One lane of at least the bits that the type proves.
-  Schedule places;
-  AccumulationProblem problem = inPlaces(layer, plan, places);
-  if (pairs) {
-    // The kernel adds an initial value after the lanes.
-    if (plan.stageBits.size() == 1)
-      problem.initial.clear();
-    if (std::optional<std::string> pair = findInexactPair(layer, problem)) {
-      reason = *pair;
-      return std::nullopt;
-    }
-    chooseLaneStarts(problem, plan, places);
-    places.stages[0].starts = plan.schedule.stages[0].starts;
-  }
-  if (!proveRegisters(problem, plan, places, reason))
+    return plan;
+  AccumulationProblem problem = inPlaces(layer, plan);
+  if (pairs && !planPairs(layer, plan, problem, reason))
+    return std::nullopt;
+  if (!proveRegisters(problem, plan, reason))
     return std::nullopt;
   return plan;
 }

@@ -141,7 +141,28 @@ def layers():
         Requantize(OUT4, [0.01]), padding=(1, 1, 1, 1),
         ends=[even_ends(36, 5), [15, 36], [36]], centred=True,
         order=list(rng.permutation(36)))
+    # Blocks of positions and channels: whole ones, a smaller one at the end of
+    # either, and channels that fill no vector; for 2 vectors of 8 and of 16.
+    add("blocks-of-16", U4, w(41, 18), (11, 18), Requantize(OUT4, [0.02]))
+    add("blocks-of-32", U8, w(72, 21), (19, 21), initial=list(range(72)))
+    # One position: 4 and 8 vectors share each code.
+    add("one-position", U8, w(165, 50), (1, 50), Requantize(OUT8, [0.001]))
+    # Tiles of the kernel's own: some, with starts; one; one for each step.
+    add("own-tiles", U8, w(17, 403), (6, 403), ends=[even_ends(403, 13), [403]])
+    add("own-tile", U4, w(17, 60), (6, 60), ends=[even_ends(60, 13), [60]])
+    add("own-tiles-of-a-step", U8, w(17, 403), (6, 403))
+    # Read in place: runs that end within a step, of one pixel and of several,
+    # with padding, from the second image too; runs too short for a step.
+    add("conv-in-place", U8, w(20, 3, 3, 6), (2, 6, 7, 6), strides=(2, 1),
+        padding=(1, 0, 1, 2))
+    add("conv-in-place-pixels", U4, w(9, 3, 2, 5), (1, 7, 7, 5),
+        dilations=(1, 2))
+    add("conv-in-place-groups", U8, w(34, 3, 3, 5), (2, 5, 5, 10), groups=2,
+        padding=(1, 1, 1, 1))
+    add("conv-short-runs", U4, w(9, 3, 2, 1), (2, 5, 5, 1))
     # Products of activations.
+    add("dynamic-in-place", U8, w(2, 5, 9, codes=S8), (2, 3, 9), dynamic=True,
+        w=S8)
     add("dynamic", U8, w(17, 7, codes=S8), (3, 7), dynamic=True)
     add("dynamic-batch", S8, w(2, 5, 6, codes=S8), (2, 3, 6), dynamic=True,
         w=S8)
