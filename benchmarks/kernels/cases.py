@@ -53,10 +53,10 @@ WIDTHS = {
     "w8a8": (8, 8, "pairs saturate: no 16-bit accumulator without VNNI"),
 }
 
-# Instructions of our kernels, the cap of the peers that honour one, and the
-# accumulators that make sense.
+# Instructions of the kernels; the processor that they are compiled for, so that
+# no register is used which the cap denies; the cap of oneDNN; accumulators.
 ISAS = {
-    "avx2": ("AVX2", (16, 32)),
-    "avx512bw": ("AVX512_CORE", (16, 32)),
-    "avx512vnni": ("AVX512_CORE_VNNI", (16, 32)),
+    "avx2": ("haswell", "AVX2", (16, 32)),
+    "avx512bw": ("skylake-avx512", "AVX512_CORE", (16, 32)),
+    "avx512vnni": ("cascadelake", "AVX512_CORE_VNNI", (32,)),
 }

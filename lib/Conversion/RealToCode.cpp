@@ -63,12 +63,23 @@ Value a2q::roundToInteger(OpBuilder &b, Location loc, Value value, Type integer,
   Type type = value.getType();
   Type result = like(value, integer);
   if (rounding == Rounding::HalfEven) {
-    // The sum has no bits left for a fraction: the addition rounds it.
-    bool isDouble = getElementTypeOrSelf(type).isF64();
-    Value magic = splatFloat(b, loc, value, isDouble ? 0x1.8p52 : 0x1.8p23);
-    value = arith::AddFOp::create(b, loc, value, magic);
-    value = arith::SubFOp::create(b, loc, value, magic);
-    return arith::FPToSIOp::create(b, loc, result, value);
+    // The sum has no bits left for a fraction: the addition rounds it, and its
+    // mantissa counts the integers from there.
+    auto real = cast<FloatType>(getElementTypeOrSelf(type));
+    double magic = real.isF64() ? 0x1.8p52 : 0x1.8p23;
+    value =
+        arith::AddFOp::create(b, loc, value, splatFloat(b, loc, value, magic));
+    if (real.getWidth() != integer.getIntOrFloatBitWidth()) {
+      value = arith::SubFOp::create(b, loc, value,
+                                    splatFloat(b, loc, value, magic));
+      return arith::FPToSIOp::create(b, loc, result, value);
+    }
+    Value bits = arith::BitcastOp::create(b, loc, result, value);
+    APInt origin = cast<FloatAttr>(b.getFloatAttr(real, magic))
+                       .getValue()
+                       .bitcastToAPInt();
+    return arith::SubIOp::create(
+        b, loc, bits, splat(b, loc, bits, b.getIntegerAttr(integer, origin)));
   }
   Value number = arith::FPToSIOp::create(b, loc, result, value);
   if (rounding == Rounding::TowardZero)

@@ -97,37 +97,88 @@ static void setTiles(Plan &plan, ArrayRef<int64_t> ends, int64_t lanes) {
   plan.bounds.push_back({0, static_cast<int64_t>(ends.size())});
 }
 
-/// Ends of the longest tiles, in steps, in which every lane of 16 bits holds
-/// what it hands over, from a start of its own. A single step always fits: its
-/// lanes are exact pairs.
-static SmallVector<int64_t> longestTiles(const AccumulationProblem &problem,
-                                         const Plan &plan) {
-  int64_t lanes = plan.chunk / 2;
-  SmallVector<Wide> spans(problem.channels * lanes, 0), added(spans);
-  SmallVector<int64_t> ends;
-  for (int64_t step = 0; step < plan.steps(); ++step) {
-    bool fits = true;
-    for (int64_t c = 0; c < problem.channels; ++c) {
-      DotProduct dot = problem.dot(c);
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        Wide &sum = added[c * lanes + lane];
-        sum = 0;
-        for (int64_t p = step * plan.chunk + 2 * lane, e = p + 2; p < e; ++p) {
-          Interval term = product(dot.weights[p], dot.range(p));
-          sum += term.hi - term.lo;
+namespace {
+/// How far the lanes of 16 bits are filled while a tile grows, step by step.
+class LaneSpans {
+public:
+  LaneSpans(const AccumulationProblem &problem, const Plan &plan)
+      : lanes(plan.chunk / 2), rows(problem.channels * lanes) {
+    for (int64_t step = 0; step < plan.steps(); ++step)
+      for (int64_t c = 0; c < problem.channels; ++c) {
+        DotProduct dot = problem.dot(c);
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          int64_t p = step * plan.chunk + 2 * lane;
+          Interval pair = product(dot.weights[p], dot.range(p)) +
+                          product(dot.weights[p + 1], dot.range(p + 1));
+          // An exact pair spans less than 2^16.
+          added.push_back(static_cast<uint32_t>(pair.hi - pair.lo));
         }
-        fits &= spans[c * lanes + lane] + sum < (Wide(1) << 16);
       }
-    }
-    if (!fits) {
-      ends.push_back(step);
-      llvm::fill(spans, 0);
-    }
-    for (auto [span, sum] : llvm::zip(spans, added))
-      span += sum;
+    filled.assign(rows, 0);
   }
-  ends.push_back(plan.steps());
+
+  /// Takes the step into the tile, or begins a new one with it: then false.
+  bool take(int64_t step) {
+    ArrayRef<uint32_t> row = ArrayRef(added).slice(step * rows, rows);
+    bool fits = true;
+    for (auto [span, more] : llvm::zip_equal(filled, row))
+      fits &= span + more < (1u << 16);
+    for (auto [span, more] : llvm::zip_equal(filled, row))
+      span = fits ? span + more : more;
+    return fits;
+  }
+  void beginTile() { llvm::fill(filled, 0); }
+
+private:
+  int64_t lanes, rows;
+  std::vector<uint32_t> added; ///< [steps][channels][lanes]
+  std::vector<uint32_t> filled;
+};
+} // namespace
+
+/// The longest tiles, in steps, in which every lane holds what it hands over,
+/// from a start of its own. A single step always fits: its lanes are exact
+/// pairs.
+static SmallVector<int64_t> longestTiles(LaneSpans &spans, int64_t steps) {
+  SmallVector<int64_t> ends;
+  spans.beginTile();
+  for (int64_t step = 0; step < steps; ++step)
+    if (!spans.take(step))
+      ends.push_back(step);
+  ends.push_back(steps);
   return ends;
+}
+
+/// Tiles of `size` steps; none if they do not fit.
+static SmallVector<int64_t> equalTiles(LaneSpans &spans, int64_t steps,
+                                       int64_t size) {
+  SmallVector<int64_t> ends;
+  for (int64_t step = 0; step < steps; ++step) {
+    if (step % size == 0)
+      spans.beginTile();
+    if (!spans.take(step))
+      return {};
+    if (step % size == size - 1 || step == steps - 1)
+      ends.push_back(step + 1);
+  }
+  return ends;
+}
+
+/// The tiles of a layer. A loop whose trips differ from tile to tile costs a
+/// mispredicted branch at every spill, so equal tiles are taken where they are
+/// at most a quarter more.
+static SmallVector<int64_t> chooseTiles(const AccumulationProblem &problem,
+                                        const Plan &plan) {
+  LaneSpans spans(problem, plan);
+  SmallVector<int64_t> longest = longestTiles(spans, plan.steps());
+  int64_t count = longest.size();
+  for (int64_t more = count; more <= count + count / 4; ++more) {
+    SmallVector<int64_t> equal =
+        equalTiles(spans, plan.steps(), llvm::divideCeil(plan.steps(), more));
+    if (!equal.empty())
+      return equal;
+  }
+  return longest;
 }
 
 //===----------------------------------------------------------------------===//
@@ -258,7 +309,7 @@ static bool planPairs(const Layer &layer, Plan &plan,
   }
   SmallVector<int64_t> ends;
   if (layer.type.getStages().front().width <= 16)
-    ends = longestTiles(problem, plan);
+    ends = chooseTiles(problem, plan);
   else
     ends = llvm::to_vector(llvm::seq_inclusive<int64_t>(1, plan.steps()));
   setTiles(plan, ends, plan.chunk / 2);
