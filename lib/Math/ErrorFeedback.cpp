@@ -53,7 +53,7 @@ private:
   Matrix exact;
   Matrix errors;           ///< of the block, channel by column
   RowMatrix<double> local; ///< the factor within the block
-  std::vector<std::vector<double>> values, inverses; ///< scratch, by tile
+  std::vector<std::vector<double>> tileValues, tileInverses; ///< scratch
 };
 } // namespace
 
@@ -62,28 +62,37 @@ Follower::Follower(const LayerConstraint &layer, const Budget &budget,
     : form(form), budget(budget),
       limit(static_cast<double>(narrowLimit(layer.weightBits))),
       tiles(std::max<size_t>(layer.tiles.size(), 1)),
-      tileOf(form.tilesByPosition(layer.tiles)), values(tiles),
-      inverses(tiles) {}
+      tileOf(form.tilesByPosition(layer.tiles)), tileValues(tiles),
+      tileInverses(tiles) {}
 
 /// Sets the thresholds of the columns before `end` as if nothing were fed back
 /// to them any more: the nearest integers under what is left of the budget.
 void Follower::refresh(Eigen::Index end, Eigen::Index channel,
                        const double *target) {
-  for (size_t tile = 0; tile < tiles; ++tile) {
-    values[tile].clear();
-    inverses[tile].clear();
-  }
-  for (Eigen::Index t = 0; t < end; ++t) {
-    if (form.inverseWeight(t) == 0)
-      continue;
-    values[tileOf[t]].push_back(target[t]);
-    inverses[tileOf[t]].push_back(form.inverseWeight(t));
-  }
-  for (size_t tile = 0; tile < tiles; ++tile) {
+  auto set = [&](size_t tile, std::span<const double> values,
+                 std::span<const double> inverses) {
     size_t index = static_cast<size_t>(channel) * tiles + tile;
-    thresholds[index] = spare[index].thresholds(values[tile], inverses[tile],
-                                                limit, thresholds[index]);
+    thresholds[index] =
+        spare[index].thresholds(values, inverses, limit, thresholds[index]);
+  };
+  Eigen::Index first = form.firstAlive();
+  if (end <= first)
+    return;
+  std::span<const double> inverses(&form.inverseWeights()[first],
+                                   static_cast<size_t>(end - first));
+  if (tiles == 1)
+    return set(0, {target + first, inverses.size()}, inverses);
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    tileValues[tile].clear();
+    tileInverses[tile].clear();
   }
+  for (size_t t = 0; t < inverses.size(); ++t) {
+    size_t tile = tileOf[static_cast<size_t>(first) + t];
+    tileValues[tile].push_back(target[static_cast<size_t>(first) + t]);
+    tileInverses[tile].push_back(inverses[t]);
+  }
+  for (size_t tile = 0; tile < tiles; ++tile)
+    set(tile, tileValues[tile], tileInverses[tile]);
 }
 
 void Follower::roundChannel(Eigen::Index begin, Eigen::Index end,
@@ -94,7 +103,7 @@ void Follower::roundChannel(Eigen::Index begin, Eigen::Index end,
   for (Eigen::Index t = end - 1; t >= begin; --t) {
     size_t tile = tileOf[t];
     double value = target[t];
-    double shrunk = theta[tile].shrink(value, form.inverseWeight(t));
+    double shrunk = theta[tile].shrink(value, form.inverseWeights()[t]);
     double q = left[tile].spend(std::clamp(std::rint(shrunk), -limit, limit));
     double error = exact[t] - q;
     target[t] = q;
@@ -149,6 +158,9 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
   LayerResult result;
   int64_t limit = narrowLimit(layer.weightBits);
   QuadraticForm form(moments, layer.damping);
+  // Of fewer samples than activations, most of what the factor knows is the
+  // damping: then late columns would have to make up for all the early ones.
+  nearestPlane &= moments.samples >= static_cast<double>(layer.length);
   if (nearestPlane)
     result.refusal = form.factor();
   if (!result.refusal.empty())
@@ -184,7 +196,7 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
       result.channels[begin + i].scale = starts[begin + i];
     }
   }
-  form.restoreProducts();
+  form.restoreOrder();
   exchange(layer, budget, form, scales == Scales::Free, result.channels);
   return result;
 }

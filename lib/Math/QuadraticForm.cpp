@@ -48,6 +48,7 @@ QuadraticForm::QuadraticForm(Moments &moments, double damping)
       [&](uint32_t a, uint32_t b) { return matrix(a, a) < matrix(b, b); });
   permute(matrix, positions);
   original = matrix.diagonal();
+  alive = (original.array() <= 0).count();
   eta = damping * original.mean();
   // What no activation ever reaches stays free.
   damped = (original.array() > 0).select(original.array() + eta, 0);
@@ -56,29 +57,30 @@ QuadraticForm::QuadraticForm(Moments &moments, double damping)
 }
 
 QuadraticForm::~QuadraticForm() {
-  restoreProducts();
-  Eigen::Map<Matrix> matrix = writable();
-  matrix.diagonal() = original;
-  std::vector<uint32_t> back(positions.size());
+  restoreOrder();
   for (size_t t = 0; t < positions.size(); ++t)
-    back[positions[t]] = static_cast<uint32_t>(t);
-  permute(matrix, back);
+    writable()(positions[t], positions[t]) =
+        original[static_cast<Eigen::Index>(t)];
 }
 
 std::string QuadraticForm::factor() {
   factored = true;
   Eigen::Map<Matrix> matrix = writable();
-  // Activations that are always 0 have rows of zeros, and come first.
-  Eigen::Index first = (original.array() <= 0).count();
+  // Activations that are always 0 have rows of zeros.
+  Eigen::Index first = firstAlive();
   if (first == size)
     return "the moments are all 0: no calibration input reaches the layer";
   auto order = static_cast<int>(size - first);
   int stride = static_cast<int>(size), failure = 0;
   dpotrf_("L", &order, &matrix(first, first), &stride, &failure);
+  // A pivot that is rounding error alone is none.
+  for (Eigen::Index t = first; t < size && failure == 0; ++t)
+    if (!(matrix(t, t) * matrix(t, t) > 0x1p-44 * damped[t]))
+      failure = static_cast<int>(t - first + 1);
   if (failure != 0)
-    return "the moments are singular: no Cholesky factor from activation " +
+    return "the moments are singular: activation " +
            std::to_string(positions[first + failure - 1]) +
-           " on, with a damping of " + std::to_string(eta);
+           " follows from others, with a damping of " + std::to_string(eta);
   for (Eigen::Index t = first; t < size; ++t) {
     inversePivots[t] = inverseOf(matrix(t, t));
     inverses[t] = inversePivots[t] * inversePivots[t];
@@ -86,12 +88,19 @@ std::string QuadraticForm::factor() {
   return {};
 }
 
-void QuadraticForm::restoreProducts() {
-  if (!factored)
-    return;
+void QuadraticForm::restoreOrder() {
+  if (factored) {
+    mirrorUpper(writable());
+    writable().diagonal() = damped;
+  }
   factored = false;
-  mirrorUpper(writable());
-  writable().diagonal() = damped;
+  if (!ordered)
+    return;
+  ordered = false;
+  std::vector<uint32_t> back(positions.size());
+  for (size_t t = 0; t < positions.size(); ++t)
+    back[positions[t]] = static_cast<uint32_t>(t);
+  permute(writable(), back);
 }
 
 std::vector<uint32_t> QuadraticForm::tilesByPosition(TileEnds ends) const {

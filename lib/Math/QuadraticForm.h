@@ -16,8 +16,8 @@
 namespace a2q {
 
 /// The error `e^T H e` of weights that are off by e, H = E[x x^T] + damping,
-/// with activations in ascending order of E[x^2]. The columns are rounded from
-/// the last one to the first, so that those that matter most go first.
+/// at first with activations in ascending order of E[x^2]: columns are rounded
+/// from the last one to the first, so that those that matter most go first.
 ///
 /// All of it happens in the moments' own memory: H in place, its factor in the
 /// lower triangle beside H in the upper one. The destructor puts the moments
@@ -37,8 +37,8 @@ public:
   /// column t with all columns before it as they were.
   std::string factor();
 
-  /// Undoes `factor`.
-  void restoreProducts();
+  /// Undoes `factor` and the order: from here on positions are activations.
+  void restoreOrder();
 
   /// Which activation each position has.
   std::span<const uint32_t> order() const { return positions; }
@@ -47,9 +47,11 @@ public:
 
   /// H_kk by activation.
   std::vector<double> diagonal() const;
-  /// 1 over what missing the target of position t by one costs; 0 where that
+  /// The activations before this position are always 0.
+  Eigen::Index firstAlive() const { return alive; }
+  /// By position, 1 over what missing the target by one costs; 0 where that
   /// costs nothing.
-  double inverseWeight(Eigen::Index t) const { return inverses[t]; }
+  const Eigen::VectorXd &inverseWeights() const { return inverses; }
 
   /// Row t, column s < t: by how much an error at begin + t moves the target of
   /// begin + s.
@@ -61,7 +63,6 @@ public:
 
   /// H, by position; whole unless factored.
   Eigen::Map<const Matrix> matrix() const { return {data, size, size}; }
-  double weight(Eigen::Index t) const { return damped[t]; }
 
 private:
   Eigen::Map<Matrix> writable() const { return {data, size, size}; }
@@ -69,8 +70,8 @@ private:
                    const Eigen::VectorXd &pivots);
 
   double *data;
-  Eigen::Index size;
-  bool factored = false;
+  Eigen::Index size, alive;
+  bool factored = false, ordered = true;
   double eta;
   std::vector<uint32_t> positions;
   Eigen::VectorXd original; ///< diagonal before damping, by position

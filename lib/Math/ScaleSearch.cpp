@@ -8,6 +8,7 @@
 
 #include "a2q/Math/ScaleSearch.h"
 
+#include "Kernels.h"
 #include "a2q/Math/IntegerProjection.h"
 
 #include <algorithm>
@@ -126,6 +127,62 @@ Products Group::products(double scale, int64_t limit) const {
   return result;
 }
 
+namespace {
+/// Magnitudes with weights that share one l1 norm. What the best integers are
+/// at a scale depends on two numbers of each, so that none is known from an
+/// order; but a threshold on what a unit costs is soon found from the one at
+/// the scale before, and the units between two thresholds are shared out
+/// evenly.
+class WeightedGroup {
+public:
+  explicit WeightedGroup(Wide budget) : budget(static_cast<double>(budget)) {}
+  void add(double magnitude, double weight) {
+    if (magnitude == 0 || weight == 0)
+      return;
+    magnitudes.push_back(magnitude);
+    weights.push_back(weight);
+    inverses.push_back(0.5 / weight);
+    most = std::max(most, 2 * magnitude * weight);
+  }
+  /// Nearly those of the nearest integers at this scale.
+  Products products(double scale, double limit);
+
+private:
+  std::vector<double> magnitudes, weights, inverses;
+  double budget;
+  double most = 0;  ///< no unit costs more at scale 1
+  double guess = 0; ///< the threshold times the scale
+};
+} // namespace
+
+Products WeightedGroup::products(double scale, double limit) {
+  WeightedMagnitudes all = {magnitudes.data(), weights.data(), inverses.data(),
+                            magnitudes.size()};
+  WeightedSums over = weightedSums(all, 1 / scale, 0, limit), under;
+  if (over.count <= budget)
+    return {over.uq, over.qq};
+  double lo = 0, hi = most / scale;
+  double next = guess > 0 ? std::min(guess / scale, hi) : hi / 16;
+  double stride = 1.05;
+  for (int step = 0; step < 16; ++step) {
+    WeightedSums sums = weightedSums(all, 1 / scale, next, limit);
+    bool tooMany = sums.count > budget;
+    (tooMany ? lo : hi) = next;
+    (tooMany ? over : under) = sums;
+    if (over.count - under.count <= 0.02 * budget + 1)
+      break;
+    stride *= stride;
+    bool seeksHi = under.count == 0, seeksLo = lo == 0;
+    next = seeksHi && lo > 0 ? std::min(lo * stride, (lo + hi) / 2)
+           : seeksLo         ? std::max(hi / stride, hi / 2)
+                             : (lo + hi) / 2;
+  }
+  guess = hi * scale;
+  double share = (budget - under.count) / (over.count - under.count);
+  return {under.uq + share * (over.uq - under.uq),
+          under.qq + share * (over.qq - under.qq)};
+}
+
 //===----------------------------------------------------------------------===//
 // Search
 //===----------------------------------------------------------------------===//
@@ -138,16 +195,20 @@ public:
   Curve(std::span<const double> u, const Budget &budget, int64_t limit,
         std::span<const double> h, TileEnds tiles);
   std::vector<int64_t> integers(double scale) const;
-  Products products(double scale) const;
+  Products products(double scale);
+  /// Whether products are those of the integers to the last digit.
+  bool isExact() const { return weighted.empty(); }
 
 private:
   void addGroups(std::span<const double> tile);
+  void addWeighted(size_t begin, size_t end);
 
   std::span<const double> u, h;
   const Budget &budget;
   int64_t limit;
   TileEnds tiles;
   std::vector<Group> groups;
+  std::vector<WeightedGroup> weighted;
 };
 } // namespace
 
@@ -156,10 +217,23 @@ Curve::Curve(std::span<const double> u, const Budget &budget, int64_t limit,
     : u(u), h(h), budget(budget), limit(limit), tiles(tiles) {
   // A search per level pays while levels are fewer than weights.
   bool fewLevels = limit <= static_cast<int64_t>(u.size());
-  if (h.empty() && fewLevels && (budget.isL1() || budget.separatesSigns()))
-    forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
+  if (!budget.isL1() && !budget.separatesSigns())
+    return;
+  forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
+    if (!h.empty())
+      addWeighted(begin, end);
+    else if (fewLevels)
       addGroups(u.subspan(begin, end - begin));
-    });
+  });
+}
+
+void Curve::addWeighted(size_t begin, size_t end) {
+  WeightedGroup pos(budget.largestPos(0)), neg(budget.largestNeg(0));
+  for (size_t i = begin; i < end; ++i)
+    (u[i] > 0 || budget.isL1() ? pos : neg).add(std::abs(u[i]), h[i]);
+  weighted.push_back(std::move(pos));
+  if (!budget.isL1())
+    weighted.push_back(std::move(neg));
 }
 
 void Curve::addGroups(std::span<const double> tile) {
@@ -192,10 +266,12 @@ static Products productsOf(std::span<const double> u,
   return sum;
 }
 
-Products Curve::products(double scale) const {
-  if (groups.empty())
+Products Curve::products(double scale) {
+  if (groups.empty() && weighted.empty())
     return productsOf(u, integers(scale), h);
   Products sum;
+  for (WeightedGroup &group : weighted)
+    sum = sum + group.products(scale, static_cast<double>(limit));
   for (const Group &group : groups)
     sum = sum + group.products(scale, limit);
   return sum;
@@ -209,7 +285,7 @@ double bestScale(std::span<const double> u, std::span<const int64_t> q,
 }
 
 /// The best of `count` scales from `lo` to `hi` in geometric steps.
-static double bestOf(const Curve &curve, double lo, double hi, int count) {
+static double bestOf(Curve &curve, double lo, double hi, int count) {
   double best = hi, bestGain = -1;
   for (int step = 0; step < count; ++step) {
     double scale = hi * std::pow(lo / hi, step / (count - 1.0));
@@ -226,10 +302,11 @@ static double bestOf(const Curve &curve, double lo, double hi, int count) {
 static ScaledIntegers searchNormalized(std::span<const double> u,
                                        const Budget &budget, int64_t limit,
                                        std::span<const double> h,
-                                       TileEnds tiles, double given) {
+                                       TileEnds tiles, double given,
+                                       int coarse) {
   // At the largest scale only +-1 are left; below the lowest, clipping loses
   // more than finer steps gain.
-  constexpr int coarse = 36, fine = 9;
+  int fine = std::max(coarse / 4, 3);
   double lowest = 0.3 / static_cast<double>(limit);
   double step = std::pow(1 / lowest, 1.0 / (coarse - 1));
   Curve curve(u, budget, limit, h, tiles);
@@ -255,13 +332,19 @@ static ScaledIntegers searchNormalized(std::span<const double> u,
   if (best.qq == 0)
     return {given, std::vector<int64_t>(u.size(), 0)};
   ScaledIntegers result = {1, curve.integers(bestScale)};
+  if (!curve.isExact() && bestScale != given && std::isfinite(1 / given)) {
+    std::vector<int64_t> nearest = curve.integers(given);
+    if (productsOf(u, nearest, h).gain() >
+        productsOf(u, result.integers, h).gain())
+      result.integers = std::move(nearest);
+  }
   result.scale = a2q::bestScale(u, result.integers, h);
   return result;
 }
 
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h,
-                           TileEnds tiles) {
+                           TileEnds tiles, int scales) {
   double largest = 0;
   for (double value : u)
     largest = std::max(largest, std::abs(value));
@@ -272,8 +355,9 @@ ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
   std::vector<double> normalized(u.size());
   std::transform(u.begin(), u.end(), normalized.begin(),
                  [&](double value) { return std::ldexp(value, -exponent); });
-  ScaledIntegers best = searchNormalized(normalized, budget, limit, h, tiles,
-                                         std::ldexp(1.0, -exponent));
+  ScaledIntegers best =
+      searchNormalized(normalized, budget, limit, h, tiles,
+                       std::ldexp(1.0, -exponent), std::max(scales, 2));
   best.scale = std::ldexp(best.scale, exponent);
   return best;
 }

@@ -8,6 +8,8 @@
 
 #include "SpareBudget.h"
 
+#include "Kernels.h"
+
 namespace a2q {
 
 double SpareBudget::spend(double wanted) {
@@ -25,52 +27,35 @@ double SpareBudget::spend(double wanted) {
 }
 
 namespace {
-struct RealNorms {
-  double pos = 0;
-  double neg = 0;
+/// Closes in on the least threshold without excess: from a guess in growing
+/// strides, then by halves.
+class Bracket {
+public:
+  Bracket(double guess, double most)
+      : hi(most), next(guess > 0 && guess < most ? guess : most / 16),
+        isGuess(guess > 0 && guess < most) {}
+
+  double tried() const { return next; }
+  double result() const { return hi; }
+  bool isClosed() const { return hi - lo <= 0.02 * hi; }
+  void update(bool tooLow) {
+    (tooLow ? lo : hi) = next;
+    double stride = isGuess ? (tooLow ? next * factor : next / factor) : 0;
+    isGuess &= lo < stride && stride < hi && (tooLow || lo == 0);
+    factor *= factor;
+    next = isGuess ? stride : (lo + hi) / 2;
+  }
+
+private:
+  double lo = 0, hi, next, factor = 1.1;
+  bool isGuess;
 };
 } // namespace
 
-/// Of the nearest integers at these thresholds.
-static RealNorms roundedNorms(std::span<const double> values,
-                              std::span<const double> inverses, double limit,
-                              Thresholds theta) {
-  // Adding and subtracting it rounds a double to an integer.
-  constexpr double rounder = 0x1.8p52;
-  RealNorms norms;
-  for (size_t i = 0; i < values.size(); ++i) {
-    double value = values[i];
-    double cut = (value > 0 ? theta.pos : theta.neg) * inverses[i];
-    double magnitude = std::min(std::max(std::abs(value) - cut, 0.0), limit);
-    double rounded = (magnitude + rounder) - rounder;
-    norms.pos += value > 0 ? rounded : 0;
-    norms.neg += value > 0 ? 0 : rounded;
-  }
-  return norms;
-}
-
-static double excess(const Budget::Condition &condition, RealNorms norms) {
+static double excess(const Budget::Condition &condition, SignedSums norms) {
   return static_cast<double>(condition.pos) * norms.pos +
          static_cast<double>(condition.neg) * norms.neg -
          static_cast<double>(condition.limit);
-}
-
-/// The least threshold without excess, to a few percent: `excessAt` falls.
-template <typename ExcessAt>
-static double leastThreshold(double guess, double most, ExcessAt excessAt) {
-  if (excessAt(0) <= 0)
-    return 0;
-  double lo = 0, hi = most;
-  double tried = guess > 0 && guess < most ? guess : most / 16;
-  for (int step = 0; step < 12 && hi - lo > 0.01 * hi; ++step) {
-    (excessAt(tried) > 0 ? lo : hi) = tried;
-    // Guesses are good: look next to one before halving.
-    bool outside = step == 0 && guess > 0;
-    tried = outside && lo > 0    ? std::min(lo * 1.1, (lo + hi) / 2)
-            : outside && lo == 0 ? hi / 1.1
-                                 : (lo + hi) / 2;
-  }
-  return hi;
 }
 
 Thresholds SpareBudget::thresholds(std::span<const double> values,
@@ -78,26 +63,36 @@ Thresholds SpareBudget::thresholds(std::span<const double> values,
                                    double limit, Thresholds start) const {
   double most = 0;
   for (size_t i = 0; i < values.size(); ++i)
-    if (inverses[i] > 0)
-      most = std::max(most, std::abs(values[i]) / inverses[i]);
-  auto norms = [&](Thresholds theta) {
-    return roundedNorms(values, inverses, limit, theta);
+    most = std::max(most, std::abs(values[i]) / inverses[i]);
+  auto isTooMuch = [&](SignedSums norms) {
+    return excess(left.upper, norms) > 0 || excess(left.lower, norms) > 0;
   };
+  auto norms = [&](double pos, double neg) {
+    return thresholdSums(values.data(), inverses.data(), values.size(), limit,
+                         {pos, neg});
+  };
+  constexpr int steps = 12;
+  SignedSums all = norms(0, 0);
   if (!left.separatesSigns()) {
-    double theta = leastThreshold(start.pos, most, [&](double tried) {
-      RealNorms sums = norms({tried, tried});
-      return std::max(excess(left.upper, sums), excess(left.lower, sums));
-    });
-    return {theta, theta};
+    if (!isTooMuch(all))
+      return {};
+    Bracket both(start.pos, most);
+    for (int step = 0; step < steps && !both.isClosed(); ++step)
+      both.update(isTooMuch(norms(both.tried(), both.tried())));
+    return {both.result(), both.result()};
   }
-  auto one = [&](double guess, bool positive) {
-    return leastThreshold(guess, most, [&](double tried) {
-      RealNorms sums = norms({tried, tried});
-      (positive ? sums.neg : sums.pos) = 0;
-      return std::max(excess(left.upper, sums), excess(left.lower, sums));
-    });
-  };
-  return {one(start.pos, true), one(start.neg, false)};
+  bool posBinds = isTooMuch({all.pos, 0}), negBinds = isTooMuch({0, all.neg});
+  Bracket pos(start.pos, posBinds ? most : 0);
+  Bracket neg(start.neg, negBinds ? most : 0);
+  for (int step = 0; step < steps && !(pos.isClosed() && neg.isClosed());
+       ++step) {
+    SignedSums sums = norms(pos.tried(), neg.tried());
+    if (!pos.isClosed())
+      pos.update(isTooMuch({sums.pos, 0}));
+    if (!neg.isClosed())
+      neg.update(isTooMuch({0, sums.neg}));
+  }
+  return {pos.result(), neg.result()};
 }
 
 } // namespace a2q

@@ -178,14 +178,17 @@ TEST(ErrorFeedback, MomentsAreGivenBackToTheLastBit) {
     EXPECT_EQ(data.moments.mean, before.mean);
   }
   // After a refusal as well.
-  Data few = makeData(40, 1, 10, 5, /*samples=*/7);
-  before = few.moments;
-  LayerConstraint layer = {few.weights, 40, 10, {0, 15}, 4};
+  for (size_t k = 0; k < 130; ++k)
+    data.moments.products[5 * 130 + k] = data.moments.products[9 * 130 + k];
+  for (size_t k = 0; k < 130; ++k)
+    data.moments.products[k * 130 + 5] = data.moments.products[k * 130 + 9];
+  before = data.moments;
+  LayerConstraint layer = {data.weights, 130, 10, {0, 15}, 4};
   layer.damping = 0;
   LayerResult result =
-      lookupConstraintMethod("optq")->constrainLayer(layer, &few.moments);
+      lookupConstraintMethod("optq")->constrainLayer(layer, &data.moments);
   EXPECT_TRUE(result.channels.empty());
-  EXPECT_EQ(few.moments.products, before.products);
+  EXPECT_EQ(data.moments.products, before.products);
 }
 
 /// (scale q - u)^T (M + damping) (scale q - u) at the best scale.
@@ -251,24 +254,46 @@ TEST(ErrorFeedback, NoSingleUnitImproves) {
 }
 
 TEST(ErrorFeedback, SingularMoments) {
-  Data few = makeData(40, 2, 10, 6, /*samples=*/7);
-  LayerConstraint layer = {few.weights, 40, 12, {0, 15}, 4};
+  // Two activations that are always the same; 512 samples of 40.
+  Data same = makeData(40, 2, 10, 6);
+  Moments &moments = same.moments;
+  moments.mean[8] = moments.mean[3];
+  for (size_t k = 0; k < 40; ++k)
+    moments.products[8 * 40 + k] = moments.products[3 * 40 + k];
+  for (size_t k = 0; k < 40; ++k)
+    moments.products[k * 40 + 8] = moments.products[k * 40 + 3];
+  LayerConstraint layer = {same.weights, 40, 12, {0, 15}, 4};
   // Damped, as by default, they serve.
-  EXPECT_EQ(run("optq", layer, few.moments).channels.size(), 2u);
+  EXPECT_EQ(run("optq", layer, moments).channels.size(), 2u);
   layer.damping = 0;
+  // As good as singular is singular: the factor would be rounding errors.
   LayerResult result =
-      lookupConstraintMethod("optq")->constrainLayer(layer, &few.moments);
-  EXPECT_NE(result.refusal.find("the moments are singular: no Cholesky factor "
-                                "from activation "),
+      lookupConstraintMethod("optq")->constrainLayer(layer, &moments);
+  EXPECT_TRUE(result.channels.empty());
+  EXPECT_NE(result.refusal.find("the moments are singular: activation "),
             std::string::npos)
       << result.refusal;
   // Path following divides by the diagonal only.
-  EXPECT_EQ(run("gpfq", layer, few.moments).channels.size(), 2u);
+  EXPECT_EQ(run("gpfq", layer, moments).channels.size(), 2u);
 
-  Moments zero = {40, 9, std::vector<double>(40), std::vector<double>(1600)};
+  Moments zero = {40, 90, std::vector<double>(40), std::vector<double>(1600)};
   result = lookupConstraintMethod("optq")->constrainLayer(layer, &zero);
   EXPECT_EQ(result.refusal,
             "the moments are all 0: no calibration input reaches the layer");
+}
+
+// Fewer samples than activations: optq does as gpfq does, and both find
+// integers that are nearly exact on so little data.
+TEST(ErrorFeedback, FewSamples) {
+  Data few = makeData(120, 3, 10, 8, /*samples=*/20);
+  LayerConstraint layer = {few.weights, 120, 13, {0, 15}, 4, Bound::Centred};
+  std::vector<ScaledIntegers> path = run("gpfq", layer, few.moments).channels,
+                              plane = run("optq", layer, few.moments).channels;
+  for (size_t c = 0; c < 3; ++c)
+    EXPECT_EQ(path[c].integers, plane[c].integers);
+  double optimal = total(outputErrors(
+      layer, run("optimal", layer, few.moments).channels, few.moments));
+  EXPECT_LT(total(outputErrors(layer, path, few.moments)), 0.2 * optimal);
 }
 
 // What is always 0 costs no budget that another weight can use.
