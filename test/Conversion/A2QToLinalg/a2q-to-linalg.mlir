@@ -13,8 +13,9 @@
 // CHECK-DAG: %[[HI:.*]] = arith.constant 1.200000e+01 : f32
 // CHECK-DAG: %[[LO:.*]] = arith.constant -3.000000e+00 : f32
 // CHECK-DAG: %[[MAGIC:.*]] = arith.constant 0x4B400000 : f32
+// The zero point less the bits of MAGIC, 3 - 0x4B400000.
+// CHECK-DAG: %[[Z:.*]] = arith.constant -1262485501 : i32
 // CHECK-DAG: %[[NONE:.*]] = arith.constant 0.0
-// CHECK-DAG: %[[Z:.*]] = arith.constant 3 : i32
 // CHECK-DAG: %[[S:.*]] = arith.constant 5.000000e-01 : f32
 // CHECK: linalg.generic
 // CHECK: %[[Q:.*]] = arith.divf %{{.*}}, %[[S]]
@@ -22,10 +23,9 @@
 // CHECK: %[[N:.*]] = arith.select %[[NAN]], %[[NONE]], %[[Q]]
 // CHECK: arith.cmpf ogt, %[[N]], %[[LO]]
 // CHECK: arith.cmpf olt, %{{.*}}, %[[HI]]
-// CHECK: arith.addf %{{.*}}, %[[MAGIC]]
-// CHECK: %[[R:.*]] = arith.subf %{{.*}}, %[[MAGIC]]
-// CHECK: %[[I:.*]] = arith.fptosi %[[R]] : f32 to i32
-// CHECK: %[[C:.*]] = arith.addi %[[I]], %[[Z]]
+// CHECK: %[[R:.*]] = arith.addf %{{.*}}, %[[MAGIC]]
+// CHECK: %[[B:.*]] = arith.bitcast %[[R]] : f32 to i32
+// CHECK: %[[C:.*]] = arith.addi %[[B]], %[[Z]] : i32
 // CHECK: arith.trunci %[[C]] : i32 to i8
 func.func @quantize(%x: tensor<2xf32>) -> tensor<2x!u4> {
   %q = a2q.quantize %x : tensor<2xf32> to tensor<2x!u4>
@@ -45,7 +45,7 @@ func.func @dequantize(%x: tensor<2x!i12>) -> tensor<2xf32> {
 // The difference of 32-bit codes and zero points is exact in 64 bits only.
 // CHECK-LABEL: @wide(
 // CHECK: arith.extf %{{.*}} : f32 to f64
-// CHECK: arith.fptosi %{{.*}} : f64 to i64
+// CHECK: arith.bitcast %{{.*}} : f64 to i64
 // CHECK: arith.trunci %{{.*}} : i64 to i32
 // CHECK: arith.extsi %{{.*}} : i32 to i64
 func.func @wide(%x: tensor<2xf32>) -> tensor<2xf32> {
