@@ -123,6 +123,73 @@ def A2QEmitCEntry : Pass<"a2q-emit-c-entry", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def A2QEqualize : Pass<"a2q-equalize", "::mlir::ModuleOp"> {
+  let summary = "Equalize the ranges of weights across float layers";
+  let description = [{
+    Cross-layer equalization (Nagel et al. 2019, arXiv 1906.04721, section 4.1).
+    For each channel i between a layer and those that read it,
+
+    ```
+    s_i = sqrt(r1_i / r2_i)          r1, r2: largest absolute weight of channel i
+    W1[i, :] /= s_i    b1[i] /= s_i    W2[:, i] *= s_i
+    ```
+
+    after which both ranges are sqrt(r1_i * r2_i). Layers in the middle belong to
+    two pairs; pairs are visited until scales are within 0.1 % of 1, or
+    `iterations` times. In real numbers the network computes what it did, in f32
+    but for rounding. Channels of one tensor then differ less, which helps weights
+    quantized with one scale, and a range rule for the activations between.
+
+    - Layers are those of `a2q-quantize-layers`, depthwise convolutions too. The
+      range r2 is that of all layers that read the channel.
+    - Between them, every operation must scale with its input by positive
+      numbers, channel for channel: a `tosa.clamp` that is a Relu (bounds at 0 or
+      infinity), max and average pooling, products with constants, reshapes that
+      keep channels together (an image flattened with its channels last), padding
+      with 0, and sums, differences, maxima and minima of two values that both
+      follow from the first layer (a leaky Relu). Anything else, a Relu6, a
+      residual sum or a result of the function, leaves the pair as it is, and a
+      remark says what it was.
+    - A channel with no weight other than 0 on one side stays.
+    - Weights that several layers share are copied where they change.
+    - Run `a2q-fold-affine` first: a summand between layers is not homogeneous.
+    - Weights or biases that are not finite are an error, and then the module is
+      as it was.
+  }];
+  let options = [
+    Option<"iterations", "iterations", "unsigned", "100",
+           "how often pairs are visited at most">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::tosa::TosaDialect"];
+}
+
+def A2QFoldAffine : Pass<"a2q-fold-affine", "::mlir::ModuleOp"> {
+  let summary = "Fold factors and summands per channel into float layers";
+  let description = [{
+    A `tosa.mul`, `tosa.add` or `tosa.sub` of a layer's sums and a constant, one
+    number per channel or one for all, becomes part of the layer's weights and
+    bias: what is left of a batch normalization.
+
+    ```
+    a[c] * (sum over k of x[k] * w[c, k] + b[c]) + d[c]
+      = sum over k of x[k] * (a[c] * w[c, k]) + (a[c] * b[c] + d[c])
+    ```
+
+    Each new weight is computed in float64 and rounded to f32 once.
+
+    - Nothing else may read the sums: they are not there afterwards. Reshapes
+      between the layer and the operation must leave the channels alone.
+    - Several in a row are folded one after the other.
+    - Weights and biases that several layers share are copied.
+    - Where a weight or bias would not be finite, the operation stays and a
+      remark says so.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::tosa::TosaDialect"];
+}
+
 def A2QInferAccumulators : Pass<"a2q-infer-accumulators", "::mlir::ModuleOp"> {
   let summary = "Give each accumulator the narrowest width that is proven";
   let description = [{

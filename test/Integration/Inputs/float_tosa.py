@@ -46,9 +46,18 @@ class Net:
             f'{name} = "tosa.const"() {{values = dense<"0x{data}"> : {kind}}} : () -> {kind}')
         return name
 
-    def apply(self, op, operands, attributes, result):
+    def constant_i8(self):
+        """The shift of a product, which reals do not have."""
+        name = self.name()
+        self.lines.append(f'{name} = "tosa.const"() {{values = dense<0> : tensor<1xi8>}} : '
+                          "() -> tensor<1xi8>")
+        return name
+
+    def apply(self, op, operands, attributes, result, extra=None):
         kinds = ", ".join(text(*shape) for _, shape in operands)
         names = ", ".join(name for name, _ in operands)
+        if extra:
+            names, kinds = f"{names}, {extra[0]}", f"{kinds}, {extra[1]}"
         name = self.name()
         self.lines.append(
             f"{name} = tosa.{op} {names} {attributes} : ({kinds}) -> {text(*result.shape)}")
