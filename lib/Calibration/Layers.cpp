@@ -96,41 +96,66 @@ a2q::observeSums(func::FuncOp entry, ArrayRef<AccumulatingOpInterface> layers,
 // Moments
 //===----------------------------------------------------------------------===//
 
-/// The moments of one layer's inputs over all runs; `codes` holds an array of
-/// the layer's input per run.
-static std::vector<Moments> collectMoments(const LayerInputs &inputs,
-                                           const char *codes, int64_t runs,
-                                           StringRef name) {
-  std::vector<Moments> result;
-  int64_t length = inputs.getLength(), groups = inputs.getNumGroups();
-  // Blocks of some megabytes, whatever the length.
-  int64_t capacity = std::max<int64_t>(64, (int64_t(1) << 20) / length);
+/// Shows the vectors of one group over all runs, [count, K] at a time; `codes`
+/// holds an array of the layer's input per run.
+static void gatherAll(const LayerInputs &inputs, const char *codes,
+                      int64_t runs, int64_t group, Progress &progress,
+                      function_ref<void(std::span<const float>)> show) {
+  int64_t length = inputs.getLength();
+  // A megabyte, whatever the length.
+  int64_t capacity = std::max<int64_t>(64, (int64_t(1) << 18) / length);
   std::vector<float> block(capacity * length);
-  Progress progress("collecting moments of " + name.str(), groups * runs);
-  for (int64_t group = 0; group < groups; ++group) {
-    MomentAccumulator accumulator(length);
-    int64_t filled = 0;
-    auto flush = [&] {
-      [[maybe_unused]] bool finite = accumulator.add(
-          std::span<const float>(block.data(), filled * length));
-      assert(finite && "codes are integers");
-      filled = 0;
-    };
-    for (int64_t run = 0; run < runs; ++run, progress.advance())
-      for (int64_t first = 0; first < inputs.getNumVectors();) {
-        int64_t count =
-            std::min(capacity - filled, inputs.getNumVectors() - first);
-        inputs.gather(codes + run * inputs.getNumBytes(), group, first, count,
-                      block.data() + filled * length);
-        first += count;
-        filled += count;
-        if (filled == capacity)
-          flush();
+  int64_t filled = 0;
+  for (int64_t run = 0; run < runs; ++run, progress.advance())
+    for (int64_t first = 0; first < inputs.getNumVectors();) {
+      int64_t count =
+          std::min(capacity - filled, inputs.getNumVectors() - first);
+      inputs.gather(codes + run * inputs.getNumBytes(), group, first, count,
+                    block.data() + filled * length);
+      first += count;
+      filled += count;
+      if (filled == capacity) {
+        show(block);
+        filled = 0;
       }
-    flush();
-    result.push_back(accumulator.take());
-  }
+    }
+  show({block.data(), static_cast<size_t>(filled * length)});
+}
+
+/// Means and squares alone.
+static Moments collectSquares(const LayerInputs &inputs, const char *codes,
+                              int64_t runs, int64_t group, Progress &progress) {
+  Moments result;
+  size_t length = inputs.getLength();
+  result.length = inputs.getLength();
+  result.samples = static_cast<double>(runs * inputs.getNumVectors());
+  result.mean.resize(length);
+  result.products.resize(length);
+  gatherAll(inputs, codes, runs, group, progress,
+            [&](std::span<const float> vectors) {
+              for (size_t at = 0; at < vectors.size(); at += length)
+                for (size_t k = 0; k < length; ++k) {
+                  double x = vectors[at + k];
+                  result.mean[k] += x;
+                  result.products[k] += x * x;
+                }
+            });
+  for (std::vector<double> *sums : {&result.mean, &result.products})
+    for (double &sum : *sums)
+      sum /= result.samples;
   return result;
+}
+
+static Moments collectProducts(const LayerInputs &inputs, const char *codes,
+                               int64_t runs, int64_t group,
+                               Progress &progress) {
+  MomentAccumulator accumulator(inputs.getLength());
+  gatherAll(inputs, codes, runs, group, progress,
+            [&](std::span<const float> vectors) {
+              [[maybe_unused]] bool finite = accumulator.add(vectors);
+              assert(finite && "codes are integers");
+            });
+  return accumulator.take();
 }
 
 //===----------------------------------------------------------------------===//
@@ -193,6 +218,7 @@ const char *HostValues::get(Value value) {
 LogicalResult a2q::visitLayers(func::FuncOp entry,
                                ArrayRef<AccumulatingOpInterface> layers,
                                const CalibrationData &data,
+                               function_ref<bool(size_t)> wantsProducts,
                                LayerVisitor visit) {
   HostValues values(entry, data);
   for (auto [index, op] : llvm::enumerate(layers)) {
@@ -203,8 +229,13 @@ LogicalResult a2q::visitLayers(func::FuncOp entry,
     const char *codes = values.get(layer.getActivations());
     if (!codes)
       return failure();
-    std::vector<Moments> moments =
-        collectMoments(*inputs, codes, data.runs, layerName(layer, index));
+    auto collect = wantsProducts(index) ? collectProducts : collectSquares;
+    int64_t groups = inputs->getNumGroups();
+    std::vector<Moments> moments;
+    Progress progress("collecting moments of " + layerName(layer, index),
+                      groups * data.runs);
+    for (int64_t group = 0; group < groups; ++group)
+      moments.push_back(collect(*inputs, codes, data.runs, group, progress));
     if (failed(visit(index, moments)))
       return failure();
   }

@@ -80,6 +80,8 @@ void replace(std::string &text, StringRef what, const std::string &with) {
   text.replace(text.find(what.str()), what.size(), with);
 }
 
+bool all(size_t) { return true; }
+
 class CalibrationTest : public ::testing::Test {
 protected:
   CalibrationTest() {
@@ -268,8 +270,31 @@ TEST_F(CalibrationTest, VisitsLayersWithTheirMoments) {
     }
     return success();
   };
-  ASSERT_TRUE(succeeded(visitLayers(entry, layers, data, visit))) << error;
+  ASSERT_TRUE(succeeded(visitLayers(entry, layers, data, all, visit))) << error;
   EXPECT_EQ(visited, 2u);
+}
+
+TEST_F(CalibrationTest, CollectsSquaresOfTheSameVectors) {
+  std::vector<Moments> products;
+  auto keep = [&](size_t, ArrayRef<Moments> moments) {
+    products.insert(products.end(), moments.begin(), moments.end());
+    return success();
+  };
+  ASSERT_TRUE(succeeded(visitLayers(entry, layers, data, all, keep)));
+  size_t next = 0;
+  auto compare = [&](size_t, ArrayRef<Moments> moments) {
+    for (const Moments &group : moments) {
+      const Moments &same = products[next++];
+      EXPECT_EQ(group.length, same.length);
+      EXPECT_EQ(group.samples, same.samples);
+      EXPECT_EQ(group.mean, same.mean);
+      EXPECT_EQ(group.products, same.diagonal());
+    }
+    return success();
+  };
+  auto none = [](size_t) { return false; };
+  ASSERT_TRUE(succeeded(visitLayers(entry, layers, data, none, compare)));
+  EXPECT_EQ(next, 3u);
 }
 
 TEST_F(CalibrationTest, StopsWhereAVisitorFails) {
@@ -278,7 +303,7 @@ TEST_F(CalibrationTest, StopsWhereAVisitorFails) {
     ++visited;
     return failure();
   };
-  EXPECT_TRUE(failed(visitLayers(entry, layers, data, refuse)));
+  EXPECT_TRUE(failed(visitLayers(entry, layers, data, all, refuse)));
   EXPECT_EQ(visited, 1);
 }
 

@@ -35,11 +35,13 @@ using LayerVisitor = llvm::function_ref<mlir::LogicalResult(
 /// Visits the layers in program order, each with the moments of the codes that
 /// the layers before it give after their visits. A layer's codes are computed
 /// from codes of earlier layers, which are kept until the end: every layer is
-/// compiled and run once. Moments are those of one layer at a time. Failure
-/// with a diagnostic, or the visitor's.
+/// compiled and run once. Moments are those of one layer at a time; where not
+/// all products are wanted, `products` holds the K squares alone. Failure with
+/// a diagnostic, or the visitor's.
 mlir::LogicalResult visitLayers(mlir::func::FuncOp entry,
                                 llvm::ArrayRef<AccumulatingOpInterface> layers,
                                 const CalibrationData &data,
+                                llvm::function_ref<bool(size_t)> wantsProducts,
                                 LayerVisitor visit);
 
 } // namespace a2q
