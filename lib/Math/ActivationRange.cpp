@@ -146,15 +146,17 @@ static double leastDivergence(const Histogram &values, size_t levels) {
     total += static_cast<double>(bin.count);
   }
   size_t best = counts.size();
+  auto filled = static_cast<size_t>(std::count_if(
+      counts.begin(), counts.end(), [](double count) { return count > 0; }));
   double clipped = 0, least = std::numeric_limits<double>::infinity();
-  for (size_t used = counts.size(); used >= std::max<size_t>(levels, 1);
-       --used) {
+  for (size_t used = counts.size(); used > 0 && filled >= levels; --used) {
     if (double found = divergence(counts, used, levels, clipped, total);
         found < least) {
       least = found;
       best = used;
     }
     clipped += counts[used - 1];
+    filled -= counts[used - 1] > 0;
   }
   return std::min(values.maxMagnitude(), (best + 0.5) * width);
 }

@@ -18,10 +18,8 @@
 using namespace llvm;
 using namespace a2q;
 
-/// WIDTH[xTILE][:METHOD[:BOUND]]; the pass knows the methods and bounds.
-static std::optional<A2QConstrainWeightsOptions>
-parseConstraint(StringRef text) {
-  A2QConstrainWeightsOptions options;
+std::optional<ConstraintSpec> a2q::parseConstraint(StringRef text) {
+  ConstraintSpec options;
   SmallVector<StringRef> parts;
   text.split(parts, ':');
   auto [width, tile] = parts[0].split('x');
@@ -36,6 +34,12 @@ parseConstraint(StringRef text) {
   if (parts.size() > 2)
     options.bound = parts[2].str();
   return options;
+}
+
+Error a2q::constraintError(StringRef text) {
+  return createStringError("--constrain is '" + text +
+                           "'; it takes WIDTH[xTILE][:METHOD[:BOUND]], the "
+                           "width from 1 to 64, the tile from 1");
 }
 
 cl::OptionCategory &a2q::getToolOptions() {
@@ -65,9 +69,7 @@ Error CompileOptions::verify(const CpuTarget &target) const {
     return createStringError("--accumulator=given trusts types that nothing "
                              "proves; it needs --check-accumulators");
   if (!constrain.empty() && !parseConstraint(constrain))
-    return createStringError("--constrain is '" + constrain +
-                             "'; it takes WIDTH[xTILE][:METHOD[:BOUND]], the "
-                             "width from 1 to 64, the tile from 1");
+    return constraintError(constrain);
   if (constrain.empty() && !constrainOverrides.empty())
     return createStringError("--constrain-overrides is for single layers; it "
                              "needs --constrain for the others");
@@ -133,9 +135,14 @@ bool CompileOptions::chooses() const {
 mlir::LogicalResult CompileOptions::choose(mlir::ModuleOp module,
                                            const CpuTarget &target) const {
   mlir::PassManager choose(module.getContext());
-  if (auto options = parseConstraint(constrain)) {
-    options->overridesFile = constrainOverrides;
-    choose.addPass(createA2QConstrainWeights(*options));
+  if (std::optional<ConstraintSpec> constraint = parseConstraint(constrain)) {
+    A2QConstrainWeightsOptions options;
+    options.width = constraint->width;
+    options.tile = constraint->tile;
+    options.method = constraint->method;
+    options.bound = constraint->bound;
+    options.overridesFile = constrainOverrides;
+    choose.addPass(createA2QConstrainWeights(options));
   }
   std::optional<unsigned> inner = getInnerWidth(target);
   if (inner) {

@@ -449,8 +449,11 @@ LogicalResult a2q::correctLayer(AccumulatingOpInterface op,
   change.scales.assign(layer->problem.channels, 1);
   change.shifts.assign(layer->problem.channels, 0);
   restore(*layer, *statistics, knowledge.weights, scale, change);
-  auto type = dyn_cast<AccumulatorType>(op.getAccumulatorType());
-  if (failed(follow(*layer, type ? type.getWidth() : 32, change)))
+  // The type may be wider than the sums, as an importer writes it.
+  unsigned width = 1;
+  for (int64_t channel = 0; channel < layer->problem.channels; ++channel)
+    width = std::max(width, signedWidth(layer->sum(channel)));
+  if (failed(follow(*layer, width, change)))
     return failure();
   if (change.changesScales())
     replaceWeights(op, change.weights, change.scales);

@@ -29,29 +29,45 @@ static Attribute attributeOf(Builder &builder, const llvm::json::Value &value) {
   return {};
 }
 
-/// The entries of one layer, checked.
-static FailureOr<DictionaryAttr>
-entriesOf(Builder &builder, const llvm::json::Value &value,
-          ConstraintSpec::EmitError emitError) {
+namespace {
+/// The entries of one layer: those of a constraint, checked, and the others.
+struct Entries {
+  DictionaryAttr constraint, others;
+};
+} // namespace
+
+static FailureOr<Entries> entriesOf(Builder &builder,
+                                    const llvm::json::Value &value,
+                                    ArrayRef<StringRef> otherKeys,
+                                    ConstraintSpec::EmitError emitError) {
   const llvm::json::Object *object = value.getAsObject();
   if (!object)
     return emitError() << "expected an object";
-  NamedAttrList entries;
+  NamedAttrList constraint, others;
   for (const auto &[key, entry] : *object) {
     Attribute attr = attributeOf(builder, entry);
     if (!attr)
       return emitError() << "`" << StringRef(key)
                          << "` must be a number, a string or a flag";
-    entries.append(StringRef(key), attr);
+    bool isOther = llvm::is_contained(otherKeys, StringRef(key));
+    (isOther ? others : constraint).append(StringRef(key), attr);
   }
-  DictionaryAttr result = entries.getDictionary(builder.getContext());
-  if (failed(ConstraintSpec().override(result, emitError)))
+  MLIRContext *context = builder.getContext();
+  Entries result;
+  if (!others.empty())
+    result.others = others.getDictionary(context);
+  // An object without any entry is that of a constraint.
+  if (constraint.empty() && !others.empty())
+    return result;
+  result.constraint = constraint.getDictionary(context);
+  if (failed(ConstraintSpec().override(result.constraint, emitError)))
     return failure();
   return result;
 }
 
-FailureOr<ConstraintOverrides> ConstraintOverrides::read(StringRef path,
-                                                         Location loc) {
+FailureOr<ConstraintOverrides>
+ConstraintOverrides::read(StringRef path, Location loc,
+                          ArrayRef<StringRef> otherKeys) {
   auto error = [&]() -> InFlightDiagnostic {
     return emitError(loc) << "constraints in '" << path << "': ";
   };
@@ -69,13 +85,17 @@ FailureOr<ConstraintOverrides> ConstraintOverrides::read(StringRef path,
   result.path = path;
   Builder builder(loc.getContext());
   for (const auto &[name, value] : *layers) {
-    FailureOr<DictionaryAttr> entries =
-        entriesOf(builder, value, [&, layer = StringRef(name)] {
+    FailureOr<Entries> entries =
+        entriesOf(builder, value, otherKeys, [&, layer = StringRef(name)] {
           return error() << "layer '" << layer << "': ";
         });
     if (failed(entries))
       return failure();
-    result.entries[StringRef(name)] = *entries;
+    result.names.push_back(StringRef(name).str());
+    if (entries->constraint)
+      result.entries[StringRef(name)] = entries->constraint;
+    if (entries->others)
+      result.otherEntries[StringRef(name)] = entries->others;
   }
   return result;
 }
@@ -83,9 +103,9 @@ FailureOr<ConstraintOverrides> ConstraintOverrides::read(StringRef path,
 LogicalResult ConstraintOverrides::checkNames(ArrayRef<std::string> layers,
                                               Location loc) const {
   // In an order that does not depend on the table.
-  SmallVector<StringRef> names(entries.keys());
-  llvm::sort(names);
-  for (StringRef name : names) {
+  SmallVector<StringRef> sorted(names.begin(), names.end());
+  llvm::sort(sorted);
+  for (StringRef name : sorted) {
     if (llvm::is_contained(layers, name))
       continue;
     InFlightDiagnostic error = emitError(loc)

@@ -217,4 +217,16 @@ TEST(ActivationRange, KlIsThePublishedLoop) {
     }
 }
 
+// Grey values: with all of them clipped to the first, the divergence is 0.
+TEST(ActivationRange, KlKeepsALattice) {
+  std::vector<float> values;
+  for (int i = 0; i <= 16; ++i)
+    values.insert(values.end(), 20 - i, float(i));
+  for (unsigned bits : {4u, 8u}) {
+    auto chosen =
+        chooseActivationCodes(histogramOf(values), bits, {RangeRule::Kl});
+    EXPECT_EQ(chosen->scale, 16.0f / float(chosen->codes.hi));
+  }
+}
+
 } // namespace

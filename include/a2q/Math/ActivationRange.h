@@ -25,7 +25,9 @@
 //                  divergence), as published for TensorRT (Migacz, "8-bit
 //                  inference with TensorRT", 2017): 2^(N-1) levels of magnitude
 //                  for signed codes, 2^N for unsigned ones. Zeros have a code
-//                  of their own at any scale and are left out.
+//                  of their own at any scale and are left out. So are clips
+//                  that leave fewer filled bins than levels: data on a lattice
+//                  would be told perfectly by its first step alone.
 //
 // Values are known to the width of a bin of the histogram and its mean: that is
 // the error of percentile and kl, and of mse for the bins on a boundary between

@@ -11,6 +11,7 @@
 
 #include "a2q/Analysis/Report.h"
 #include "a2q/Execution/Target.h"
+#include "a2q/IR/ConstraintAttr.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/CommandLine.h"
 
@@ -22,6 +23,12 @@ llvm::cl::OptionCategory &getToolOptions();
 /// Reads the command line. Ends the process after a diagnostic, --help or
 /// --version.
 void parseCommandLine(int argc, char **argv, llvm::StringRef overview);
+
+/// The value of --constrain, WIDTH[xTILE][:METHOD[:BOUND]]; methods and bounds
+/// are not looked up. Nothing where it has another form, for which
+/// `constraintError` has the words.
+std::optional<ConstraintSpec> parseConstraint(llvm::StringRef text);
+llvm::Error constraintError(llvm::StringRef text);
 
 /// The options that the tools share, and the passes that they stand for. A
 /// tool's main constructs them before it parses its command line.

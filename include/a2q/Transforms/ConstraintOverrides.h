@@ -23,18 +23,26 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <vector>
+
 namespace a2q {
 
 class ConstraintOverrides {
 public:
   /// Reads a file. An error at `loc` for one that cannot be read, is no JSON or
-  /// has other keys or values than a constraint.
-  static mlir::FailureOr<ConstraintOverrides> read(llvm::StringRef path,
-                                                   mlir::Location loc);
+  /// has other keys or values than a constraint; what `otherKeys` mean, the
+  /// caller knows.
+  static mlir::FailureOr<ConstraintOverrides>
+  read(llvm::StringRef path, mlir::Location loc,
+       llvm::ArrayRef<llvm::StringRef> otherKeys = {});
 
   /// The entries of a layer, for `constraintOf`; null where there are none.
   mlir::DictionaryAttr lookup(llvm::StringRef layer) const {
     return entries.lookup(layer);
+  }
+  /// The entries with other keys; null where there are none.
+  mlir::DictionaryAttr lookupOther(llvm::StringRef layer) const {
+    return otherEntries.lookup(layer);
   }
 
   /// An error at `loc` if the file has a layer that is not one of these.
@@ -43,7 +51,8 @@ public:
 
 private:
   std::string path;
-  llvm::StringMap<mlir::DictionaryAttr> entries;
+  std::vector<std::string> names;
+  llvm::StringMap<mlir::DictionaryAttr> entries, otherEntries;
 };
 
 } // namespace a2q

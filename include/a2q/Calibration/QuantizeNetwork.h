@@ -1,0 +1,64 @@
+//===- QuantizeNetwork.h - From a float network to integers -----*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Quantization after training, with nothing but calibration data. In order,
+// each step because the next one needs it:
+//
+//   1. Calls are inlined and constants are folded.
+//   2. The float network runs once. What is seen of each layer's input chooses
+//      its codes; what is seen of its sums is what they are to be later.
+//   3. Layers become integers.
+//   4. Layer by layer, in program order: the codes that now reach it give its
+//      moments; its weights are constrained, if that is asked for; the mean of
+//      each channel's sum (with a constraint also its variance) is brought back
+//      to what it was in step 2. So no layer has to live with what the ones
+//      before it lost.
+//
+// A network that is quantized already enters at step 2, as its own original.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_CALIBRATION_QUANTIZENETWORK_H
+#define A2Q_CALIBRATION_QUANTIZENETWORK_H
+
+#include "a2q/Calibration/Observe.h"
+#include "a2q/IR/ConstraintAttr.h"
+#include "a2q/Math/ActivationRange.h"
+#include "a2q/Transforms/ConstraintOverrides.h"
+
+namespace a2q {
+
+struct QuantizationOptions {
+  /// From 2 to 8.
+  unsigned weightBits = 8;
+  /// From 1 to 8, of every layer's input.
+  unsigned activationBits = 8;
+  /// Bits of weights and of activations in the first and the last layer; those
+  /// of all layers where it is absent.
+  std::optional<unsigned> borderBits;
+  /// Where activations are clipped.
+  RangeRule range;
+  /// What all layers' weights are to meet; nothing where it is absent.
+  std::optional<ConstraintSpec> constraint;
+  /// Per layer, by name, over all of the above: the keys of a constraint,
+  /// `weight_bits`, `activation_bits` and `range`.
+  ConstraintOverrides overrides;
+};
+
+/// The keys of an override that are no constraint.
+llvm::ArrayRef<llvm::StringRef> quantizationKeys();
+
+/// Quantizes the network in place. After a failure, which comes with a
+/// diagnostic, the module is of no use.
+mlir::LogicalResult quantizeNetwork(mlir::ModuleOp module,
+                                    const CalibrationData &data,
+                                    const QuantizationOptions &options);
+
+} // namespace a2q
+
+#endif // A2Q_CALIBRATION_QUANTIZENETWORK_H
