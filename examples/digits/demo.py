@@ -42,9 +42,9 @@ def lossless(name: str, model: str, *flags: str) -> Setting:
                    ["--accumulator=32"])
 
 
-def constrained(width: int) -> Setting:
-    flags = [f"--constrain={width}:a2q-plus"]
-    return Setting(f"A2Q+, weights for {width} bits", "digits-w4a4.onnx",
+def constrained(name: str, width: int, method: str) -> Setting:
+    flags = [f"--constrain={width}:{method}"]
+    return Setting(f"{name}, weights in {width} bits", "digits-w4a4.onnx",
                    flags, "slow reference", flags + ["--reference"])
 
 
@@ -53,9 +53,8 @@ SETTINGS = [
             "slow reference", ["--reference"]),
     lossless("lossless, 16 bits", "digits-w4a4.onnx", "--accumulator=16"),
     lossless("lossless, 8-bit tiles", "digits-w4a4.onnx", "--accumulator=8"),
-    constrained(14),
-    constrained(12),
-    constrained(10),
+    *(constrained(name, width, method) for width in (13, 11, 10)
+      for name, method in (("A2Q+", "a2q-plus"), ("optimal", "optimal"))),
     lossless("trained for 8 bits, whole K", "digits-acc8.onnx",
              "--accumulator=8"),
 ]

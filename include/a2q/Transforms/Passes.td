@@ -60,12 +60,14 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
       error, and the smallest that does is named; where a method leaves a channel
       without weights nevertheless, a warning says so.
 
-    With the attribute `a2q.moments` on a layer (calibration leaves it), `optimal`,
-    `optimal-fixed-scale` and `top-b` weigh errors by the mean square of each
-    input; `gpfq` and `optq` need the attribute, with all products. Channels that changed get back the mean and the variance that their
-    sums had, or those that the attribute asks for: the bias takes the shift and
-    the scale the factor. Where only the bias can follow, as with a multiplier in
-    fixed point, the mean alone is brought back; where nothing can, neither is.
+    With the attribute `a2q.moments` on a layer (calibration leaves it),
+    `optimal`, `optimal-fixed-scale` and `top-b` weigh errors by the mean
+    square of each input; `gpfq` and `optq` need the attribute, with all
+    products. Channels that changed get back the mean and the variance that
+    their sums had, or those that the attribute asks for: the bias takes the
+    shift and the scale the factor. Where only the bias can follow, as with
+    a multiplier in fixed point, the mean alone is brought back; where
+    nothing can, neither is.
 
     method | integers | bounds, the default first
     --- | --- | ---
