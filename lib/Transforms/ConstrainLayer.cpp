@@ -139,7 +139,7 @@ static LogicalResult checkReals(const AccumulatingOp &layer,
     return success();
   return op.emitError() << "weight " << bad % layer.problem.length
                         << " of channel " << bad / layer.problem.length
-                        << " is " << reals[bad] << ", expected a number";
+                        << " is no finite number";
 }
 
 //===----------------------------------------------------------------------===//

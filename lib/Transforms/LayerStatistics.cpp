@@ -11,6 +11,7 @@
 #include "a2q/IR/MomentsAttr.h"
 #include "a2q/IR/QuantTypes.h"
 
+#include <cmath>
 #include <numeric>
 
 using namespace mlir;
@@ -42,6 +43,20 @@ static LogicalResult checkMoments(AccumulatingOpInterface op,
         !refusal.empty())
       return op.emitError()
              << "the moments of group " << group << " are wrong: " << refusal;
+  return success();
+}
+
+static LogicalResult checkSums(AccumulatingOpInterface op,
+                               std::span<const SumStatistics> sums) {
+  int64_t channels = op.getNumChannels().value_or(-1);
+  if (static_cast<int64_t>(sums.size()) != channels)
+    return op.emitError() << "found statistics of " << sums.size()
+                          << " sums, the op has " << channels << " channels";
+  for (auto [channel, sum] : llvm::enumerate(sums))
+    if (!std::isfinite(sum.mean) || !std::isfinite(sum.variance) ||
+        sum.variance < 0)
+      return op.emitError() << "the statistics of the sum of channel "
+                            << channel << " are no numbers";
   return success();
 }
 
@@ -92,6 +107,8 @@ LayerStatistics::of(AccumulatingOpInterface op,
       result.diagonals.push_back(group.diagonal());
       result.means.push_back(group.mean);
     }
+  if (!sums.empty() && failed(checkSums(op, sums)))
+    return failure();
   result.sums = inCodes(op, sums);
   return result;
 }
