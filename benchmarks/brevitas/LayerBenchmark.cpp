@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Runs one case and prints what it took as JSON: processor seconds, and the
-// largest resident set before and after. Matrices are raw float32, row by row.
+// resident set before and at its largest since. Matrices are raw float32, row
+// by row.
 //
 //   LayerBenchmark project WEIGHTS RADIUS ROWSxCOLUMNS...
 //   LayerBenchmark ep-init WEIGHTS RADIUS ROWSxCOLUMNS...
@@ -28,7 +29,6 @@
 #include <ctime>
 #include <fstream>
 #include <string>
-#include <sys/resource.h>
 
 using namespace a2q;
 
@@ -65,15 +65,26 @@ static double seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-static long residentKiB() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+/// A field of /proc/self/status in KiB; 0 where there is none.
+static long statusKiB(const std::string &field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(field + ":"))
+      return std::atol(line.c_str() + field.size() + 1);
+  return 0;
 }
+
+/// Starts a new high-water mark and returns where it starts.
+static long startPeakKiB() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+  return statusKiB("VmRSS");
+}
+
+static long peakKiB() { return statusKiB("VmHWM"); }
 
 static void report(double taken, long before) {
   std::printf("{\"seconds\": %.9g, \"kib_before\": %ld, \"kib_after\": %ld}\n",
-              taken, before, residentKiB());
+              taken, before, peakKiB());
 }
 
 /// Rows of one matrix after the other.
@@ -87,7 +98,7 @@ static void projectRows(int argc, char **argv, bool truncate) {
   }
   std::vector<float> floats = readFloats(argv[2], total);
   std::vector<double> all(floats.begin(), floats.end());
-  long before = residentKiB();
+  long before = startPeakKiB();
   double start = seconds();
   std::span<double> rest(all);
   for (Shape shape : shapes)
@@ -130,11 +141,11 @@ static void constrainLayer(char **argv) {
       fail("inputs that are no numbers");
     moments = accumulator.take();
   }
-  long before = residentKiB();
+  long before = startPeakKiB();
   LayerResult result =
       method->constrainLayer(layer, samples > 0 ? &moments : nullptr);
   double taken = seconds() - start;
-  long after = residentKiB();
+  long after = peakKiB();
   if (!result.refusal.empty())
     fail(result.refusal);
   std::printf("{\"seconds\": %.9g, \"kib_before\": %ld, \"kib_after\": %ld}\n",

@@ -82,24 +82,13 @@ class Layer:
         off = self.inputs @ (weights - self.weights).T
         return float(np.mean((off**2).sum(0) / (target**2).sum(0)))
 
-    def width(self, weights):
-        """Signed bits that the widest channel's integers need."""
-        steps = np.array([np.abs(row[row != 0]).min() if row.any() else 1
-                          for row in weights])
-        # A channel's step is its scale unless no weight is +-1: try fractions.
-        widest = 1
-        for row, step, scale in zip(weights, steps, self.scales):
-            for part in range(1, 128):
-                integers = row / (step / part)
-                if np.abs(integers - np.rint(integers)).max() < 1e-2 / part:
-                    break
-            integers = np.rint(row / (step / part)).astype(np.int64)
-            top = 2**self.bits - 1
-            high = int(integers[integers > 0].sum()) * top
-            low = int(integers[integers < 0].sum()) * top
-            widest = max(widest, high.bit_length() + 1,
-                         (-low - 1).bit_length() + 1 if low else 1)
-        return widest
+    def width(self, integers):
+        """Signed bits that the widest channel's sum needs."""
+        top = 2**self.bits - 1
+        integers = integers.astype(np.int64)
+        high = np.maximum(integers, 0).sum(axis=1).max() * top
+        low = np.maximum(-integers, 0).sum(axis=1).max() * top
+        return max(int(high).bit_length(), int(max(low - 1, 0)).bit_length()) + 1
 
     def brevitas(self, mode, width):
         layer = QuantLinear(
@@ -122,7 +111,8 @@ class Layer:
                     run.model(x)
                     run.update()
             taken = time.process_time() - begin
-            return taken, layer.quant_weight().value.numpy()
+            quantized = layer.quant_weight()
+            return taken, quantized.value.numpy(), quantized.int().numpy()
 
     def ours(self, program, method, width, with_inputs=True):
         output = run(program, "layer", method, width, self.bits,
@@ -162,16 +152,17 @@ def projection(program, folder, name, shapes, repetitions, truncate):
     return {"case": name, "brevitas": theirs, "a2q": ours}
 
 
-def layer_case(program, layer, name, mode, method, width, repetitions):
+def layer_case(program, layer, name, mode, method, width, repetitions,
+               with_inputs=True):
     case = {"case": name, "width": width, "brevitas": [], "a2q": []}
     for _ in range(repetitions):
         if mode:
-            taken, weights = layer.brevitas(mode, width)
+            taken, weights, integers = layer.brevitas(mode, width)
             case["brevitas"].append(taken)
             case["brevitas_error"] = layer.error(weights)
-            case["brevitas_width"] = layer.width(weights)
+            case["brevitas_width"] = layer.width(integers)
         output, weights = layer.ours(program, method, width,
-                                     with_inputs=method != "optimal")
+                                     with_inputs)
         case["a2q"].append(output["seconds"])
         case["a2q_error"] = layer.error(weights)
         case["a2q_extra_over_weights"] = (
@@ -228,19 +219,21 @@ def main():
                 program, folder, name, RESNET18, 5 * repetitions, True)
 
         def layers():
-            def case(rows, length, samples, mode, method, width, weight_bits=8):
+            def case(rows, length, mode, method, width, weight_bits=8,
+                     with_inputs=True):
                 return lambda name: layer_case(
-                    program, Layer(folder, rows, length, samples,
+                    program, Layer(folder, rows, length, samples=256,
                                    weight_bits=weight_bits),
-                    name, mode, method, width, repetitions)
-            yield "optimal 512x4608", case(512, 4608, 16, None, "optimal", 16, 4)
-            yield "optimal 512x4608, diagonal", case(
-                512, 4608, 256, None, "optimal-fixed-scale", 16, 4)
+                    name, mode, method, width, repetitions, with_inputs)
+            yield "optimal 512x4608", case(512, 4608, None, "optimal", 16, 4,
+                                           with_inputs=False)
+            yield "optimal 512x4608, moments", case(512, 4608, None, "optimal",
+                                                    16, 4)
             for length in (576, 1152, 2304):
                 yield f"AXE-GPFQ 512x{length}, 256 samples", case(
-                    512, length, 256, a2gpfq_mode, "gpfq", 20)
+                    512, length, a2gpfq_mode, "gpfq", 20)
             yield "AXE-OPTQ 512x4608, 256 samples", case(
-                512, 4608, 256, a2gptq_mode, "optq", 20)
+                512, 4608, a2gptq_mode, "optq", 20)
 
         for name, measure in [*projections(), *layers()]:
             if options.only in name:

@@ -160,11 +160,10 @@ TEST(ErrorFeedback, EighteenBitsAreEighteenBits) {
     weight = std::abs(weight) + 20;
   for (Range range : {Range{0, 255}, Range{-128, 127}})
     for (std::string_view method : {"gpfq", "optq", "gpfq-fixed-scale"}) {
-      LayerConstraint layer = {data.weights, 200, 18, range, 8};
+      LayerConstraint layer = {data.weights, 200, 18, range, 8, Bound::Exact};
       for (const ScaledIntegers &channel :
-           run(method, layer, data.moments).channels) {
+           run(method, layer, data.moments).channels)
         EXPECT_EQ(neededWidth(layer, channel, Bound::Exact), 18u) << method;
-      }
     }
 }
 
