@@ -103,6 +103,9 @@ LogicalResult Quantizer::prepare() {
   pm.addPass(createInlinerPass());
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createA2QFoldAffine());
+  if (options.equalize)
+    pm.addPass(createA2QEqualize());
   if (failed(pm.run(module)))
     return failure();
   FailureOr<func::FuncOp> found = findEntry(module);

@@ -46,6 +46,11 @@ struct Options {
       cl::desc("where activations are clipped: mse (default), min-max, "
                "percentile:P (of 100) or kl"),
       cl::value_desc("rule"), cl::init("mse"), cl::cat(getToolOptions())};
+  cl::opt<bool> equalize{
+      "equalize",
+      cl::desc("give the channels between two layers weights of one size "
+               "(Nagel et al. 2019)"),
+      cl::init(false), cl::cat(getToolOptions())};
   cl::opt<std::string> constrain{
       "constrain",
       cl::desc("change weights so that sums of TILE products (default: all) "
@@ -130,6 +135,7 @@ static mlir::FailureOr<QuantizationOptions> makeOptions(const Options &options,
     result.borderBits = options.borderBits;
   result.range = *parseRangeRule(options.range);
   result.constraint = parseConstraint(options.constrain);
+  result.equalize = options.equalize;
   if (!options.overrides.empty()) {
     auto overrides = ConstraintOverrides::read(
         options.overrides, module.getLoc(), quantizationKeys());

@@ -9,7 +9,9 @@
 // Quantization after training, with nothing but calibration data. In order,
 // each step because the next one needs it:
 //
-//   1. Calls are inlined and constants are folded.
+//   1. Batch norms and their like are folded into the layers before them; on
+//      request layers are equalized, so that the channels that share a scale
+//      are of one size.
 //   2. The float network runs once. What is seen of each layer's input chooses
 //      its codes; what is seen of its sums is what they are to be later.
 //   3. Layers become integers.
@@ -43,6 +45,7 @@ struct QuantizationOptions {
   std::optional<unsigned> borderBits;
   /// Where activations are clipped.
   RangeRule range;
+  bool equalize = false;
   /// What all layers' weights are to meet; nothing where it is absent.
   std::optional<ConstraintSpec> constraint;
   /// Per layer, by name, over all of the above: the keys of a constraint,

@@ -26,8 +26,8 @@ def constant(shape, scale):
             f": () -> tensor<{type}>")
 
 
-# Two convolutions with ReLUs, the second with stride 2 and one image column more
-# on the right, and a matrix product.
+# Two convolutions with ReLUs, the second with stride 2, one image column more on
+# the right and a batch norm behind it, and a matrix product.
 NETWORK = f"""
 func.func @main(%x: tensor<1x6x6x2xf32> {{a2q.name = "x"}})
     -> (tensor<1x5xf32> {{a2q.name = "scores"}}) {{
@@ -38,7 +38,7 @@ func.func @main(%x: tensor<1x6x6x2xf32> {{a2q.name = "x"}})
       stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>}}
     : (tensor<1x6x6x2xf32>, tensor<8x3x3x2xf32>, tensor<8xf32>, tensor<1xf32>,
        tensor<1xf32>) -> tensor<1x6x6x8xf32> loc("conv1")
-  %r1 = tosa.clamp %1 {{min_val = 0.0 : f32, max_val = 3.4e38 : f32}}
+  %r1 = tosa.clamp %1 {{min_val = 0.0 : f32, max_val = 0x7F800000 : f32}}
     : (tensor<1x6x6x8xf32>) -> tensor<1x6x6x8xf32>
   %w2 = {constant((12, 3, 3, 8), 0.15)}
   %b2 = {constant((12,), 0.2)}
@@ -46,7 +46,14 @@ func.func @main(%x: tensor<1x6x6x2xf32> {{a2q.name = "x"}})
       stride = array<i64: 2, 2>, dilation = array<i64: 1, 1>}}
     : (tensor<1x6x6x8xf32>, tensor<12x3x3x8xf32>, tensor<12xf32>, tensor<1xf32>,
        tensor<1xf32>) -> tensor<1x3x4x12xf32> loc("conv2")
-  %r2 = tosa.clamp %2 {{min_val = 0.0 : f32, max_val = 3.4e38 : f32}}
+  %shift = "tosa.const"() <{{values = dense<0> : tensor<1xi8>}}> : () -> tensor<1xi8>
+  %factor = {constant((1, 1, 1, 12), 1)}
+  %m2 = tosa.mul %2, %factor, %shift
+    : (tensor<1x3x4x12xf32>, tensor<1x1x1x12xf32>, tensor<1xi8>) -> tensor<1x3x4x12xf32>
+  %summand = {constant((1, 1, 1, 12), 0.2)}
+  %n2 = tosa.add %m2, %summand
+    : (tensor<1x3x4x12xf32>, tensor<1x1x1x12xf32>) -> tensor<1x3x4x12xf32>
+  %r2 = tosa.clamp %n2 {{min_val = 0.0 : f32, max_val = 0x7F800000 : f32}}
     : (tensor<1x3x4x12xf32>) -> tensor<1x3x4x12xf32>
   %s = tosa.const_shape {{values = dense<[1, 1, 144]> : tensor<3xindex>}} : () -> !tosa.shape<3>
   %f = tosa.reshape %r2, %s : (tensor<1x3x4x12xf32>, !tosa.shape<3>) -> tensor<1x1x144xf32>
@@ -89,13 +96,13 @@ func.func @main(%x: tensor<1x6x6x2xf32>) -> tensor<36x2xf32> {
 # 3e38 times what calibration data hold is infinite.
 OVERFLOW = NETWORK.replace("loc(\"conv1\")", "loc(\"conv1\")\n  %big = \"tosa.const\"() "
                            "<{values = dense<3.0e38> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>\n"
-                           "  %shift = \"tosa.const\"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>\n"
-                           "  %large = tosa.mul %1, %big, %shift : (tensor<1x6x6x8xf32>, "
+                           "  %s8 = \"tosa.const\"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>\n"
+                           "  %large = tosa.mul %1, %big, %s8 : (tensor<1x6x6x8xf32>, "
                            "tensor<1x1x1x1xf32>, tensor<1xi8>) -> tensor<1x6x6x8xf32>\n"
-                           "  %huge = tosa.mul %large, %large, %shift : (tensor<1x6x6x8xf32>, "
+                           "  %huge = tosa.mul %large, %large, %s8 : (tensor<1x6x6x8xf32>, "
                            "tensor<1x6x6x8xf32>, tensor<1xi8>) -> tensor<1x6x6x8xf32>",
                            1).replace("tosa.clamp %1 ", "tosa.identity %huge ") \
-                          .replace("tosa.identity %huge {min_val = 0.0 : f32, max_val = 3.4e38 : f32}",
+                          .replace("tosa.identity %huge {min_val = 0.0 : f32, max_val = 0x7F800000 : f32}",
                                    "tosa.identity %huge", 1)
 for name, text in (("net.mlir", NETWORK), ("none.mlir", NO_LAYERS),
                    ("loop.mlir", LOOP), ("overflow.mlir", OVERFLOW)):
