@@ -192,8 +192,9 @@ namespace {
 /// step function of them, else the integers themselves.
 class Curve {
 public:
+  /// `pooled`: both signs share one norm, if only roughly.
   Curve(std::span<const double> u, const Budget &budget, int64_t limit,
-        std::span<const double> h, TileEnds tiles);
+        std::span<const double> h, TileEnds tiles, bool pooled);
   std::vector<int64_t> integers(double scale) const;
   Products products(double scale);
   /// Whether products are those of the integers to the last digit.
@@ -207,17 +208,18 @@ private:
   const Budget &budget;
   int64_t limit;
   TileEnds tiles;
+  bool pooled;
   std::vector<Group> groups;
   std::vector<WeightedGroup> weighted;
 };
 } // namespace
 
 Curve::Curve(std::span<const double> u, const Budget &budget, int64_t limit,
-             std::span<const double> h, TileEnds tiles)
-    : u(u), h(h), budget(budget), limit(limit), tiles(tiles) {
+             std::span<const double> h, TileEnds tiles, bool pooled)
+    : u(u), h(h), budget(budget), limit(limit), tiles(tiles), pooled(pooled) {
   // A search per level pays while levels are fewer than weights.
   bool fewLevels = limit <= static_cast<int64_t>(u.size());
-  if (!budget.isL1() && !budget.separatesSigns())
+  if (!pooled && !budget.separatesSigns())
     return;
   forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
     if (!h.empty())
@@ -230,9 +232,9 @@ Curve::Curve(std::span<const double> u, const Budget &budget, int64_t limit,
 void Curve::addWeighted(size_t begin, size_t end) {
   WeightedGroup pos(budget.largestPos(0)), neg(budget.largestNeg(0));
   for (size_t i = begin; i < end; ++i)
-    (u[i] > 0 || budget.isL1() ? pos : neg).add(std::abs(u[i]), h[i]);
+    (u[i] > 0 || pooled ? pos : neg).add(std::abs(u[i]), h[i]);
   weighted.push_back(std::move(pos));
-  if (!budget.isL1())
+  if (!pooled)
     weighted.push_back(std::move(neg));
 }
 
@@ -302,14 +304,13 @@ static double bestOf(Curve &curve, double lo, double hi, int count) {
 static ScaledIntegers searchNormalized(std::span<const double> u,
                                        const Budget &budget, int64_t limit,
                                        std::span<const double> h,
-                                       TileEnds tiles, double given,
-                                       int coarse) {
+                                       TileEnds tiles, double given) {
   // At the largest scale only +-1 are left; below the lowest, clipping loses
   // more than finer steps gain.
-  int fine = std::max(coarse / 4, 3);
+  constexpr int coarse = 36, fine = 9;
   double lowest = 0.3 / static_cast<double>(limit);
   double step = std::pow(1 / lowest, 1.0 / (coarse - 1));
-  Curve curve(u, budget, limit, h, tiles);
+  Curve curve(u, budget, limit, h, tiles, budget.isL1());
   double scale = bestOf(curve, lowest, 1, coarse);
   scale = bestOf(curve, scale / step, scale * step, fine);
 
@@ -344,7 +345,7 @@ static ScaledIntegers searchNormalized(std::span<const double> u,
 
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h,
-                           TileEnds tiles, int scales) {
+                           TileEnds tiles) {
   double largest = 0;
   for (double value : u)
     largest = std::max(largest, std::abs(value));
@@ -355,11 +356,29 @@ ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
   std::vector<double> normalized(u.size());
   std::transform(u.begin(), u.end(), normalized.begin(),
                  [&](double value) { return std::ldexp(value, -exponent); });
-  ScaledIntegers best =
-      searchNormalized(normalized, budget, limit, h, tiles,
-                       std::ldexp(1.0, -exponent), std::max(scales, 2));
+  ScaledIntegers best = searchNormalized(normalized, budget, limit, h, tiles,
+                                         std::ldexp(1.0, -exponent));
   best.scale = std::ldexp(best.scale, exponent);
   return best;
+}
+
+double roughScale(std::span<const double> u, const Budget &budget,
+                  int64_t limit, std::span<const double> h, TileEnds tiles) {
+  double largest = 0;
+  for (double value : u)
+    largest = std::max(largest, std::abs(value));
+  if (limit == 0 || !std::isnormal(largest))
+    return 1;
+  constexpr int coarse = 12, fine = 3;
+  double lowest = 0.3 / static_cast<double>(limit);
+  double step = std::pow(1 / lowest, 1.0 / (2 * coarse - 2));
+  Curve curve(u, budget, limit, h, tiles,
+              budget.isL1() || !budget.separatesSigns());
+  double scale = bestOf(curve, lowest * largest, largest, coarse);
+  scale = bestOf(curve, scale / step, scale * step, fine);
+  Products products = curve.products(scale);
+  double best = products.uq / products.qq;
+  return std::isnormal(best) ? best : 1;
 }
 
 ScaledIntegers largestAsOnes(std::span<const double> u, const Budget &budget,

@@ -53,11 +53,16 @@ struct ScaledIntegers {
 /// The scale and the integers `|q_i| <= limit` of the budget, in each tile, of
 /// least `sum h_i (scale * q_i - u_i)^2`, by search as above. `u` and `h` as
 /// nearestIntegers takes them. Never worse than the nearest integers at scale
-/// 1. All zeros, with scale 1, where the budget or `u` has nothing else. The
-/// first grid has `scales` >= 2 of them.
+/// 1. All zeros, with scale 1, where the budget or `u` has nothing else.
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h = {},
-                           TileEnds tiles = {}, int scales = 36);
+                           TileEnds tiles = {});
+
+/// The scale that searchScale finds, to a few percent and without the integers,
+/// for weights h > 0: where a search starts that moves the scale anyway. 1
+/// where there is none.
+double roughScale(std::span<const double> u, const Budget &budget,
+                  int64_t limit, std::span<const double> h, TileEnds tiles);
 
 /// The baseline: the largest weights of each tile that the budget admits, as
 /// +-1 with the best scale. B of them where the budget is an l1 norm of B.
