@@ -30,35 +30,73 @@ using namespace a2q;
 // Shapes of results
 //===----------------------------------------------------------------------===//
 
-/// [positions][groups][channels] (batched: [batch][positions][channels]) in the
-/// shape of the op's result.
+/// The sizes of the op's result. Rows of the result are rows of the
+/// activations.
+static SmallVector<OpFoldResult> resultSizes(OpBuilder &b, const Layer &layer) {
+  Operation *op = layer.op;
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  SmallVector<OpFoldResult> sizes;
+  for (int64_t d = 0; d < result.getRank(); ++d) {
+    if (!result.isDynamicDim(d))
+      sizes.push_back(b.getIndexAttr(result.getDimSize(d)));
+    else
+      sizes.push_back(
+          tensor::DimOp::create(b, op->getLoc(), layer.op.getActivations(), d)
+              .getResult());
+  }
+  return sizes;
+}
+
+/// How the dimensions of the op's result become [rows, all channels].
+static SmallVector<ReassociationIndices> rowsOfResult(int64_t rank) {
+  return {llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
+}
+/// How those of a kernel do.
+static SmallVector<ReassociationIndices> rowsOfKernel(const Layer &layer) {
+  if (layer.batched)
+    return {{0, 1}, {2}};
+  return {{0}, {1, 2}};
+}
+
+/// What the kernel writes: a tensor of the result's shape seen as [positions]
+/// [groups][channels] (batched: [batch][positions][channels]; depthwise:
+/// [positions][1][groups]). `restoreShape` undoes the view, so that the result
+/// needs no copy.
+static Value makeDestination(OpBuilder &b, const Layer &layer, const Plan &plan,
+                             const Activations &activations, Type element) {
+  Location loc = layer.op.getLoc();
+  SmallVector<OpFoldResult> sizes = resultSizes(b, layer);
+  Value rows = tensor::EmptyOp::create(b, loc, sizes, element);
+  if (sizes.size() > 2)
+    rows = tensor::CollapseShapeOp::create(b, loc, rows,
+                                           rowsOfResult(sizes.size()));
+  SmallVector<OpFoldResult> shape = {activations.positions,
+                                     b.getIndexAttr(layer.groups),
+                                     b.getIndexAttr(layer.channels)};
+  if (layer.batched)
+    shape = {activations.outer, activations.positions, shape[2]};
+  if (plan.depthwise)
+    std::swap(shape[1], shape[2]);
+  SmallVector<int64_t> known;
+  for (OpFoldResult size : shape)
+    known.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  return tensor::ExpandShapeOp::create(b, loc,
+                                       RankedTensorType::get(known, element),
+                                       rows, rowsOfKernel(layer), shape);
+}
+
+/// What the kernel wrote in the shape of the op's result.
 static Value restoreShape(OpBuilder &b, const Layer &layer, Value kernel) {
   Operation *op = layer.op;
   Location loc = op->getLoc();
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
-  Type element = getElementTypeOrSelf(kernel.getType());
-  // To [rows, all channels].
-  SmallVector<ReassociationIndices> map = {{0}, {1, 2}};
-  if (layer.batched)
-    map = {{0, 1}, {2}};
-  Value flat = tensor::CollapseShapeOp::create(b, loc, kernel, map);
+  Value flat =
+      tensor::CollapseShapeOp::create(b, loc, kernel, rowsOfKernel(layer));
   if (result.getRank() == 2)
     return flat;
-  Value activations = layer.op.getActivations();
-  SmallVector<OpFoldResult> sizes;
-  ReassociationIndices rows;
-  for (int64_t d = 0; d < result.getRank(); ++d) {
-    if (!result.isDynamicDim(d))
-      sizes.push_back(b.getIndexAttr(result.getDimSize(d)));
-    else // Rows of the result are rows of the activations.
-      sizes.push_back(
-          tensor::DimOp::create(b, loc, activations, d).getResult());
-    if (d + 1 < result.getRank())
-      rows.push_back(d);
-  }
   return tensor::ExpandShapeOp::create(
-      b, loc, result.clone(element), flat,
-      SmallVector<ReassociationIndices>{rows, {result.getRank() - 1}}, sizes);
+      b, loc, result.clone(getElementTypeOrSelf(kernel.getType())), flat,
+      rowsOfResult(result.getRank()), resultSizes(b, layer));
 }
 
 //===----------------------------------------------------------------------===//
@@ -138,9 +176,14 @@ static LogicalResult lowerLayer(IRRewriter &rewriter, const Layer &layer,
     return failure();
   rewriter.setInsertionPoint(op);
   Activations activations = gatherActivations(rewriter, layer, plan);
-  PackedWeights weights = packWeights(rewriter, layer, plan);
-  Value result =
-      emitKernel(rewriter, layer, plan, activations, weights, *epilogue);
+  Value result = makeDestination(rewriter, layer, plan, activations,
+                                 epilogue->getResultElementType());
+  if (plan.depthwise)
+    result =
+        emitDepthwise(rewriter, layer, plan, activations, *epilogue, result);
+  else
+    result = emitKernel(rewriter, layer, plan, activations,
+                        packWeights(rewriter, layer, plan), *epilogue, result);
   result = restoreShape(rewriter, layer, result);
   if (fused) {
     replaceConsumer(rewriter, fused, result);

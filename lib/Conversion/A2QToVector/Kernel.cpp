@@ -47,7 +47,7 @@ public:
         activations(activations), packed(packed), epilogue(epilogue),
         lanes(plan.lanes()) {}
 
-  Value emit();
+  Value emit(Value out);
 
 private:
   Value number(int64_t value) {
@@ -140,13 +140,7 @@ static Index toIndex(OpBuilder &b, Location loc, OpFoldResult size) {
           getConstantIntValue(size)};
 }
 
-Value Kernel::emit() {
-  SmallVector<OpFoldResult> sizes = {activations.positions, activations.outer,
-                                     b.getIndexAttr(layer.channels)};
-  if (layer.batched)
-    std::swap(sizes[0], sizes[1]);
-  Value out =
-      tensor::EmptyOp::create(b, loc, sizes, epilogue.getResultElementType());
+Value Kernel::emit(Value out) {
   return emitFor(b, loc, index(0), toIndex(b, loc, activations.outer), 1, out,
                  [&](Index g, ValueRange carried) -> SmallVector<Value> {
                    group = g.value;
@@ -612,6 +606,7 @@ void Kernel::check(size_t stage, Value accumulator) {
 
 Value a2q::emitKernel(OpBuilder &builder, const Layer &layer, const Plan &plan,
                       const Activations &activations,
-                      const PackedWeights &weights, const Epilogue &epilogue) {
-  return Kernel(builder, layer, plan, activations, weights, epilogue).emit();
+                      const PackedWeights &weights, const Epilogue &epilogue,
+                      Value out) {
+  return Kernel(builder, layer, plan, activations, weights, epilogue).emit(out);
 }

@@ -95,11 +95,12 @@ std::optional<Isa> parseIsa(llvm::StringRef name);
 
 struct Plan {
   KernelForm form = KernelForm::Portable;
-  int64_t chunk = 1;     ///< products of one output in a step
-  int64_t block = 16;    ///< output channels in a vector
-  int64_t vectors = 1;   ///< vectors that share a load of activations
-  int64_t positions = 4; ///< positions that share a load of the weights
-  bool check = false;    ///< compare every accumulator with its promise
+  int64_t chunk = 1;      ///< products of one output in a step
+  int64_t block = 16;     ///< output channels in a vector
+  int64_t vectors = 1;    ///< vectors that share a load of activations
+  int64_t positions = 4;  ///< positions that share a load of the weights
+  bool depthwise = false; ///< one channel per lane; see Depthwise.cpp
+  bool check = false;     ///< compare every accumulator with its promise
   /// Bits of the machine integer of each stage.
   llvm::SmallVector<unsigned> stageBits;
   /// Tiles, lanes and starts as the kernel has them.
@@ -109,8 +110,9 @@ struct Plan {
   /// bounds[0][t]: first step of innermost tile t; bounds[s][t]: first tile of
   /// stage s - 1 in tile t of stage s. One entry more than tiles.
   llvm::SmallVector<llvm::SmallVector<int64_t>> bounds;
-  /// Where the codes of each step begin, behind those of the position, in the
-  /// image as it lies in memory; empty: the activations are gathered.
+  /// Where the codes of each step (depthwise: of each term) begin, behind those
+  /// of the position, in the image as it lies in memory; empty: the activations
+  /// are gathered.
   llvm::SmallVector<int64_t> offsets;
 
   int64_t channelsInBlock() const { return block * vectors; }
@@ -128,6 +130,14 @@ unsigned machineBits(unsigned width);
 /// have it.
 std::optional<Plan> planX86(const Layer &layer, Isa isa, KernelForm form,
                             std::string &reason);
+
+/// Whether every group has one channel and one input channel.
+bool isDepthwise(const Layer &layer);
+/// Fills `terms` and `offsets` for pairs of taps.
+void layOutTaps(const Layer &layer, Plan &plan);
+/// The same as `planX86` for such a layer.
+std::optional<Plan> planDepthwise(const Layer &layer, Isa isa, KernelForm form,
+                                  std::string &reason);
 
 /// Chooses the form for the layer. Forms that a proof does not license are
 /// passed over with a remark on the op.
@@ -235,11 +245,17 @@ mlir::IntegerType plainSumType(const Layer &layer);
 // Kernel
 //===----------------------------------------------------------------------===//
 
-/// Emits the loops; returns [positions][groups][channels] (batched: [batch]
-/// [positions][channels]) of the epilogue's element type.
+/// Emits the loops, which write [positions][groups][channels] (batched: [batch]
+/// [positions][channels]) of the epilogue's element type to `out`.
 mlir::Value emitKernel(mlir::OpBuilder &builder, const Layer &layer,
                        const Plan &plan, const Activations &activations,
-                       const PackedWeights &weights, const Epilogue &epilogue);
+                       const PackedWeights &weights, const Epilogue &epilogue,
+                       mlir::Value out);
+
+/// The same for a plan that is `depthwise`: [positions][1][groups].
+mlir::Value emitDepthwise(mlir::OpBuilder &builder, const Layer &layer,
+                          const Plan &plan, const Activations &activations,
+                          const Epilogue &epilogue, mlir::Value out);
 
 /// Emits, when one of `violations` (i1 scalar or vector) is set, the call that
 /// reports the first one.

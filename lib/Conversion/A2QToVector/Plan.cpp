@@ -219,7 +219,7 @@ static SmallVector<KernelForm> candidates(const Layer &layer, Isa isa) {
   if (isa == Isa::Portable)
     return forms;
   // One instruction for four products, whatever the width that is asked for.
-  if (isa >= Isa::Avx512vnni)
+  if (isa >= Isa::Avx512vnni && !isDepthwise(layer))
     forms.push_back(KernelForm::Vpdpbusd);
   forms.push_back(KernelForm::Pmaddubsw);
   forms.push_back(KernelForm::Pmaddwd);
@@ -231,6 +231,10 @@ static std::string describe(const Plan &plan) {
   std::string text = stringify(plan.form).str();
   if (plan.form == KernelForm::Portable)
     return text;
+  if (plan.depthwise)
+    return text + ", one channel per lane, on blocks of " +
+           std::to_string(plan.positions) + " positions and " +
+           std::to_string(plan.block) + " channels";
   text += " on blocks of " + std::to_string(plan.positions) +
           " positions and " + std::to_string(plan.channelsInBlock()) +
           " channels";
@@ -248,7 +252,8 @@ Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
   std::string passedOver;
   for (KernelForm form : candidates(layer, isa)) {
     std::string reason;
-    plan = planX86(layer, isa, form, reason);
+    plan = isDepthwise(layer) ? planDepthwise(layer, isa, form, reason)
+                              : planX86(layer, isa, form, reason);
     if (plan)
       break;
     passedOver += ("; not " + stringify(form) + ": " + reason).str();

@@ -355,3 +355,42 @@ std::optional<Plan> a2q::planX86(const Layer &layer, Isa isa, KernelForm form,
     return std::nullopt;
   return plan;
 }
+
+std::optional<Plan> a2q::planDepthwise(const Layer &layer, Isa isa,
+                                       KernelForm form, std::string &reason) {
+  if (!acceptsCodes(layer, form, reason))
+    return std::nullopt;
+  if (layer.op.getInitialValue()) {
+    reason = "an initial value, which one channel per lane does not add";
+    return std::nullopt;
+  }
+  bool pairs = form == KernelForm::Pmaddubsw;
+  Plan plan;
+  plan.form = form;
+  plan.depthwise = true;
+  plan.chunk = 2;
+  plan.positions = 4;
+  int64_t registerBits = isa >= Isa::Avx512bw ? 512 : 256;
+  while (registerBits > 128 && registerBits / (pairs ? 8 : 16) > layer.groups)
+    registerBits /= 2;
+  plan.block = registerBits / (pairs ? 8 : 16);
+  if (plan.block > layer.groups) {
+    reason = "fewer channels than the " + std::to_string(plan.block) +
+             " lanes of a register";
+    return std::nullopt;
+  }
+  layOutTaps(layer, plan);
+  setTiles(plan, {plan.steps()}, 1);
+  plan.stageBits.assign({pairs ? 16u : 32u});
+  AccumulationProblem problem = inPlaces(layer, plan);
+  if (pairs) {
+    if (std::optional<std::string> pair = findInexactPair(layer, problem)) {
+      reason = *pair;
+      return std::nullopt;
+    }
+    chooseLaneStarts(problem, plan);
+  }
+  if (!proveRegisters(problem, plan, reason))
+    return std::nullopt;
+  return plan;
+}

@@ -121,3 +121,21 @@ func.func @tiles(%x: tensor<1x12x!x>) -> (tensor<1x1xi32>, tensor<1x1xi32>) {
   %e = a2q.decode %b : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
   return %d, %e : tensor<1x1xi32>, tensor<1x1xi32>
 }
+
+// A depthwise convolution holds one channel per lane: 16 channels fill a
+// register of 128 bits. The 4 taps are two pairs, interleaved in place, and
+// positions of a row share what they both need: 3 columns for 2 positions.
+// CHECK-LABEL: @depthwise
+// CHECK-DAG: arith.constant dense<1> : tensor<1x2x2x16xi8>
+// CHECK-NOT: linalg.generic
+// CHECK-COUNT-6: vector.transfer_read %collapsed
+// CHECK-NOT: vector.transfer_read %collapsed
+// CHECK: return
+// REMARK: remark: loc("depthwise"){{.*}}the kernel is pmaddubsw, one channel per lane, on blocks of 4 positions and 16 channels
+func.func @depthwise(%x: tensor<1x2x3x16x!x>) -> tensor<1x1x2x16xi32> {
+  %c = arith.constant dense<1> : tensor<16x2x2x1xi8>
+  %w = quant.scast %c : tensor<16x2x2x1xi8> to tensor<16x2x2x1x!w>
+  %a = a2q.conv_2d %x, %w groups 16 : tensor<1x2x3x16x!x>, tensor<16x2x2x1x!w> -> tensor<1x1x2x16x!a2q.acc<16>> loc("depthwise")
+  %d = a2q.decode %a : tensor<1x1x2x16x!a2q.acc<16>> to tensor<1x1x2x16xi32>
+  return %d : tensor<1x1x2x16xi32>
+}

@@ -137,6 +137,23 @@ def layers():
         padding=(1, 1, 1, 1), centred=True)
     add("conv-depthwise-twice", U4, w(10, 3, 3, 1), (1, 5, 5, 5), groups=5,
         strides=(2, 2))
+    # One channel per lane: registers of 128, 256 and 512 bits, a last block that
+    # overlaps, positions left over in a row, two images; taps that leave one
+    # alone or none, centred sums, and weights that need 32 bits.
+    for c in (16, 37, 64):
+        add(f"conv-lanes-{c}", U4, w(c, 3, 3, 1), (2, 6, 7, c), groups=c,
+            padding=(1, 1, 1, 1))
+    add("conv-lanes-stride", U4, w(40, 3, 2, 1), (2, 9, 9, 40),
+        Requantize(OUT4, list(rng.uniform(0.01, 0.1, 40))), groups=40,
+        strides=(2, 3), dilations=(1, 2))
+    add("conv-lanes-centred", U8, np.tile(w(1, 5, 5, 1, codes=Codes(5, 9)),
+                                          (33, 1, 1, 1)),
+        (1, 7, 5, 33), Requantize(OUT8, [0.01]), groups=33,
+        padding=(2, 2, 2, 2))
+    add("conv-lanes-wide", U8, w(33, 3, 3, 1, codes=S8), (1, 4, 6, 33),
+        groups=33, padding=(1, 1, 1, 1))
+    add("conv-lanes-signed", S8, w(24, 2, 2, 1, codes=S8), (1, 5, 5, 24),
+        groups=24)
     add("conv-stages", U4, w(8, 3, 3, 4), (1, 5, 5, 4),
         Requantize(OUT4, [0.01]), padding=(1, 1, 1, 1),
         ends=[even_ends(36, 5), [15, 36], [36]], centred=True,
