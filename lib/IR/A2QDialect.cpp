@@ -51,12 +51,55 @@ LogicalResult A2QDialect::verifyRegionArgAttribute(Operation *op,
                      function.getArgumentTypes()[argIndex]);
 }
 
+/// `a2q.origin`, C7.
+static LogicalResult verifyOrigin(Operation *op, Attribute attr) {
+  auto accumulating = dyn_cast<AccumulatingOpInterface>(op);
+  auto origin = dyn_cast<DictionaryAttr>(attr);
+  if (!accumulating || !accumulating.isAccumulating() || !origin)
+    return op->emitError() << "a2q.origin is a dictionary of an op that "
+                              "accumulates";
+  for (NamedAttribute entry : origin) {
+    StringRef key = entry.getName();
+    auto numbers = dyn_cast<DenseI64ArrayAttr>(entry.getValue());
+    if (key == "unsigned_weights" && isa<UnitAttr>(entry.getValue()))
+      continue;
+    if (key == "weight_zero_points" && numbers) {
+      std::optional<int64_t> channels = accumulating.getNumChannels();
+      if (numbers.size() != 1 && channels != numbers.size())
+        return op->emitError()
+               << "a2q.origin has " << numbers.size()
+               << " weight_zero_points, expected one or one per channel";
+      continue;
+    }
+    if (key == "image" && numbers) {
+      ArrayRef<int64_t> sizes = numbers.asArrayRef();
+      Wide points = 1;
+      bool valid = sizes.size() == 3;
+      for (int64_t size : sizes) {
+        valid = valid && size >= 1 && points <= INT64_MAX;
+        points *= valid ? size : 1;
+      }
+      std::optional<int64_t> length = accumulating.getReductionLength();
+      if (!valid || !length || points != *length)
+        return op->emitError() << "a2q.origin has an image of [" << sizes
+                               << "], expected three sizes whose product is K";
+      continue;
+    }
+    return op->emitError() << "a2q.origin has '" << key
+                           << "', expected unsigned_weights, array<i64> of "
+                              "weight_zero_points and of image";
+  }
+  return success();
+}
+
 LogicalResult A2QDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attr) {
   if (attr.getName() == getMomentsAttrName())
     return verifyMomentsOf(op, attr.getValue());
   if (attr.getName() == getConstrainAttrName())
     return verifyConstraintOf(op, attr.getValue());
+  if (attr.getName() == getOriginAttrName())
+    return verifyOrigin(op, attr.getValue());
   if (attr.getName() != getRangeAttrName())
     return success();
   if (op->getNumResults() != 1)

@@ -57,6 +57,22 @@ def A2Q_Dialect : Dialect {
     a2q.constrain = {skip}
     ```
 
+    The attribute `a2q.origin` of an op that accumulates says where the file that
+    the op was read from differs: other runtimes multiply the codes of the file.
+    `a2q-check --saturation` reads it, and nothing depends on it for
+    correctness.
+
+    ```
+    a2q.origin = {unsigned_weights, weight_zero_points = array<i64: 128>,
+                  image = array<i64: 32, 4, 4>}
+    ```
+
+    The weights in the file are unsigned (signed where this is absent), and less
+    these zero points they are the op's (0 where absent; one, or one per output
+    channel). The rows of activations are images that were flattened in the
+    order channel, row, column in the file, and are in the order row, column,
+    channel here.
+
     Constraints:
 
     - (C1) `a2q.range` has one of these forms, with 64-bit integers and
@@ -73,6 +89,9 @@ def A2Q_Dialect : Dialect {
     - (C6) `a2q.constrain` belongs to an op that accumulates and is a dictionary
       of these keys, any subset: `width` from 1 to 64, `tile` from 0, `method`
       and `bound` with names that exist, and the flag `skip`.
+    - (C7) `a2q.origin` is a dictionary of these keys of an op that accumulates.
+      There is one zero point or one per output channel, and `image` has three
+      sizes whose product is K.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -109,6 +128,11 @@ def A2Q_Dialect : Dialect {
     /// Figures that constrain-weights leaves on an op.
     static constexpr ::llvm::StringLiteral getConstrainedAttrName() {
       return "a2q.constrained";
+    }
+    /// What the file had that an accumulating op has not:
+    /// `a2q.origin = {unsigned_weights}`.
+    static constexpr ::llvm::StringLiteral getOriginAttrName() {
+      return "a2q.origin";
     }
     /// Per-channel figures that infer-accumulators leaves on an op.
     static constexpr ::llvm::StringLiteral getChannelsAttrName() {

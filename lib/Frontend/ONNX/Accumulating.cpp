@@ -27,6 +27,9 @@ struct Importer::Weights {
   bool isSigned = true;
   unsigned bits = 8; ///< in memory
   SmallVector<float> scales;
+  /// As the file has them.
+  bool isSignedInFile = true;
+  SmallVector<int64_t> zeroPoints;
 
   int64_t channels() const { return shape.front(); }
   int64_t length() const {
@@ -128,6 +131,8 @@ FailureOr<Importer::Weights> Importer::weights(const Node &node,
   result.codes = std::move(tensor.ints);
   result.bits = known.format.storageBits();
   result.scales = quantization.scales;
+  result.isSignedInFile = known.format.isSigned();
+  result.zeroPoints = quantization.zeroPoints;
   if (failed(centre(node, known.format, quantization, result.isSigned,
                     result.codes, result.range)))
     return failure();
@@ -156,6 +161,23 @@ FailureOr<Value> Importer::emitWeights(const Node &node,
     return failure();
   return quantized(constantTensor(weights.shape, weights.codes, weights.bits),
                    type);
+}
+
+/// Leaves on the op what the file has and the op has not: other runtimes
+/// multiply the codes of the file, in its order.
+void Importer::noteOrigin(Value sums, const Weights &weights,
+                          ArrayRef<int64_t> flattenedFrom) {
+  NamedAttrList origin;
+  if (!weights.isSignedInFile)
+    origin.set("unsigned_weights", b.getUnitAttr());
+  if (llvm::any_of(weights.zeroPoints, [](int64_t zero) { return zero != 0; }))
+    origin.set("weight_zero_points",
+               b.getDenseI64ArrayAttr(weights.zeroPoints));
+  if (!flattenedFrom.empty())
+    origin.set("image", b.getDenseI64ArrayAttr(flattenedFrom));
+  if (!origin.empty())
+    sums.getDefiningOp()->setAttr(A2QDialect::getOriginAttrName(),
+                                  origin.getDictionary(b.getContext()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -383,6 +405,7 @@ LogicalResult Importer::importConv(const Node &node) {
   result.sums.value = Conv2DOp::create(
       b, resultType, codes, *emitted, Value(), window.strides, window.dilations,
       window.padding(), geometry->groups, ScheduleAttr());
+  noteOrigin(result.sums.value, *weights, {});
   if (failed(addBiasInput(node, 2, result.sums)))
     return failure();
   define(node, std::move(result));
@@ -422,6 +445,10 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
       RankedTensorType::get(result.shape, accumulator(result.sums.width));
   result.sums.value =
       MatmulOp::create(b, resultType, codes, *emitted, Value(), ScheduleAttr());
+  noteOrigin(result.sums.value, weights,
+             layout == Layout::Flattened
+                 ? ArrayRef((*input)->layouts.flattenedFrom)
+                 : ArrayRef<int64_t>());
   if (hasBias && failed(addBiasInput(node, 2, result.sums)))
     return failure();
   define(node, std::move(result));

@@ -258,6 +258,8 @@ private:
                                    int64_t channelDim);
   mlir::FailureOr<mlir::Value> emitWeights(const Node &node,
                                            const Weights &weights);
+  void noteOrigin(mlir::Value sums, const Weights &weights,
+                  llvm::ArrayRef<int64_t> flattenedFrom);
   static Sums startSums(const Known &input, const Weights &weights);
   mlir::LogicalResult addBias(const Node &node, const Known &bias,
                               unsigned index, int64_t channelFromEnd,
