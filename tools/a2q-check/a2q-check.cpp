@@ -6,13 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two questions in this order. Does what the model claims hold: every
-// accumulator type and schedule that is in it, and the plain integers of
+// Three questions. --saturation asks one about other runtimes, see
+// Saturation.h. Without it, two in this order. Does what the model claims hold:
+// every accumulator type and schedule that is in it, and the plain integers of
 // linalg and tosa ops? And what could be claimed: the table shows the narrowest
 // accumulators that the chosen bound proves, or those that a2q-run and
 // a2q-compile choose for the same --accumulator and --constrain.
 //
 //===----------------------------------------------------------------------===//
+
+#include "Saturation.h"
 
 #include "a2q/Pipelines/Prove.h"
 #include "a2q/Tools/CompileOptions.h"
@@ -35,11 +38,14 @@ struct Options {
                "a2q-plus, exact or centred (default: exact)"),
       cl::value_desc("name"), cl::init("exact"), cl::cat(getToolOptions())};
   CompileOptions compile;
+  SaturationCommand saturation;
 };
 } // namespace
 
 /// The processor; an error when options have no meaning here.
 static Expected<CpuTarget> verify(const Options &options) {
+  if (Error error = options.saturation.verifyAbsent())
+    return error;
   if (!parseBound(std::string_view(options.bound.getValue())))
     return createStringError(
         "unknown bound '" + options.bound +
@@ -129,6 +135,14 @@ int main(int argc, char **argv) {
   Options options;
   parseCommandLine(argc, argv,
                    "a2q-check: prove the accumulators of a network\n");
+  if (options.saturation.enabled) {
+    if (options.bound.getNumOccurrences())
+      return reportError(
+          createStringError("--bound has no meaning with --saturation"));
+    Expected<int> status =
+        options.saturation.run(options.model, options.compile);
+    return status ? *status : reportError(status.takeError());
+  }
   Expected<bool> result = check(options);
   if (!result)
     return reportError(result.takeError());

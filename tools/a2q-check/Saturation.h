@@ -1,0 +1,47 @@
+//===- Saturation.h - a2q-check --saturation --------------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_TOOLS_CHECK_SATURATION_H
+#define A2Q_TOOLS_CHECK_SATURATION_H
+
+#include "a2q/Tools/CompileOptions.h"
+#include "llvm/Support/Error.h"
+
+namespace a2q {
+
+/// The third question of a2q-check: are the answers of other runtimes the same
+/// on every x86?
+struct SaturationCommand {
+  llvm::cl::opt<bool> enabled{
+      "saturation",
+      llvm::cl::desc("which layers kernels made of pmaddubsw saturate; --isa "
+                     "is then avx2 (the default), avx512, or one without such "
+                     "kernels: avxvnni, avx512vnni, amx. Exit status 0: none, "
+                     "1: some, 2: it is not known of some"),
+      llvm::cl::init(false), llvm::cl::cat(getToolOptions())};
+  llvm::cl::opt<std::string> witness{
+      "witness",
+      llvm::cl::desc("with --saturation: write an input of each unsafe layer "
+                     "that loses the most, as .npy files"),
+      llvm::cl::value_desc("folder"), llvm::cl::cat(getToolOptions())};
+  llvm::cl::list<std::string> calibration{
+      "calibration",
+      llvm::cl::desc("with --saturation: ranges that activations take on this "
+                     "data, in place of proven ones"),
+      llvm::cl::value_desc("[name=]file.npy"), llvm::cl::cat(getToolOptions())};
+
+  /// An error when options have no meaning without --saturation.
+  llvm::Error verifyAbsent() const;
+
+  /// The exit status, after diagnostics where it is for bad input.
+  llvm::Expected<int> run(llvm::StringRef model, const CompileOptions &compile);
+};
+
+} // namespace a2q
+
+#endif // A2Q_TOOLS_CHECK_SATURATION_H
