@@ -10,6 +10,7 @@
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Tosa/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -26,6 +27,8 @@ void a2q::buildLowerTosaPipeline(OpPassManager &pm) {
   named.preferConv2DKernelLayoutHWCF = true;
   function.addPass(tosa::createTosaToLinalgNamed(named));
   function.addPass(createCanonicalizerPass());
+  // One filter for each channel: no dimension of size 1 behind the channels.
+  function.addPass(createSimplifyDepthwiseConvPass());
   // The conversion makes elementwise operations of its own.
   function.addPass(tosa::createTosaMakeBroadcastablePass());
   function.addPass(tosa::createTosaToLinalg());

@@ -77,7 +77,11 @@ static void bufferize(OpPassManager &pm) {
   pm.addPass(a2q::createA2QPlanWorkspace());
 }
 
-static void lowerToLLVM(OpPassManager &pm) {
+static void lowerToLLVM(OpPassManager &pm, StringRef isa) {
+  a2q::A2QVectorizeReductionsOptions reductions;
+  // Two vectors for each of the four rows of a tile: the registers suffice.
+  reductions.lanes = isa.starts_with("avx512") ? 32 : 16;
+  pm.addNestedPass<func::FuncOp>(a2q::createA2QVectorizeReductions(reductions));
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
@@ -148,7 +152,7 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   pm.addPass(createA2QVerifyLowered());
 
   bufferize(pm);
-  lowerToLLVM(pm);
+  lowerToLLVM(pm, *isa);
 
   A2QEmitCEntryOptions entry;
   entry.prefix = options.prefix;

@@ -414,6 +414,27 @@ def A2QStageAccumulators : Pass<"a2q-stage-accumulators", "::mlir::ModuleOp"> {
            "tile ends are multiples of this, but for the last">];
 }
 
+def A2QVectorizeReductions : Pass<"a2q-vectorize-reductions"> {
+  let summary = "Keep sums of reals in registers while they are added up";
+  let description = [{
+    A structured operation on buffers that reduces f32 becomes loops around a
+    tile of 4 positions times `lanes` channels (and what is left over of both),
+    which is loaded once, added up in vectors and stored once. Channels are the
+    last dimension of the result; every operand has them as its last dimension,
+    contiguous in memory, or not at all. Other operations stay as they are.
+
+    Every number is added up in the order of the plain loops. The products may be
+    fused with the additions, so results can differ from those in the last
+    places, and between processors.
+  }];
+  let options = [
+    Option<"lanes", "lanes", "unsigned", "16",
+           "channels of a tile, a power of two">];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def A2QVerifyAccumulators : Pass<"a2q-verify-accumulators", "::mlir::ModuleOp"> {
   let summary = "Prove every accumulator type of a module";
   let description = [{
