@@ -153,10 +153,20 @@ LogicalResult ConstraintSpec::override(DictionaryAttr entries,
   return success();
 }
 
+/// Whether the op sums codes, or may be a layer that is still in f32.
+static bool mayAccumulate(Operation *op) {
+  if (auto layer = dyn_cast<AccumulatingOpInterface>(op))
+    if (layer.isAccumulating())
+      return true;
+  auto type = op->getNumResults() == 1
+                  ? dyn_cast<TensorType>(op->getResult(0).getType())
+                  : TensorType();
+  return type && type.getElementType().isF32();
+}
+
 LogicalResult a2q::verifyConstraintOf(Operation *op, Attribute attr) {
   StringRef name = A2QDialect::getConstrainAttrName();
-  auto layer = dyn_cast<AccumulatingOpInterface>(op);
-  if (!layer || !layer.isAccumulating())
+  if (!mayAccumulate(op))
     return op->emitError() << "`" << name
                            << "` belongs to an op that accumulates";
   auto entries = dyn_cast<DictionaryAttr>(attr);

@@ -86,7 +86,8 @@ def A2Q_Dialect : Dialect {
     - (C5) The numbers of `a2q.moments` are there (a resource may be absent) and
       finite. Products are symmetric and not below the squares of the means, to
       a relative 1e-6; variances are not negative.
-    - (C6) `a2q.constrain` belongs to an op that accumulates and is a dictionary
+    - (C6) `a2q.constrain` belongs to an op that accumulates, or to one with a
+      result of f32, a layer that will once it is quantized. It is a dictionary
       of these keys, any subset: `width` from 1 to 64, `tile` from 0, `method`
       and `bound` with names that exist, and the flag `skip`.
     - (C7) `a2q.origin` is a dictionary of these keys of an op that accumulates.
