@@ -110,6 +110,44 @@ unsigned neededWidth(const LayerConstraint &layer, const ScaledIntegers &result,
   return width;
 }
 
+TEST(ErrorFeedback, WorkedExample) {
+  Moments moments = {2, 100, {0, 0}, {1, 0.9, 0.9, 1}};
+  std::vector<double> weights = {0.6, 0.6};
+  LayerConstraint layer = {weights, 2, 10, {0, 15}, 4};
+  for (std::string_view method : {"gpfq-fixed-scale", "optq-fixed-scale"}) {
+    LayerResult result = run(method, layer, moments);
+    const std::vector<int64_t> &q = result.channels[0].integers;
+    EXPECT_TRUE(q == (std::vector<int64_t>{1, 0}) ||
+                q == (std::vector<int64_t>{0, 1}));
+    EXPECT_NEAR(outputErrors(layer, result.channels, moments)[0], 0.088, 1e-12);
+  }
+  EXPECT_EQ(run("optimal-fixed-scale", layer, moments).channels[0].integers,
+            (std::vector<int64_t>{1, 1}));
+}
+
+// Depthwise: groups of one channel, kernels of 9 or fewer weights. No channel
+// at all is a layer too.
+TEST(ErrorFeedback, SmallGroups) {
+  for (size_t length : {1, 2, 9}) {
+    Data data = makeData(length, 1, 7, 40 + length);
+    for (std::string_view method : {"gpfq", "optq", "optq-fixed-scale"})
+      for (unsigned width : {3, 6, 20}) {
+        LayerConstraint layer = {data.weights, length, width, {0, 15}, 4};
+        LayerResult result = run(method, layer, data.moments);
+        ASSERT_EQ(result.channels.size(), 1u);
+        EXPECT_LE(neededWidth(layer, result.channels[0], Bound::Centred),
+                  width);
+        // 3 bits hold no product of a code in [0, 15].
+        if (width == 3) {
+          EXPECT_EQ(result.channels[0].integers,
+                    std::vector<int64_t>(length, 0));
+        }
+        layer.weights = {};
+        EXPECT_TRUE(run(method, layer, data.moments).channels.empty());
+      }
+  }
+}
+
 // From the width where a few weights are left to the one where all of them fit.
 // 150 activations: more than two blocks of columns, and no multiple of one.
 TEST(ErrorFeedback, BeatsOptimalAtEveryWidth) {
