@@ -9,8 +9,8 @@
 
 // Four products of an output are neighbours and meet in two lanes of 16 bits.
 // The last step begins early, so that it reads nothing beyond the row: what the
-// first one has counted has weight 0. `pmaddwd` with ones adds the lanes. With
-// VNNI one instruction adds all four.
+// first one has counted has weight 0. `pmaddwd` with ones adds the lanes; one
+// instruction of VNNI adds all four.
 // CHECK-LABEL: @pairs
 // CHECK-DAG: %[[W:.*]] = arith.constant dense<{{\[\[\[\[}}64, 63, -128, 0, {{.*}}[0, 0, 0, 1, {{.*}}> : tensor<1x1x2x16xi8>
 // CHECK-DAG: arith.constant dense<[0, 1]> : tensor<2xi32>
