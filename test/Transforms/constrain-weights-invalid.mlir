@@ -78,3 +78,33 @@ func.func @type_is_fixed(%x: tensor<1x2x!x>) -> tensor<1x1x!a2q.acc<32>> {
   %s = a2q.matmul %x, %w : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
   return %s : tensor<1x1x!a2q.acc<32>>
 }
+
+// -----
+
+// A tile of one term has no more bits than one of all.
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @too_narrow_tile(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
+  %c = arith.constant dense<[[1, 2]]> : tensor<1x2xi8>
+  %w = quant.scast %c : tensor<1x2xi8> to tensor<1x2x!w>
+  // expected-error @+2 {{channel 0 would lose all its weights: 3 bits hold no product of codes in [0, 15]}}
+  // expected-note @+1 {{the smallest width that holds one is 4}}
+  %s = a2q.matmul %x, %w {a2q.constrain = {tile = 1}} : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
+  return %d : tensor<1x1xi32>
+}
+
+// -----
+
+// The options of a layer go together, or not.
+!x = !quant.uniform<u8<0:1>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @bound(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
+  %c = arith.constant dense<[[1, 1]]> : tensor<1x2xi8>
+  %w = quant.scast %c : tensor<1x2xi8> to tensor<1x2x!w>
+  // expected-error @+2 {{method 'a2q-plus' has no bound 'exact'}}
+  // expected-note @+1 {{its bounds: a2q-plus}}
+  %s = a2q.matmul %x, %w {a2q.constrain = {method = "a2q-plus", bound = "exact"}} : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
+  return %d : tensor<1x1xi32>
+}
