@@ -273,26 +273,27 @@ FailureOr<Change> a2q::chooseWeights(const AccumulatingOp &layer,
   std::vector<double> error = errors(change, before, problem.length);
   double energy = squares(before);
   change.error = energy > 0 ? squares(error) / energy : 0;
+  if (statistics.hasDiagonals())
+    change.before = statistics.of(before);
   if (statistics.hasMoments()) {
-    energy = statistics.energy(before);
-    change.outputError = energy > 0 ? statistics.energy(error) / energy : 0;
+    energy = LayerStatistics::energy(change.before);
+    change.outputError =
+        energy > 0 ? LayerStatistics::energy(statistics.of(error)) / energy : 0;
   }
   return change;
 }
 
 void a2q::restoreSums(const LayerStatistics &statistics,
-                      std::span<const double> before,
                       std::span<const int64_t> oldCodes, bool scale,
                       Change &change) {
-  size_t length = before.size() / change.scales.size();
+  size_t length = oldCodes.size() / change.scales.size();
   std::vector<double> after(change.weights.begin(), change.weights.end());
   for (size_t i = 0; i < after.size(); ++i)
     after[i] *= change.scales[i / length];
   std::vector<SumStatistics> now = statistics.of(after);
-  std::vector<SumStatistics> old = statistics.targets();
-  bool haveTargets = !old.empty();
-  if (!haveTargets)
-    old = statistics.of(before);
+  bool haveTargets = !statistics.targets().empty();
+  const std::vector<SumStatistics> &old =
+      haveTargets ? statistics.targets() : change.before;
   scale = scale && statistics.hasMoments();
   for (size_t c = 0; c < now.size(); ++c) {
     auto codes = [&](std::span<const int64_t> all) {

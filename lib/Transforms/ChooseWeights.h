@@ -48,6 +48,8 @@ struct Change {
   /// weights, and of the sums where moments are known.
   double error = 0;
   std::optional<double> outputError;
+  /// Of the sums of the old weights, where moments or diagonals are known.
+  std::vector<SumStatistics> before;
   /// The shifts, or scales and shifts, bring back statistics of the sums.
   bool meansRestored = false, variancesRestored = false;
   /// What keeps them from being brought back: a reader that cannot follow.
@@ -68,11 +70,10 @@ mlir::FailureOr<Change> chooseWeights(const AccumulatingOp &layer,
                                       std::span<const double> reals);
 
 /// Adds to scales and shifts what brings back the statistics of the sums, from
-/// moments or at least diagonals: those of `before`, the weights in units of
-/// the old codes, or the targets. Of channels that did not change only where
-/// there are targets. Without `scale` only shifts.
+/// moments or at least diagonals: the targets, or those of the old weights. Of
+/// channels that did not change only where there are targets. Without `scale`
+/// only shifts.
 void restoreSums(const LayerStatistics &statistics,
-                 std::span<const double> before,
                  std::span<const int64_t> oldCodes, bool scale, Change &change);
 
 } // namespace a2q

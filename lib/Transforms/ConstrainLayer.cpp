@@ -245,8 +245,8 @@ LogicalResult a2q::proveLayer(AccumulatingOpInterface op,
 
 /// Brings back the statistics of the sums as far as readers can follow.
 static void restore(const AccumulatingOp &layer,
-                    const LayerStatistics &statistics,
-                    std::span<const double> reals, bool scale, Change &change) {
+                    const LayerStatistics &statistics, bool scale,
+                    Change &change) {
   if (!statistics.hasDiagonals())
     return;
   change.stubborn = cannotFollow(layer.op, /*bias=*/true, /*scale=*/false);
@@ -254,10 +254,7 @@ static void restore(const AccumulatingOp &layer,
     return;
   scale &= !hasInitial(layer) &&
            !cannotFollow(layer.op, /*bias=*/true, /*scale=*/true);
-  std::vector<double> before(reals.begin(), reals.end());
-  if (before.empty())
-    before.assign(layer.problem.weights.begin(), layer.problem.weights.end());
-  restoreSums(statistics, before, layer.problem.weights, scale, change);
+  restoreSums(statistics, layer.problem.weights, scale, change);
 }
 
 /// What the sums of a layer say to what reads them.
@@ -400,7 +397,7 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
       chooseWeights(*layer, *goal, codes, *statistics, knowledge.weights);
   if (failed(change))
     return failure();
-  restore(*layer, *statistics, knowledge.weights, /*scale=*/true, *change);
+  restore(*layer, *statistics, /*scale=*/true, *change);
 
   AccumulatingOp changed = *layer;
   changed.problem.weights = change->weights;
@@ -448,7 +445,7 @@ LogicalResult a2q::correctLayer(AccumulatingOpInterface op,
   change.weights = layer->problem.weights;
   change.scales.assign(layer->problem.channels, 1);
   change.shifts.assign(layer->problem.channels, 0);
-  restore(*layer, *statistics, knowledge.weights, scale, change);
+  restore(*layer, *statistics, scale, change);
   // The type may be wider than the sums, as an importer writes it.
   unsigned width = 1;
   for (int64_t channel = 0; channel < layer->problem.channels; ++channel)

@@ -137,9 +137,9 @@ LayerStatistics::of(std::span<const double> weights) const {
   return result;
 }
 
-double LayerStatistics::energy(std::span<const double> weights) const {
+double LayerStatistics::energy(std::span<const SumStatistics> sums) {
   double sum = 0;
-  for (const SumStatistics &channel : of(weights))
+  for (const SumStatistics &channel : sums)
     sum += channel.variance + channel.mean * channel.mean;
   return sum;
 }

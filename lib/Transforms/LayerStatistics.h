@@ -36,8 +36,9 @@ public:
   /// The mean and, with moments, the variance of each channel's sum for these
   /// weights, [channels, K]. There are at least means.
   std::vector<SumStatistics> of(std::span<const double> weights) const;
-  /// E[s^2], summed over all channels. There are moments.
-  double energy(std::span<const double> weights) const;
+
+  /// E[s^2], summed over all channels of what `of` gives. There are moments.
+  static double energy(std::span<const SumStatistics> sums);
 
 private:
   int64_t length = 0;
