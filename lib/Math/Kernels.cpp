@@ -29,6 +29,7 @@ namespace a2q {
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 #define A2Q_INLINE [[gnu::always_inline]] static inline
+#define A2Q_INLINED __attribute__((always_inline))
 
 namespace {
 constexpr size_t kLanes = 8;
@@ -72,15 +73,16 @@ A2Q_PER_PROCESSOR
 SignedSums thresholdSums(const double *values, const double *inverses,
                          size_t length, double limit, SignedSums theta) {
   Vector pos = {}, neg = {}, most = splat(limit);
-  for (size_t i = 0; i < length; i += kLanes) {
-    size_t count = length - i;
-    bool whole = count >= kLanes;
-    Vector value = whole ? load(values + i) : loadSome(values + i, count, 0);
-    Vector inverse =
-        whole ? load(inverses + i) : loadSome(inverses + i, count, 0);
+  auto add = [&](Vector value, Vector inverse) A2Q_INLINED {
     pos += integerOf(value - theta.pos * inverse, most);
     neg += integerOf(-value - theta.neg * inverse, most);
-  }
+  };
+  size_t i = 0;
+  for (; i + kLanes <= length; i += kLanes)
+    add(load(values + i), load(inverses + i));
+  if (i < length)
+    add(loadSome(values + i, length - i, 0),
+        loadSome(inverses + i, length - i, 0));
   return {total(pos), total(neg)};
 }
 
@@ -88,20 +90,22 @@ A2Q_PER_PROCESSOR
 WeightedSums weightedSums(const WeightedMagnitudes &all, double inverseScale,
                           double theta, double limit) {
   Vector sum = {}, uq = {}, qq = {}, most = splat(limit);
-  for (size_t i = 0; i < all.length; i += kLanes) {
-    size_t count = all.length - i;
-    bool whole = count >= kLanes;
-    auto part = [&](const double *from) __attribute__((always_inline)) {
-      return whole ? load(from + i) : loadSome(from + i, count, 0);
-    };
-    Vector magnitude = part(all.magnitudes);
+  const double *magnitudes = all.magnitudes, *weights = all.weights,
+               *inverses = all.inverses;
+  auto add = [&](Vector magnitude, Vector weight, Vector inverse) A2Q_INLINED {
     Vector integer =
-        integerOf(magnitude * inverseScale - theta * part(all.inverses), most);
-    Vector weighted = part(all.weights) * integer;
+        integerOf(magnitude * inverseScale - theta * inverse, most);
+    Vector weighted = weight * integer;
     sum += integer;
     uq += weighted * magnitude;
     qq += weighted * integer;
-  }
+  };
+  size_t i = 0;
+  for (; i + kLanes <= all.length; i += kLanes)
+    add(load(magnitudes + i), load(weights + i), load(inverses + i));
+  if (size_t rest = all.length - i)
+    add(loadSome(magnitudes + i, rest, 0), loadSome(weights + i, rest, 0),
+        loadSome(inverses + i, rest, 0));
   return {total(sum), total(uq), total(qq)};
 }
 
@@ -117,15 +121,15 @@ struct Part {
 };
 } // namespace
 
-A2Q_INLINE Part partOf(const StepTerms &terms, size_t i, size_t length) {
-  size_t count = length - i;
-  if (count >= kLanes) {
-    Part part = {load(terms.q + i), load(terms.hq + i), load(terms.hu + i),
-                 load(terms.diagonal + i)};
-    if (terms.column)
-      part.hq += terms.by * load(terms.column + i);
-    return part;
-  }
+A2Q_INLINE Part wholePart(const StepTerms &terms, size_t i) {
+  Part part = {load(terms.q + i), load(terms.hq + i), load(terms.hu + i),
+               load(terms.diagonal + i)};
+  if (terms.column)
+    part.hq += terms.by * load(terms.column + i);
+  return part;
+}
+
+A2Q_INLINE Part lastPart(const StepTerms &terms, size_t i, size_t count) {
   // NaN is on no side of 0: the rest gains nothing.
   double nan = std::numeric_limits<double>::quiet_NaN();
   Part part = {
@@ -142,8 +146,7 @@ A2Q_INLINE StepGains largestGains(const StepTerms &terms, size_t length,
                                   double limit, const GainsOf &gainsOf) {
   Vector none = splat(kNone), most = splat(limit), zero = {};
   Vector growUp = none, growDown = none, shrinkDown = none, shrinkUp = none;
-  for (size_t i = 0; i < length; i += kLanes) {
-    Part part = partOf(terms, i, length);
+  auto offer = [&](const Part &part) A2Q_INLINED {
     UpDown gains = gainsOf(part);
     Vector up = part.q < most ? gains.up : none;
     Vector down = part.q > -most ? gains.down : none;
@@ -151,7 +154,12 @@ A2Q_INLINE StepGains largestGains(const StepTerms &terms, size_t length,
     growDown = larger(part.q <= zero ? down : none, growDown);
     shrinkDown = larger(part.q > zero ? gains.down : none, shrinkDown);
     shrinkUp = larger(part.q < zero ? gains.up : none, shrinkUp);
-  }
+  };
+  size_t i = 0;
+  for (; i + kLanes <= length; i += kLanes)
+    offer(wholePart(terms, i));
+  if (i < length)
+    offer(lastPart(terms, i, length - i));
   StepGains result = {kNone, kNone, kNone, kNone};
   for (size_t lane = 0; lane < kLanes; ++lane) {
     const double gains[] = {growUp[lane], growDown[lane], shrinkDown[lane],

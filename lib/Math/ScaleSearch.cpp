@@ -161,21 +161,23 @@ Products WeightedGroup::products(double scale, double limit) {
   WeightedSums over = weightedSums(all, 1 / scale, 0, limit), under;
   if (over.count <= budget)
     return {over.uq, over.qq};
+  // Counts fall about as exp(-theta): the logarithm is what to draw lines in.
   double lo = 0, hi = most / scale;
   double next = guess > 0 ? std::min(guess / scale, hi) : hi / 16;
-  double stride = 1.05;
   for (int step = 0; step < 16; ++step) {
     WeightedSums sums = weightedSums(all, 1 / scale, next, limit);
+    double slope = std::log(over.count / sums.count) / (next - lo);
     bool tooMany = sums.count > budget;
     (tooMany ? lo : hi) = next;
     (tooMany ? over : under) = sums;
     if (over.count - under.count <= 0.02 * budget + 1)
       break;
-    stride *= stride;
-    bool seeksHi = under.count == 0, seeksLo = lo == 0;
-    next = seeksHi && lo > 0 ? std::min(lo * stride, (lo + hi) / 2)
-           : seeksLo         ? std::max(hi / stride, hi / 2)
-                             : (lo + hi) / 2;
+    // Aim a little to the side that is still open.
+    double aim = under.count == 0 ? 0.995 * budget : budget;
+    double middle = lo + (hi - lo) / 2;
+    next = lo + std::log(over.count / aim) / slope;
+    if (step % 3 == 2 || !(lo < next && next < hi))
+      next = middle;
   }
   guess = hi * scale;
   double share = (budget - under.count) / (over.count - under.count);
