@@ -59,6 +59,7 @@ static void cleanUp(OpPassManager &pm) {
 /// Tensors of plain integers and floats become buffers: arguments, results,
 /// constants and one workspace.
 static void bufferize(OpPassManager &pm) {
+  pm.addPass(a2q::createA2QSeparateResults());
   // A buffer that is the destination of its only reader needs no copy.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;

@@ -387,6 +387,17 @@ def A2QReportAccumulators : Pass<"a2q-report-accumulators", "::mlir::ModuleOp"> 
            "JSON file to write, ending in .json; - is standard output">];
 }
 
+def A2QSeparateResults : Pass<"a2q-separate-results", "::mlir::ModuleOp"> {
+  let summary = "Return each value of the entry once";
+  let description = [{
+    A program writes each result to a buffer of its own. A value that the entry
+    returns several times is copied for all but the first: upstream's
+    `buffer-results-to-out-params` gives a buffer away once, and crashes
+    at the second time.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+}
+
 def A2QStageAccumulators : Pass<"a2q-stage-accumulators", "::mlir::ModuleOp"> {
   let summary = "Split accumulators into stages that fit narrow registers";
   let description = [{
