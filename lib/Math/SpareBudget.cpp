@@ -13,9 +13,9 @@
 namespace a2q {
 
 double SpareBudget::spend(double wanted) {
-  auto q = static_cast<int64_t>(wanted);
-  if (q == 0)
+  if (!(std::abs(wanted) >= 1)) // NaN is nothing to spend on
     return 0;
+  auto q = static_cast<int64_t>(wanted);
   if (!admits(q)) {
     Wide most = q > 0 ? left.largestPos(0) : left.largestNeg(0);
     auto fits = static_cast<int64_t>(

@@ -148,6 +148,32 @@ TEST(ErrorFeedback, SmallGroups) {
   }
 }
 
+// Weights and activations far from 1, weights of 1 and of 32 bits: whatever
+// overflows on the way, the budget is kept and no scale is 0, negative or NaN.
+TEST(ErrorFeedback, ExtremeUnits) {
+  Data data = makeData(20, 2, 10, 50);
+  for (double unit : {1e-300, 1e-20, 1e20, 1e160, 1e300})
+    for (double square : {1e-200, 1.0, 1e200})
+      for (unsigned bits : {1, 4, 32})
+        for (std::string_view method :
+             {"gpfq", "optq", "gpfq-fixed-scale", "optq-fixed-scale"}) {
+          Data scaled = data;
+          for (double &weight : scaled.weights)
+            weight *= unit;
+          for (double &product : scaled.moments.products)
+            product *= square;
+          LayerConstraint layer = {scaled.weights, 20, 9, {0, 15}, bits};
+          for (const ScaledIntegers &channel :
+               run(method, layer, scaled.moments).channels) {
+            EXPECT_LE(neededWidth(layer, channel, Bound::Centred), 9);
+            EXPECT_TRUE(std::isfinite(channel.scale) && channel.scale > 0);
+            if (bits == 1) {
+              EXPECT_EQ(channel.integers, std::vector<int64_t>(20, 0));
+            }
+          }
+        }
+}
+
 // From the width where a few weights are left to the one where all of them fit.
 // 150 activations: more than two blocks of columns, and no multiple of one.
 TEST(ErrorFeedback, BeatsOptimalAtEveryWidth) {
