@@ -5,6 +5,7 @@
 
     run.py --tools=build/release/bin [--json=kernels.json] [--only=CASE,...]
            [--widths=w4a8,...] [--isas=avx2,...] [--rounds=9] [--no-peers]
+    run.py --from=kernels.json --markdown
 
 Needs numpy and clang; for the peers torch, onnx and onnxruntime. Every kernel
 is compared with exact integers before it is timed. A round times everything
@@ -239,9 +240,39 @@ def table(rows, ceiling):
               f"{'':4} {max(rates):7.1f}")
 
 
+def markdown(rows, ceiling):
+    """The tables of docs/performance.md: one per instruction set."""
+    rates = {(r["case"], r["isa"], r["who"], r["widths"]): r["gmacs"]
+             for r in rows if "gmacs" in r}
+    cases = list(dict.fromkeys(r["case"] for r in rows))
+    for isa in dict.fromkeys(r["isa"] for r in rows if r["isa"]):
+        ours = [(f"a2q {bits}", widths) for widths in WIDTHS
+                for bits in ISAS[isa][2]]
+        peers = [("onednn", isa), ("fbgemm", isa)]
+        if isa == list(ISAS)[-1]:
+            peers.append(("ort", None))
+        names = [f"{who[4:]}-bit {widths.upper()}" for who, widths in ours]
+        names += [who + ("" if cap else " (uncapped)") for who, cap in peers]
+        top = ", ".join(f"{form.rsplit('-', 1)[1]}-bit {np.median(r):.0f}"
+                        for form, r in ceiling.items()
+                        if form.rsplit("-", 1)[0] == isa)
+        print(f"\n`{isa}`, ceilings: {top}\n")
+        print("| GMAC/s | " + " | ".join(names) + " |")
+        print("| --- |" + " ---: |" * len(names))
+        for case in cases:
+            cells = [rates.get((case, isa, who, widths))
+                     for who, widths in ours]
+            cells += [rates.get((case, cap, who, None)) for who, cap in peers]
+            print(f"| {case} | " + " | ".join(
+                "" if rate is None else f"{rate:.0f}" for rate in cells)
+                + " |")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--tools", required=True)
+    parser.add_argument("--tools")
+    parser.add_argument("--from", dest="given")
+    parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--only", default=",".join(c.name for c in CASES))
     parser.add_argument("--widths", default=",".join(WIDTHS))
@@ -249,6 +280,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
+    if options.given:
+        with open(options.given) as f:
+            saved = json.load(f)
+        show = markdown if options.markdown else table
+        return show(saved["rows"], saved["ceilings"])
+    if not options.tools:
+        parser.error("--tools or --from is needed")
     cases = [c for c in CASES if c.name in options.only.split(",")]
     isas = options.isas.split(",")
     work = tempfile.mkdtemp(prefix="a2q-bench-")

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -36,6 +37,25 @@ struct Refuse : PassWrapper<Refuse, OperationPass<ModuleOp>> {
     signalPassFailure();
   }
   std::string message;
+};
+
+/// What a loop carries for LLVM reaches its branch under the name that any op
+/// may have; only the branch's own attribute is translated.
+struct TakeLoopAnnotations
+    : PassWrapper<TakeLoopAnnotations, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TakeLoopAnnotations)
+  void runOnOperation() override {
+    getOperation().walk([](Operation *op) {
+      auto annotation = dyn_cast_or_null<LLVM::LoopAnnotationAttr>(
+          op->removeDiscardableAttr("llvm.loop_annotation"));
+      if (!annotation)
+        return;
+      if (auto branch = dyn_cast<LLVM::BrOp>(op))
+        branch.setLoopAnnotationAttr(annotation);
+      else if (auto branch = dyn_cast<LLVM::CondBrOp>(op))
+        branch.setLoopAnnotationAttr(annotation);
+    });
+  }
 };
 
 } // namespace
@@ -110,6 +130,7 @@ static void lowerToLLVM(OpPassManager &pm, StringRef isa) {
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   cleanUp(pm);
+  pm.addPass(std::make_unique<TakeLoopAnnotations>());
 }
 
 void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {

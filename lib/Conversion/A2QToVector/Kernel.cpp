@@ -22,6 +22,7 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -113,11 +114,22 @@ private:
 // Loops
 //===----------------------------------------------------------------------===//
 
+/// Two tiles side by side have twice the accumulators: LLVM then keeps some of
+/// them on the stack, in the innermost loop.
+static Attribute dontUnroll(MLIRContext *context) {
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      context, /*disable=*/BoolAttr::get(context, true), {}, {}, {}, {}, {},
+      {});
+  return LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {},
+                                       {}, {}, {}, {}, {}, {}, {}, {});
+}
+
 /// A loop with carried values; none at all when it runs once.
 static SmallVector<Value>
 emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
         ArrayRef<Value> carried,
-        function_ref<SmallVector<Value>(Index, ValueRange)> body) {
+        function_ref<SmallVector<Value>(Index, ValueRange)> body,
+        bool keepRolled = false) {
   if (lo.known && hi.known) {
     if (*lo.known >= *hi.known)
       return SmallVector<Value>(carried);
@@ -127,6 +139,8 @@ emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
   auto loop =
       scf::ForOp::create(b, loc, lo.value, hi.value,
                          arith::ConstantIndexOp::create(b, loc, step), carried);
+  if (keepRolled)
+    loop->setAttr("llvm.loop_annotation", dontUnroll(b.getContext()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> results =
@@ -416,8 +430,13 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
     for (Value accumulator : first)
       check(stage, accumulator);
   auto body = [&](Index i, ValueRange carried) -> SmallVector<Value> {
-    if (stage == 0)
-      return step(i.value, carried);
+    if (stage == 0) {
+      SmallVector<Value> results = step(i.value, carried);
+      for (int64_t j = 1; j < plan.unroll; ++j)
+        results =
+            step(arith::AddIOp::create(b, loc, i.value, number(j)), results);
+      return results;
+    }
     SmallVector<Value> inner = emitTile(stage - 1, i);
     size_t registers = inner.size() / carried.size();
     SmallVector<Value> outer;
@@ -439,7 +458,9 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
           ? bound(stage, index(*tile.known + 1))
           : bound(stage, {arith::AddIOp::create(b, loc, tile.value, number(1)),
                           std::nullopt});
-  accumulators = emitFor(b, loc, lo, hi, 1, accumulators, body);
+  int64_t trip = stage == 0 ? plan.unroll : 1;
+  accumulators = emitFor(b, loc, lo, hi, trip, accumulators, body,
+                         /*keepRolled=*/stage > 0);
   if (plan.check && layer.type.getWrap())
     for (Value accumulator : accumulators)
       check(stage, accumulator);

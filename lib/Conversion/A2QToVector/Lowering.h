@@ -99,6 +99,7 @@ struct Plan {
   int64_t block = 16;     ///< output channels in a vector
   int64_t vectors = 1;    ///< vectors that share a load of activations
   int64_t positions = 4;  ///< positions that share a load of the weights
+  int64_t unroll = 1;     ///< steps in a trip of the innermost loop
   bool depthwise = false; ///< one channel per lane; see Depthwise.cpp
   bool check = false;     ///< compare every accumulator with its promise
   /// Bits of the machine integer of each stage.

@@ -173,10 +173,13 @@ static SmallVector<int64_t> chooseTiles(const AccumulationProblem &problem,
   SmallVector<int64_t> longest = longestTiles(spans, plan.steps());
   int64_t count = longest.size();
   for (int64_t more = count; more <= count + count / 4; ++more) {
-    SmallVector<int64_t> equal =
-        equalTiles(spans, plan.steps(), llvm::divideCeil(plan.steps(), more));
-    if (!equal.empty())
-      return equal;
+    int64_t size = llvm::divideCeil(plan.steps(), more);
+    // An even size first: two steps then make a trip of the loop.
+    for (int64_t tried : {size + size % 2, size}) {
+      SmallVector<int64_t> equal = equalTiles(spans, plan.steps(), tried);
+      if (!equal.empty())
+        return equal;
+    }
   }
   return longest;
 }
@@ -258,16 +261,21 @@ struct Blocking {
 /// As many accumulators as the registers hold beside a step's weights, codes
 /// and products: 16 registers with AVX2, 32 with AVX-512. One position streams
 /// weights; more accumulators than one then hide the latency of the sums.
-static Blocking mostAccumulators(Isa isa, int64_t positions) {
+static Blocking mostAccumulators(Isa isa, int64_t positions, bool everyStep) {
   bool wide = isa >= Isa::Avx512bw;
   if (positions == 1)
     return {wide ? 8 : 4, 1};
-  return wide ? Blocking{2, 8} : Blocking{2, 5};
+  // A spill in every step takes two registers more.
+  return wide ? Blocking{2, 8} : Blocking{2, everyStep ? 4 : 5};
 }
 
-static void chooseBlocking(const Layer &layer, Plan &plan, Isa isa,
-                           std::optional<int64_t> positions) {
-  Blocking most = mostAccumulators(isa, positions.value_or(0));
+static void chooseBlocking(const Layer &layer, Plan &plan, Isa isa) {
+  std::optional<int64_t> positions = countPositions(layer);
+  bool everyStep = plan.stageBits.size() > 1 &&
+                   plan.schedule.stages.front().tiles() == plan.steps();
+  Blocking most = mostAccumulators(isa, positions.value_or(0), everyStep);
+  if (llvm::all_of(plan.bounds.front(), [](int64_t b) { return b % 2 == 0; }))
+    plan.unroll = 2;
   if (layer.weightCodes)
     plan.vectors = std::min<int64_t>(
         most.vectors, llvm::divideCeil(layer.channels, plan.block));
@@ -343,16 +351,18 @@ std::optional<Plan> a2q::planX86(const Layer &layer, Isa isa, KernelForm form,
   plan.block = std::clamp<int64_t>(llvm::PowerOf2Ceil(layer.channels), 4, most);
   if (!layOutInPlace(layer, plan))
     layOutGathered(layer, plan);
-  chooseBlocking(layer, plan, isa, countPositions(layer));
   setTiles(plan, {plan.steps()}, 1);
   plan.stageBits.assign({32});
-  if (!layer.weightCodes)
+  if (!layer.weightCodes) {
+    chooseBlocking(layer, plan, isa);
     return plan;
+  }
   AccumulationProblem problem = inPlaces(layer, plan);
   if (pairs && !planPairs(layer, plan, problem, reason))
     return std::nullopt;
   if (!proveRegisters(problem, plan, reason))
     return std::nullopt;
+  chooseBlocking(layer, plan, isa);
   return plan;
 }
 
