@@ -58,6 +58,8 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"value_int", Int},
       {"value_ints", Ints}};
   static const Attributes axis[] = {{"axis", Int}};
+  static const Attributes mean[] = {
+      {"axes", Ints}, {"keepdims", Int}, {"noop_with_empty_axes", Int}};
   static const Attributes reshape[] = {{"allowzero", Int}};
   static const Attributes transpose[] = {{"perm", Ints}};
   static const Attributes normalization[] = {
@@ -90,6 +92,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Mul", 2, 2, &Importer::importMul, {}},
       {"PRelu", 2, 2, &Importer::importPRelu, {}},
       {"QuantizeLinear", 2, 3, &Importer::importQuantizeLinear, quantize},
+      {"ReduceMean", 1, 2, &Importer::importReduceMean, mean},
       {"Relu", 1, 1, &Importer::importRelu, {}},
       {"Reshape", 2, 2, &Importer::importReshape, reshape},
       {"Sigmoid", 1, 1, &Importer::importSigmoid, {}},

@@ -141,6 +141,7 @@ public:
   mlir::LogicalResult importMaxPool(const Node &node);
   mlir::LogicalResult importAveragePool(const Node &node);
   mlir::LogicalResult importGlobalAveragePool(const Node &node);
+  mlir::LogicalResult importReduceMean(const Node &node);
 
 private:
   // The function. Importer.cpp

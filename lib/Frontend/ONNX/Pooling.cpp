@@ -305,3 +305,35 @@ LogicalResult Importer::importGlobalAveragePool(const Node &node) {
   Window all{{shape[2], shape[3]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
   return average(node, **input, all);
 }
+
+/// The mean over an image: what some exporters write for a global pool.
+LogicalResult Importer::importReduceMean(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> shape = (*input)->shape;
+  auto rank = static_cast<int64_t>(shape.size());
+  SmallVector<int64_t> axes = node.integers("axes", {});
+  if (node.hasInput(1)) {
+    auto found = axesInput(node, rank);
+    if (failed(found))
+      return failure();
+    axes = *found;
+  }
+  for (int64_t &axis : axes)
+    axis = axis < 0 ? axis + rank : axis;
+  llvm::sort(axes);
+  if (rank != 4 || ArrayRef(axes) != ArrayRef<int64_t>{2, 3})
+    return node.emitError() << "is over the axes [" << ArrayRef(axes)
+                            << "] of shape " << shapeText(shape)
+                            << ", supported are rows and columns, [2, 3] of "
+                               "rank 4";
+  SmallVector<int64_t> flat = {shape[0], shape[1]};
+  Window all{{shape[2], shape[3]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
+  if (failed(average(node, **input, all)))
+    return failure();
+  if (node.integer("keepdims", 1) != 0)
+    return success();
+  Known pooled = *values[node.output()];
+  return reshapeTo(node, pooled, flat);
+}

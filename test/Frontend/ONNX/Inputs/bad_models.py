@@ -733,6 +733,13 @@ def softmax_axis():
     return g.model()
 
 
+@bad("node 'mean' (ReduceMean): is over the axes [1] of shape 1x2x4x4, supported are rows and columns, [2, 3] of rank 4")
+def mean_of_channels():
+    g, x = real_graph()
+    g.output(g.node("ReduceMean", [x], "mean", axes=[1]))
+    return g.model()
+
+
 @bad("node 'concat' (Concat): input 'y' has shape 1x3x5x4, beside 1x2x4x4 along axis 1")
 def concat_shapes():
     g, x = real_graph()

@@ -215,6 +215,15 @@ def average_pool():
     return g.finish(g.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2]))
 
 
+@model
+def reduce_mean():
+    g = Graph()
+    x = g.conv(g.input("x", (2, 3, 5, 4)), (6, 3, 1, 1))
+    x = g.node("Add", [x, g.node("ReduceMean", [x], axes=[2, -1])])
+    x = g.node("ReduceMean", [x], axes=[3, 2], keepdims=0)
+    return g.finish(g.node("MatMul", [x, g.reals(6, 2)]))
+
+
 # Shapes
 
 
