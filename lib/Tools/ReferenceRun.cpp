@@ -63,22 +63,29 @@ static void store(const ReferenceTensor &tensor, const TensorSpec &spec,
   }
 }
 
-Error a2q::runReference(mlir::ModuleOp module, const Signature &signature,
-                        ArrayRef<const void *> inputs, ArrayRef<void *> outputs,
-                        std::optional<Emulation> emulation) {
-  mlir::OwningOpRef<mlir::ModuleOp> lowered = module.clone();
+Expected<ReferenceNetwork> ReferenceNetwork::prepare(mlir::ModuleOp module) {
+  ReferenceNetwork network;
+  network.module = module.clone();
   mlir::PassManager pm(module.getContext());
   buildLowerTosaPipeline(pm);
-  if (failed(pm.run(*lowered)))
+  if (failed(pm.run(*network.module)))
     return createStringError("the reference could not lower the network");
-  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(*lowered);
+  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(*network.module);
   if (failed(entry))
     return createStringError("the reference found no function to evaluate");
+  network.entry = *entry;
+  return network;
+}
+
+Error ReferenceNetwork::run(const Signature &signature,
+                            ArrayRef<const void *> inputs,
+                            ArrayRef<void *> outputs,
+                            std::optional<Emulation> emulation) {
   SmallVector<ReferenceTensor> arguments;
   for (auto [buffer, spec, type] :
-       zip_equal(inputs, signature.inputs, entry->getArgumentTypes()))
+       zip_equal(inputs, signature.inputs, entry.getArgumentTypes()))
     arguments.push_back(load(buffer, spec, type));
-  auto results = evaluate(*entry, arguments, emulation);
+  auto results = evaluate(entry, arguments, emulation);
   if (failed(results))
     return createStringError("the reference could not evaluate the network");
   for (auto [buffer, spec, tensor] :

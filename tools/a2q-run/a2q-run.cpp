@@ -109,10 +109,15 @@ static Expected<Network> prepare(const RunOptions &options,
                                  std::optional<Emulation> emulation) {
   if (failed(options.compile.prove(module, target)))
     return Network();
-  if (options.reference || emulation)
+  if (options.reference || emulation) {
+    Expected<ReferenceNetwork> prepared = ReferenceNetwork::prepare(module);
+    if (!prepared)
+      return prepared.takeError();
+    auto network = std::make_shared<ReferenceNetwork>(std::move(*prepared));
     return [=](ArrayRef<const void *> inputs, ArrayRef<void *> outputs) {
-      return runReference(module, signature, inputs, outputs, emulation);
+      return network->run(signature, inputs, outputs, emulation);
     };
+  }
   if (failed(options.compile.lower(module, target, "model")))
     return Network();
   auto object = compileToObject(module, target);
