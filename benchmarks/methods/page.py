@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import figure
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent.parent / "docs"
+SPEED = HERE.parent / "brevitas" / "results.json"
 
 # Student's t, 95 % two-sided, by degrees of freedom.
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447,
@@ -239,9 +241,37 @@ def claims_table(data):
                  rows)
 
 
+def summary(values):
+    """Median and range of seconds."""
+    if not values:
+        return "-"
+    low, high = digits(min(values)), digits(max(values))
+    return f"{digits(statistics.median(values))} ({low} to {high})"
+
+
+def speed_table(_):
+    """What benchmarks/brevitas/compare.py measured."""
+    run = json.loads(SPEED.read_text())
+    rows = []
+    for case in run["cases"]:
+        theirs, ours = case["brevitas"], case["a2q"]
+        ratio = "-"
+        if theirs:
+            ratio = f"{statistics.median(theirs) / statistics.median(ours):.1f}"
+        rows.append([case["case"], summary(theirs), summary(ours), ratio,
+                     digits(case.get("brevitas_error")),
+                     digits(case.get("a2q_error"))])
+    head = ["case", "Brevitas, s", "a2q, s", "times faster",
+            "output error of Brevitas", "of a2q"]
+    note = (f"{run['processor']}, one thread, torch {run['torch']}, Brevitas "
+            f"{run['brevitas']}; processor time, median and range.")
+    return table(head, rows) + "\n\n" + note
+
+
 TABLES = {"accuracy": accuracy_table, "tiles": tile_table,
           "emulation": emulation_table, "layer": layer_table,
-          "network": network_table, "claims": claims_table}
+          "network": network_table, "claims": claims_table,
+          "speed": speed_table}
 MARKER = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.S)
 
 
