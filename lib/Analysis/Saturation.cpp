@@ -11,9 +11,11 @@
 #include "KernelWindow.h"
 
 #include "a2q/Analysis/Report.h"
+#include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -77,6 +79,7 @@ public:
 
 private:
   LogicalResult collectShape();
+  void collectLinalgOrder(linalg::LinalgOp linalgOp);
   LogicalResult collectCodes();
   /// Success without weights: the answer is there.
   LogicalResult collectWeights();
@@ -121,8 +124,10 @@ private:
   std::vector<a2q::Range> codes;
   std::optional<int64_t> padding;
   std::vector<int64_t> weights; ///< [channels][length], s8
-  std::vector<int64_t> order;   ///< of the terms in the file
+  std::vector<int64_t> order;   ///< of the terms in a packed row
+  bool hasOrder = true;         ///< which one is known
   std::vector<Pairing> pairings;
+  std::vector<TapMask> masks;
 };
 } // namespace
 
@@ -144,21 +149,52 @@ LogicalResult Examiner::collectShape() {
   result.length = length = *terms;
   result.channels = channels = op.getNumChannels().value_or(0);
   groups = op.getNumGroups();
-  window = KernelWindow::of(op);
-  isConvolution = window.has_value();
-  inputChannels = window ? length / window->taps() : length;
-  // A linalg convolution has no window of ours, and reads no padding.
+  order.resize(length);
+  std::iota(order.begin(), order.end(), 0);
+  inputChannels = length;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op.getOperation())) {
-    auto dims = linalg::inferConvolutionDims(linalgOp);
-    if (succeeded(dims) && !dims->filterLoop.empty()) {
-      SmallVector<int64_t> sizes = linalgOp.getStaticLoopRanges();
-      isConvolution = true;
-      inputChannels = 1;
-      for (unsigned dim : dims->inputChannel)
-        inputChannels *= sizes[dim];
-    }
+    collectLinalgOrder(linalgOp);
+    return success();
   }
+  window = KernelWindow::of(op);
+  if (!window && isa<Conv2DOp, tosa::Conv2DOp, tosa::DepthwiseConv2DOp>(op))
+    return unknown("the size of its image is not known");
+  isConvolution = window.has_value();
+  if (window)
+    inputChannels = length / window->taps();
   return success();
+}
+
+/// Linalg numbers terms by its loops, whatever their order. A convolution's are
+/// brought into the order of im2col.
+void Examiner::collectLinalgOrder(linalg::LinalgOp linalgOp) {
+  SmallVector<unsigned> loops, wanted;
+  linalgOp.getReductionDims(loops);
+  SmallVector<int64_t> sizes = linalgOp.getStaticLoopRanges();
+  FailureOr<linalg::ConvolutionDimensions> dims =
+      linalg::inferConvolutionDims(linalgOp);
+  if (failed(dims) || dims->filterLoop.empty()) {
+    hasOrder = loops.size() == 1;
+    return;
+  }
+  isConvolution = true;
+  llvm::append_range(wanted, dims->filterLoop);
+  llvm::append_range(wanted, dims->inputChannel);
+  hasOrder = wanted.size() == loops.size();
+  inputChannels = 1;
+  for (unsigned dim : dims->inputChannel)
+    inputChannels *= sizes[dim];
+  for (int64_t at = 0; hasOrder && at < length; ++at) {
+    int64_t rest = at, term = 0;
+    DenseMap<unsigned, int64_t> index;
+    for (unsigned dim : llvm::reverse(wanted)) {
+      index[dim] = rest % sizes[dim];
+      rest /= sizes[dim];
+    }
+    for (unsigned dim : loops)
+      term = term * sizes[dim] + index.lookup(dim);
+    order[at] = term;
+  }
 }
 
 LogicalResult Examiner::collectCodes() {
@@ -258,8 +294,8 @@ LogicalResult Examiner::collectWeights() {
 }
 
 void Examiner::collectPairings() {
-  order.resize(length);
-  std::iota(order.begin(), order.end(), 0);
+  if (!hasOrder)
+    return;
   if (isConvolution) {
     pairings = {{"im2col", length}, {"channels", inputChannels}};
     return;
@@ -318,7 +354,6 @@ std::vector<TapMask> Examiner::distinctMasks() const {
 
 void Examiner::examine(const Pairing &pairing) {
   std::vector<TermPair> pairs = pairNeighbours(order, pairing.run);
-  std::vector<TapMask> masks = distinctMasks();
   PairingFinding finding;
   finding.pairing = pairing.name;
   finding.pairs = channels * static_cast<int64_t>(pairs.size());
@@ -359,12 +394,20 @@ void Examiner::examine(const Pairing &pairing) {
 void Examiner::conclude() {
   bool first = true;
   for (int64_t channel = 0; channel < channels; ++channel)
-    for (const TapMask &mask : distinctMasks()) {
+    for (const TapMask &mask : masks) {
       std::vector<a2q::Range> terms = rangesOf(channel, mask);
       Interval sum = anyPairInterval({weightsOf(channel), terms});
       result.anyPair = first ? sum : join(result.anyPair, sum);
       first = false;
     }
+  if (!hasOrder) {
+    if (fitsPair(result.anyPair))
+      (void)safe("no two products leave 16 bits");
+    else
+      (void)unknown("the order of its terms is not one of a convolution or a "
+                    "matrix product");
+    return;
+  }
   const PairingFinding *worst = nullptr;
   for (const PairingFinding &finding : result.findings)
     if (!finding.isSafe() &&
@@ -392,7 +435,7 @@ void Examiner::findWitness(const PairingFinding &finding) {
   std::vector<TermPair> pairs = pairNeighbours(order, run);
   TapMask best;
   std::vector<int64_t> terms;
-  for (const TapMask &mask : distinctMasks()) {
+  for (const TapMask &mask : masks) {
     std::vector<a2q::Range> ranges = rangesOf(witness.channel, mask);
     DotProduct dot{weightsOf(witness.channel), ranges};
     SaturationLoss loss = saturate(dot, pairs);
@@ -462,6 +505,7 @@ void Examiner::run() {
   if (failed(collectCodes()) || failed(collectWeights()) || weights.empty())
     return;
   collectPairings();
+  masks = distinctMasks();
   for (const Pairing &pairing : pairings)
     examine(pairing);
   conclude();
