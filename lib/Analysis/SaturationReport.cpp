@@ -27,6 +27,13 @@ SaturationAnswer SaturationReport::answer() const {
   return result;
 }
 
+/// Where the ranges come from.
+static StringRef rangesOf(const SaturationReport &report) {
+  if (report.observedRuns)
+    return "observed";
+  return report.byType ? "types" : "proven";
+}
+
 //===----------------------------------------------------------------------===//
 // JSON
 //===----------------------------------------------------------------------===//
@@ -40,7 +47,7 @@ public:
     json.object([&] {
       json.attribute("version", 1);
       json.attribute("isa", report.isa);
-      json.attribute("ranges", report.observedRuns ? "observed" : "proven");
+      json.attribute("ranges", rangesOf(report));
       if (report.observedRuns)
         json.attribute("runs", *report.observedRuns);
       else
@@ -277,5 +284,5 @@ void a2q::writeTable(const SaturationReport &report, raw_ostream &os) {
     os << formatv("ranges observed on {0} runs, not proven\n",
                   *report.observedRuns);
   else
-    os << "ranges proven\n";
+    os << (report.byType ? "ranges of the types\n" : "ranges proven\n");
 }

@@ -11,10 +11,12 @@
 #include "a2q/Analysis/Report.h"
 #include "a2q/Analysis/SaturationReport.h"
 #include "a2q/Calibration/Observe.h"
+#include "a2q/Frontend/ONNX/ByteLayers.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/Feeds.h"
 #include "a2q/Tools/ModelLoader.h"
 #include "a2q/Transforms/Entry.h"
+#include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -24,8 +26,8 @@ using namespace llvm;
 using namespace a2q;
 
 Error SaturationCommand::verifyAbsent() const {
-  if (!witness.empty() || !calibration.empty())
-    return createStringError("--witness and --calibration are for "
+  if (!witness.empty() || !calibration.empty() || byType)
+    return createStringError("--witness, --calibration and --by-type are for "
                              "--saturation");
   return Error::success();
 }
@@ -167,6 +169,33 @@ static Error writeWitnesses(SaturationReport &report, StringRef folder) {
   return Error::success();
 }
 
+//===----------------------------------------------------------------------===//
+// Layers alone
+//===----------------------------------------------------------------------===//
+
+/// False after a diagnostic.
+static bool checkByteLayers(StringRef model, ModelContext &context,
+                            const SaturationOptions &options,
+                            SaturationReport &report) {
+  ByteLayers bytes = importONNXByteLayers(model, context.get());
+  if (!bytes.module || failed(mlir::verify(*bytes.module)))
+    return false;
+  std::vector<LayerSaturation> read = checkSaturation(*bytes.module, options);
+  auto next = read.begin();
+  for (const ByteLayer &layer : bytes.layers) {
+    if (layer.reason.empty()) {
+      next->op = layer.op;
+      report.layers.push_back(std::move(*next++));
+      continue;
+    }
+    LayerSaturation &unknown = report.layers.emplace_back();
+    unknown.name = layer.name;
+    unknown.op = layer.op;
+    unknown.reason = layer.reason;
+  }
+  return true;
+}
+
 Expected<int> SaturationCommand::run(StringRef model,
                                      const CompileOptions &compile) {
   if (Error error = verify(compile))
@@ -178,13 +207,26 @@ Expected<int> SaturationCommand::run(StringRef model,
     return createStringError("unknown instruction set '" + report.isa +
                              "', expected ssse3, avx2, avx512, avxvnni, "
                              "avx512vnni or amx");
+  if (byType && (!model.ends_with(".onnx") || !calibration.empty()))
+    return createStringError("--by-type is for .onnx files, without "
+                             "--calibration");
   ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(model);
-  if (!module)
-    return 1;
   SaturationOptions options;
   options.products = *products;
   options.channelsFirst = model.ends_with(".onnx");
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  if (byType) {
+    report.byType = true;
+    if (!checkByteLayers(model, context, options, report))
+      return 1;
+  } else {
+    module = context.load(model);
+    if (!module) {
+      if (model.ends_with(".onnx"))
+        errs() << "note: --by-type looks at the layers of the file alone\n";
+      return 1;
+    }
+  }
   if (!calibration.empty()) {
     int64_t runs = 0;
     Expected<bool> observed =
@@ -195,7 +237,8 @@ Expected<int> SaturationCommand::run(StringRef model,
       return 1;
     report.observedRuns = runs;
   }
-  report.layers = checkSaturation(*module, options);
+  if (!byType)
+    report.layers = checkSaturation(*module, options);
   if (!witness.empty())
     if (Error error = writeWitnesses(report, witness))
       return error;

@@ -35,6 +35,14 @@ struct SaturationCommand {
                      "data, in place of proven ones"),
       llvm::cl::value_desc("[name=]file.npy"), llvm::cl::cat(getToolOptions())};
 
+  llvm::cl::opt<bool> byType{
+      "by-type",
+      llvm::cl::desc("with --saturation: read the layers of an .onnx file and "
+                     "nothing else, with all codes that their types hold. For "
+                     "dynamic quantization, and for operators that are not "
+                     "supported"),
+      llvm::cl::init(false), llvm::cl::cat(getToolOptions())};
+
   /// An error when options have no meaning without --saturation.
   llvm::Error verifyAbsent() const;
 

@@ -23,6 +23,8 @@ struct SaturationReport {
   std::string isa;
   /// How many runs the ranges were observed on; nullopt where they are proven.
   std::optional<int64_t> observedRuns;
+  /// Ranges are all that the types of the activations hold.
+  bool byType = false;
   /// In program order.
   std::vector<LayerSaturation> layers;
   /// Per layer the file of its witness, or empty.

@@ -75,6 +75,40 @@ MODELS = {
 }
 
 
+def runtime_operators():
+    """What --by-type reads: dynamic quantization and operators of a runtime."""
+    g = Graph()
+    x = g.input("x", (2, 8), np.float32)
+    ones = np.full((8, 3), 127)
+    g.nodes.append(onnx.helper.make_node(
+        "DynamicQuantizeLinear", [x], ["codes", "scale", "zero"], "quantize"))
+    g.node("MatMulInteger", ["codes", g.constant(ones, I8), "zero"], "integer")
+    g.node("MatMulInteger", ["codes", g.constant(ones // 2, I8), "zero"],
+           "halves")
+    g.node("MatMulInteger", ["codes", g.constant(ones, U8), "zero"], "unsigned")
+    g.node("MatMulInteger", ["codes", "other"], "computed")
+    g.node("DynamicQuantizeMatMul", [x, g.constant(ones, I8),
+                                     g.constant(1, np.float32)], "dynamic",
+           domain="com.microsoft")
+    one, zero, szero = (g.constant(1, np.float32), g.constant(0, U8),
+                        g.constant(0, I8))
+    filters = np.zeros((2, 3, 1, 2), I8)
+    filters[1, 0, 0, 1] = filters[1, 2, 0, 0] = -128
+    g.node("QLinearConv", ["image", one, zero, g.constant(filters), one, szero,
+                           one, zero], "conv")
+    g.node("QGemm", ["rows", one, szero, g.constant(ones.T, I8), one, szero],
+           "gemm", domain="com.microsoft", transB=1)
+    g.node("MatMul", [x, g.constant(ones, np.float32)], "float")
+    g.node("QAttention", ["codes"], "attention", domain="com.microsoft")
+    g.node("MatMulInteger", ["codes", g.constant(ones.reshape(2, 4, 3), I8)],
+           "batched")
+    g.output("float_out")
+    return g.model()
+
+
+MODELS["runtime_operators"] = runtime_operators
+
+
 def make(folder):
     os.makedirs(folder, exist_ok=True)
     for name, build in MODELS.items():
