@@ -221,11 +221,12 @@ static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan) {
 
 static std::optional<std::string>
 findInexactPair(const Layer &layer, AccumulationProblem &problem) {
+  // What a2q.mac promises is said of all its codes, not of one channel's.
+  a2q::Range codes = layer.joinedRange();
   for (int64_t c = 0; c < problem.channels; ++c) {
     DotProduct dot = problem.dot(c);
     for (size_t p = 0; p + 1 < dot.length(); p += 2)
-      if (!pairIsExact(dot.weights[p], dot.range(p), dot.weights[p + 1],
-                       dot.range(p + 1)))
+      if (!pairIsExact(dot.weights[p], codes, dot.weights[p + 1], codes))
         return "weights " + std::to_string(dot.weights[p]) + " and " +
                std::to_string(dot.weights[p + 1]) + " of channel " +
                std::to_string(c) + " can saturate 16 bits";

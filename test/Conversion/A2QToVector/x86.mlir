@@ -140,3 +140,18 @@ func.func @depthwise(%x: tensor<1x2x3x16x!x>) -> tensor<1x1x2x16xi32> {
   %d = a2q.decode %a : tensor<1x1x2x16x!a2q.acc<16>> to tensor<1x1x2x16xi32>
   return %d : tensor<1x1x2x16xi32>
 }
+
+// Each pair is exact for its own codes, but a2q.mac promises it for all codes of
+// the layer: the kernel is another one, and nothing is promised in vain.
+// CHECK-LABEL: @ranges_by_channel
+// CHECK-NOT: pair_exact
+// CHECK: return
+func.func @ranges_by_channel(%x: tensor<1x4x!x>
+    {a2q.range = {axis = 1, lo = array<i64: 0, 0, 0, 0>,
+                  hi = array<i64: 100, 100, 255, 255>}}) -> tensor<1x1xi32> {
+  %c = arith.constant dense<[[127, 127, 1, 1]]> : tensor<1x4xi8>
+  %w = quant.scast %c : tensor<1x4xi8> to tensor<1x4x!w>
+  %a = a2q.matmul %x, %w : tensor<1x4x!x>, tensor<1x4x!w> -> tensor<1x1x!a2q.acc<16>>
+  %d = a2q.decode %a : tensor<1x1x!a2q.acc<16>> to tensor<1x1xi32>
+  return %d : tensor<1x1xi32>
+}
