@@ -22,12 +22,12 @@
 // AVX2: vpbroadcastd 10
 // AVX2: vpmaddubsw 20
 
-// 4 positions, and a spill after every step: pmaddwd and another addition.
-// WIDE: moves {{[0-4]$}}
-// WIDE: vpaddd 8
-// WIDE: vpbroadcastd 4
-// WIDE: vpmaddubsw 8
-// WIDE: vpmaddwd 8
+// One step, with a spill after it: pmaddwd and another addition. LLVM keeps
+// some accumulators on the stack; with 4 positions it still does, and is slower.
+// WIDE: vpaddd 10
+// WIDE: vpbroadcastd 5
+// WIDE: vpmaddubsw 10
+// WIDE: vpmaddwd 10
 
 // Two steps of 8 positions and 2 vectors of 16 channels.
 // AVX512: moves 0

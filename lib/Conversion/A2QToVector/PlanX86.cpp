@@ -262,19 +262,16 @@ struct Blocking {
 /// As many accumulators as the registers hold beside a step's weights, codes
 /// and products: 16 registers with AVX2, 32 with AVX-512. One position streams
 /// weights; more accumulators than one then hide the latency of the sums.
-static Blocking mostAccumulators(Isa isa, int64_t positions, bool everyStep) {
+static Blocking mostAccumulators(Isa isa, int64_t positions) {
   bool wide = isa >= Isa::Avx512bw;
   if (positions == 1)
     return {wide ? 8 : 4, 1};
-  // A spill in every step takes two registers more.
-  return wide ? Blocking{2, 8} : Blocking{2, everyStep ? 4 : 5};
+  return wide ? Blocking{2, 8} : Blocking{2, 5};
 }
 
 static void chooseBlocking(const Layer &layer, Plan &plan, Isa isa) {
   std::optional<int64_t> positions = countPositions(layer);
-  bool everyStep = plan.stageBits.size() > 1 &&
-                   plan.schedule.stages.front().tiles() == plan.steps();
-  Blocking most = mostAccumulators(isa, positions.value_or(0), everyStep);
+  Blocking most = mostAccumulators(isa, positions.value_or(0));
   if (llvm::all_of(plan.bounds.front(), [](int64_t b) { return b % 2 == 0; }))
     plan.unroll = 2;
   if (layer.weightCodes)
