@@ -31,6 +31,7 @@ STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447,
            7: 2.365, 8: 2.306, 9: 2.262}
 METHODS = ("a2q", "ep-init", "a2q-plus", "project", "optimal-fixed-scale",
            "top-b", "optimal", "gpfq", "optq")
+TILE_METHODS = ("a2q-plus", "top-b", "optimal", "optq")
 TASK_METHODS = ("ep-init", "a2q-plus", "top-b", "optimal", "gpfq", "optq")
 
 
@@ -105,13 +106,14 @@ class Data:
         return [row for _, result in found for row in result["rows"]]
 
     def network_error(self, network, bits, width, method, name):
-        """Mean over layers of the first seed, those that change and those that
-        fit; None where nothing was measured."""
+        """Mean over layers of the first seed; None where nothing was measured.
+        A layer without weights counts 1, also where its inputs are gone."""
         found = self.select(kind="task", network=network, seed=0, width=width,
                             method=method, weight_bits=bits[0],
                             activation_bits=bits[1], tile=None)
         for _, result in found:
-            errors = [layer.get(name) or 0 for layer in result["layers"]]
+            errors = [1 if layer.get("sparsity_after") == 1
+                      else layer.get(name) or 0 for layer in result["layers"]]
             return sum(errors) / len(errors)
         return None
 
@@ -133,9 +135,9 @@ def tile_table(data, network):
     for tile in (None, 144, 72, 36):
         cells = [percent(data.accuracies(network, width=8, method=method,
                                          tile=tile))
-                 for method in TASK_METHODS]
+                 for method in TILE_METHODS]
         rows.append([str(tile or "whole K")] + cells)
-    return table(["terms", *TASK_METHODS], rows)
+    return table(["terms", *TILE_METHODS], rows)
 
 
 def emulation_table(data, network):
@@ -143,6 +145,7 @@ def emulation_table(data, network):
     rows = []
     for width in sorted(emulated["wrap"], reverse=True):
         ours = [percent(data.accuracies(network, width=width, method=method))
+                if width <= 16 else "-"
                 for method in ("a2q-plus", "optimal", "optq")]
         cells = [percent(emulated[kind][width]) for kind in emulated]
         rows.append([str(width)] + cells + ours)

@@ -34,6 +34,9 @@ SEEDS = range(5)
 IMAGES = {"digits": 360, "mnist": 200}
 
 TASK_METHODS = ("a2q-plus", "ep-init", "top-b", "optimal", "gpfq", "optq")
+# Of what the report says of a constrained layer.
+KEPT = ("output_error", "weight_error", "sparsity_after", "l1_after", "emptied")
+TILE_METHODS = ("optimal", "optq", "a2q-plus", "top-b")
 ALL_METHODS = ("a2q", "a2q-plus", "ep-init", "project", "optimal-fixed-scale",
                "top-b", "optimal", "gpfq", "optq")
 # Bounds that a method may be held to beside its first one.
@@ -105,7 +108,8 @@ def measure_task(tools, point, scratch):
     layers = []
     for layer in json.loads(report.read_text())["layers"]:
         constraint = layer.get("constraint") or {}
-        layers.append({"name": layer["name"], **constraint})
+        layers.append({"name": layer["name"]} | {
+            name: constraint[name] for name in KEPT if name in constraint})
     return {"accuracy": tools.accuracy(model, point["network"]),
             "seconds": round(seconds, 3), "layers": layers}
 
@@ -157,21 +161,18 @@ def task_points():
 
 
 def tile_points():
-    for tile in (144, 72, 36):
-        for method in TASK_METHODS:
+    for tile in (36, 144, 72):
+        for method in TILE_METHODS:
             yield from network_points("task", width=8, tile=tile, method=method)
 
 
 def error_points():
     """Output errors on the networks, of the first seed."""
-    points = [point
-              for bits in ((4, 4), (4, 8), (8, 8))
-              for width in (range(8, 21) if bits == (4, 4)
-                            else range(8, 21, 2))
-              for method in ALL_METHODS
-              for point in network_points("task", bits, range(1), width=width,
-                                          method=method)]
-    return sorted(points, key=lambda point: point["network"])
+    for bits in ((4, 4), (4, 8), (8, 8)):
+        for width in range(8, 21, 1 if bits == (4, 4) else 2):
+            for method in ALL_METHODS:
+                yield from network_points("task", bits, range(1), width=width,
+                                          method=method)
 
 
 def layer_points():
