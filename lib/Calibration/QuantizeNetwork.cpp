@@ -108,6 +108,8 @@ LogicalResult Quantizer::prepare() {
     pm.addPass(createA2QEqualize());
   if (failed(pm.run(module)))
     return failure();
+  // A number that the file brings is none of ours.
+  module.walk([](Operation *op) { op->removeAttr(numberAttrName); });
   FailureOr<func::FuncOp> found = findEntry(module);
   if (failed(found))
     return failure();
