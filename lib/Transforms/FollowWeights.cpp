@@ -128,11 +128,11 @@ struct FloatReader {
 } // namespace
 
 /// The operand behind a block argument, if it is a constant along the last
-/// dimension of the op.
+/// dimension of the op, and nothing else in the body reads it.
 static OpOperand *channelConstant(linalg::GenericOp op, Value value) {
   auto argument = dyn_cast<BlockArgument>(value);
   if (!argument || argument.getOwner() != op.getBody() ||
-      argument.getArgNumber() >= op.getNumDpsInputs())
+      argument.getArgNumber() >= op.getNumDpsInputs() || !argument.hasOneUse())
     return nullptr;
   OpOperand &operand = op->getOpOperand(argument.getArgNumber());
   AffineMap map = op.getMatchingIndexingMap(&operand);
