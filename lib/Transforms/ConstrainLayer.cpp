@@ -226,16 +226,24 @@ LogicalResult a2q::proveLayer(AccumulatingOpInterface op,
   std::string reason;
   FailureOr<AccumulatingOp> layer = analyzeAccumulator(op, ranges, reason);
   if (failed(layer))
-    return op.emitError() << "constrained weights cannot be proven: " << reason;
+    return op.emitError() << "the accumulator cannot be proven: " << reason;
   auto type = cast<AccumulatorType>(op.getAccumulatorType());
   for (auto [need, stage] :
-       llvm::zip_equal(layer->prove(layer->schedule()), type.getStages()))
-    if (need.prefixWidth > stage.width)
-      return op.emitError()
-             << "channel " << need.channel << " needs " << need.prefixWidth
-             << " bits after its weights were constrained, the "
-                "accumulator has "
-             << stage.width;
+       llvm::zip_equal(layer->prove(layer->schedule()), type.getStages())) {
+    unsigned bits = type.getWrap() ? need.finalWidth : need.prefixWidth;
+    if (bits <= stage.width)
+      continue;
+    InFlightDiagnostic error = op.emitError();
+    error << (layer->constantWeights ? "channel " + std::to_string(need.channel)
+                                     : std::string("a sum of products"))
+          << " needs " << bits
+          << " bits once weights are constrained, the accumulator has "
+          << stage.width;
+    error.attachNote() << "a2q.constrain = {skip} keeps an accumulator, "
+                          "whatever codes reach it; give it a wider type, or "
+                          "the layer a constraint";
+    return error;
+  }
   return success();
 }
 

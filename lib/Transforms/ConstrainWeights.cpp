@@ -66,7 +66,6 @@ ConstrainWeights::constrainAll(ArrayRef<AccumulatingOpInterface> ops) {
     return failure();
   // A layer's codes follow the weights before it, and so do their ranges.
   auto ranges = std::make_unique<RangeAnalysis>(getOperation());
-  SmallVector<AccumulatingOpInterface> constrained;
   for (auto [name, op] : llvm::zip_equal(names, ops)) {
     FailureOr<ConstraintSpec> own =
         constraintOf(op, constraint, overrides.lookup(name));
@@ -79,10 +78,11 @@ ConstrainWeights::constrainAll(ArrayRef<AccumulatingOpInterface> ops) {
       return failure();
     if (*changed)
       ranges = std::make_unique<RangeAnalysis>(getOperation());
-    constrained.push_back(op);
   }
-  for (AccumulatingOpInterface op : constrained)
-    if (failed(proveLayer(op, *ranges)))
+  // Layers that are skipped, too: other codes may reach them now.
+  for (AccumulatingOpInterface op : ops)
+    if (isa<AccumulatorType>(op.getAccumulatorType()) &&
+        failed(proveLayer(op, *ranges)))
       return failure();
   return success();
 }

@@ -108,3 +108,25 @@ func.func @bound(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
   %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>
   return %d : tensor<1x1xi32>
 }
+
+// -----
+
+// The codes of %y are in [0, 36], which fits the 7 bits of the layer that is
+// skipped; the multiplier that follows the first weights lets them be larger.
+!x = !quant.uniform<u8<0:3>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+!y = !quant.uniform<u8<0:255>:f32, 0.2>
+#moments = #a2q.moments<samples = 4, mean = dense<[[1.0, 0.5]]> : tensor<1x2xf64>, products = dense<[[[2.0, 0.5], [0.5, 0.5]]]> : tensor<1x2x2xf64>, sum_mean = dense<10.0> : tensor<1xf64>, sum_variance = dense<5.125> : tensor<1xf64>>
+func.func @skipped_reader(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
+  %c = arith.constant dense<[[7, 5]]> : tensor<1x2xi8>
+  %w = quant.scast %c : tensor<1x2xi8> to tensor<1x2x!w>
+  %s = a2q.matmul %x, %w {a2q.constrain = {width = 4}, a2q.moments = #moments} : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
+  %y = a2q.requantize %s multiplier dense<1.0> : tensor<1xf32> : tensor<1x1x!a2q.acc<32>> to tensor<1x1x!y>
+  %c2 = arith.constant dense<[[1]]> : tensor<1x1xi8>
+  %w2 = quant.scast %c2 : tensor<1x1xi8> to tensor<1x1x!w>
+  // expected-error @+2 {{channel 0 needs 9 bits once weights are constrained, the accumulator has 7}}
+  // expected-note @+1 {{a2q.constrain = {skip} keeps an accumulator, whatever codes reach it; give it a wider type, or the layer a constraint}}
+  %t = a2q.matmul %y, %w2 {a2q.constrain = {skip}} : tensor<1x1x!y>, tensor<1x1x!w> -> tensor<1x1x!a2q.acc<7>>
+  %d = a2q.decode %t : tensor<1x1x!a2q.acc<7>> to tensor<1x1xi32>
+  return %d : tensor<1x1xi32>
+}

@@ -69,7 +69,8 @@ mlir::LogicalResult correctLayer(AccumulatingOpInterface op,
                                  const LayerKnowledge &knowledge = {},
                                  bool scale = false);
 
-/// Proves the layer's accumulators from the integers that stand in the module.
+/// Proves the layer's accumulators from the integers that stand in the module,
+/// or emits an error.
 mlir::LogicalResult proveLayer(AccumulatingOpInterface op,
                                const RangeAnalysis &ranges);
 
