@@ -10,6 +10,7 @@
 
 #include "Exchange.h"
 #include "Follower.h"
+#include "a2q/Math/IntegerProjection.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,11 +28,39 @@ static void gather(std::span<const double> weights,
     to[t] = weights[order[t]] / scale;
 }
 
+/// Channels all of whose weights are on activations that are always 0: no sum
+/// tells one choice from another, so they take what is nearest.
+static void chooseUnseen(const LayerConstraint &layer, const Budget &budget,
+                         std::span<const double> diagonal, Scales scales,
+                         std::vector<ScaledIntegers> &channels) {
+  int64_t limit = narrowLimit(layer.weightBits);
+  for (size_t c = 0; c < layer.channels(); ++c) {
+    std::span<const double> u = layer.channel(c);
+    bool isSeen = false;
+    for (size_t k = 0; k < u.size(); ++k)
+      isSeen |= u[k] != 0 && diagonal[k] > 0;
+    if (isSeen)
+      continue;
+    if (scales == Scales::Free)
+      channels[c] = searchScale(u, budget, limit, {}, layer.tiles);
+    else
+      channels[c] = {1, nearestIntegers(u, budget, limit, {}, layer.tiles)};
+  }
+}
+
 static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
                           Moments &moments, Scales scales, bool nearestPlane) {
   LayerResult result;
   int64_t limit = narrowLimit(layer.weightBits);
   QuadraticForm form(moments, layer.damping);
+  bool anyAlive = form.firstAlive() < static_cast<Eigen::Index>(layer.length);
+  if (!anyAlive && !form.matrix().isZero(0)) {
+    result.refusal =
+        "the moments are wrong: activations that are always 0 have "
+        "products";
+    return result;
+  }
+  nearestPlane &= anyAlive;
   // Of fewer samples than activations, most of what the factor knows is the
   // damping: then late columns would have to make up for all the early ones.
   nearestPlane &= moments.samples >= static_cast<double>(layer.length);
@@ -71,6 +100,7 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
   }
   form.restoreOrder();
   exchange(layer, budget, form, scales == Scales::Free, result.channels);
+  chooseUnseen(layer, budget, diagonal, scales, result.channels);
   return result;
 }
 

@@ -68,8 +68,6 @@ std::string QuadraticForm::factor() {
   Eigen::Map<Matrix> matrix = writable();
   // Activations that are always 0 have rows of zeros.
   Eigen::Index first = firstAlive();
-  if (first == size)
-    return "the moments are all 0: no calibration input reaches the layer";
   auto order = static_cast<int>(size - first);
   int stride = static_cast<int>(size), failure = 0;
   dpotrf_("L", &order, &matrix(first, first), &stride, &failure);

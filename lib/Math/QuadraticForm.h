@@ -33,8 +33,9 @@ public:
   /// |C^T e|^2, and row t of C^T knows only of the columns from t on: whatever
   /// those are, the best value of column t is `target_t`, fed back below, and
   /// missing it by d costs C_tt^2 d^2. Returns what is wrong with H, or
-  /// nothing. Without it, feedback is that of H itself: the best value of
-  /// column t with all columns before it as they were.
+  /// nothing. Some activation is alive. Without it, feedback is that of H
+  /// itself: the best value of column t with all columns before it as they
+  /// were.
   std::string factor();
 
   /// Undoes `factor` and the order: from here on positions are activations.

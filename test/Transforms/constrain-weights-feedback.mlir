@@ -53,3 +53,19 @@ func.func @scale(%x: tensor<1x2x!x>) -> tensor<1x1x!y> {
       : tensor<1x1x!a2q.acc<32>> to tensor<1x1x!y>
   return %y : tensor<1x1x!y>
 }
+
+// A group whose inputs are always 0 has the nearest integers; the other one
+// has its moments still.
+// CHECK-LABEL: @dead_group
+// CHECK{LITERAL}: dense<[[[[17], [8]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
+// CHECK: constrained to 8 bits per 1 terms by {{optq|gpfq}}-fixed-scale: 2 of 2 channels changed
+// OPTIMAL-LABEL: @dead_group
+// OPTIMAL{LITERAL}: dense<[[[[17], [5]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
+func.func @dead_group(%x: tensor<1x1x2x2x!x>) -> tensor<1x1x1x2xi32> {
+  %c = arith.constant dense<[[[[20], [5]]], [[[20], [5]]]]> : tensor<2x1x2x1xi8>
+  %w = quant.scast %c : tensor<2x1x2x1xi8> to tensor<2x1x2x1x!w>
+  %s = a2q.conv_2d %x, %w groups 2 {a2q.constrain = {tile = 1}, a2q.moments = #a2q.moments<samples = 4, mean = dense<0.0> : tensor<2x2xf64>, products = dense<[[[2.0, 1.999], [1.999, 2.0]], [[0.0, 0.0], [0.0, 0.0]]]> : tensor<2x2x2xf64>>}
+      : tensor<1x1x2x2x!x>, tensor<2x1x2x1x!w> -> tensor<1x1x1x2x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x1x2x!a2q.acc<32>> to tensor<1x1x1x2xi32>
+  return %d : tensor<1x1x1x2xi32>
+}

@@ -10,6 +10,7 @@
 
 #include "a2q/Math/Constraining.h"
 #include "a2q/Math/Correction.h"
+#include "a2q/Math/IntegerProjection.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -338,11 +339,58 @@ TEST(ErrorFeedback, SingularMoments) {
       << result.refusal;
   // Path following divides by the diagonal only.
   EXPECT_EQ(run("gpfq", layer, moments).channels.size(), 2u);
+}
 
-  Moments zero = {40, 90, std::vector<double>(40), std::vector<double>(1600)};
-  result = lookupConstraintMethod("optq")->constrainLayer(layer, &zero);
-  EXPECT_EQ(result.refusal,
-            "the moments are all 0: no calibration input reaches the layer");
+// No activation is ever anything but 0: the nearest integers, whatever the
+// moments' order.
+TEST(ErrorFeedback, NoLiveActivation) {
+  Data data = makeData(40, 2, 10, 6);
+  LayerConstraint layer = {data.weights, 40, 9, {0, 15}, 4, Bound::Centred};
+  Budget budget = budgetOf(Bound::Centred, 9, {0, 15});
+  for (double samples : {10., 90.}) {
+    Moments zero = {40, samples, std::vector<double>(40),
+                    std::vector<double>(1600)};
+    for (std::string_view method : {"gpfq", "optq"}) {
+      std::vector<ScaledIntegers> free = run(method, layer, zero).channels;
+      std::vector<ScaledIntegers> fixed =
+          run(std::string(method) + "-fixed-scale", layer, zero).channels;
+      for (size_t c = 0; c < 2; ++c) {
+        ScaledIntegers best = searchScale(layer.channel(c), budget, 7);
+        EXPECT_EQ(free[c].integers, best.integers) << method;
+        EXPECT_EQ(free[c].scale, best.scale) << method;
+        EXPECT_GT(norms(free[c].integers).l1(), 0) << method;
+        EXPECT_EQ(fixed[c].integers,
+                  nearestIntegers(layer.channel(c), budget, 7))
+            << method;
+      }
+    }
+    // What is always 0 has no products.
+    zero.products[1] = zero.products[40] = 1;
+    EXPECT_EQ(
+        lookupConstraintMethod("optq")->constrainLayer(layer, &zero).refusal,
+        "the moments are wrong: activations that are always 0 have products");
+  }
+}
+
+// The same for one channel of a layer, whose weights are all on such.
+TEST(ErrorFeedback, ChannelWithoutLiveActivation) {
+  Data data = makeData(40, 2, 10, 6);
+  for (size_t dead = 0; dead < 20; ++dead) {
+    data.moments.mean[dead] = 0;
+    for (size_t k = 0; k < 40; ++k)
+      data.moments.products[dead * 40 + k] =
+          data.moments.products[k * 40 + dead] = 0;
+    data.weights[20 + dead] = 0;
+  }
+  LayerConstraint layer = {data.weights, 40, 9, {0, 15}, 4, Bound::Centred};
+  ScaledIntegers best =
+      searchScale(layer.channel(0), budgetOf(Bound::Centred, 9, {0, 15}), 7);
+  for (std::string_view method : {"gpfq", "optq"}) {
+    std::vector<ScaledIntegers> channels =
+        run(method, layer, data.moments).channels;
+    EXPECT_EQ(channels[0].integers, best.integers) << method;
+    EXPECT_NE(channels[1].integers, best.integers) << method;
+  }
 }
 
 // Fewer samples than activations: optq does as gpfq does, and both find

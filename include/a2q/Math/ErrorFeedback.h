@@ -45,7 +45,9 @@
 //
 // The order is by E[x^2], largest first: late columns have few left to mend
 // them, so those that matter least come last. Activations that are always 0
-// come at the very end, with what budget there is left.
+// come at the very end, with what budget there is left. Channels whose weights
+// are all on such activations, as in a depthwise convolution after a dead
+// channel, are chosen as by `optimal`, all weights alike.
 //
 // With fewer samples than activations M is singular, and a factor of M plus
 // damping knows little but the damping: its late columns would have to make up
@@ -114,8 +116,7 @@ LayerResult gpfq(const LayerConstraint &layer, const Budget &budget,
                  Moments &moments, Scales scales);
 
 /// Nearest plane (OPTQ, Frantar et al. 2023, arXiv 2210.17323), within a budget
-/// as above. Refuses moments that are all 0, and such as are singular after
-/// damping.
+/// as above. Refuses moments that are singular after damping.
 LayerResult optq(const LayerConstraint &layer, const Budget &budget,
                  Moments &moments, Scales scales);
 
