@@ -65,6 +65,32 @@ static FailureOr<Entries> entriesOf(Builder &builder,
   return result;
 }
 
+/// Whether brackets in a JSON text nest deeper than `limit`. The parser
+/// recurses for each, so this comes before it. What is no JSON is counted
+/// somehow, and never less deep than the parser gets before it sees the
+/// mistake.
+static bool nestsDeeper(StringRef text, unsigned limit) {
+  unsigned depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (inString) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        inString = false;
+    } else if (c == '"') {
+      inString = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > limit)
+        return true;
+    } else if ((c == ']' || c == '}') && depth) {
+      --depth;
+    }
+  }
+  return false;
+}
+
 FailureOr<ConstraintOverrides>
 ConstraintOverrides::read(StringRef path, Location loc,
                           ArrayRef<StringRef> otherKeys) {
@@ -74,6 +100,11 @@ ConstraintOverrides::read(StringRef path, Location loc,
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
     return error() << buffer.getError().message();
+  // Entries nest two deep; a few more have the parser say what is wrong.
+  static constexpr unsigned kMaxDepth = 16;
+  if (nestsDeeper((*buffer)->getBuffer(), kMaxDepth))
+    return error() << "brackets nest deeper than " << kMaxDepth
+                   << "; layers are objects in one object";
   llvm::Expected<llvm::json::Value> json =
       llvm::json::parse((*buffer)->getBuffer());
   if (!json)
