@@ -265,7 +265,16 @@ static void restore(const AccumulatingOp &layer,
   restoreSums(statistics, layer.problem.weights, scale, change);
 }
 
-/// What the sums of a layer say to what reads them.
+/// The bits of the complete sums of all channels. Types may be wider, as an
+/// importer or a goal writes them.
+static unsigned sumWidth(const AccumulatingOp &layer) {
+  unsigned width = 1;
+  for (int64_t channel = 0; channel < layer.problem.channels; ++channel)
+    width = std::max(width, signedWidth(layer.sum(channel)));
+  return width;
+}
+
+/// What the sums of a layer, `width` bits each, say to what reads them.
 static LogicalResult follow(const AccumulatingOp &layer, unsigned width,
                             const Change &change) {
   AccumulatingOpInterface op = layer.op;
@@ -294,6 +303,17 @@ static LogicalResult follow(const AccumulatingOp &layer, unsigned width,
     return error;
   }
   return followWeights(op, width, channels);
+}
+
+/// What the sums are to have has been reached: the bias took the shift, and a
+/// second correction would add it again.
+static void dropTargets(AccumulatingOpInterface op) {
+  StringRef name = A2QDialect::getMomentsAttrName();
+  auto moments = op->getAttrOfType<MomentsAttr>(name);
+  if (moments && moments.getSumMean())
+    op->setAttr(name, MomentsAttr::get(op->getContext(), moments.getSamples(),
+                                       moments.getMean(), moments.getProducts(),
+                                       /*sum_mean=*/{}, /*sum_variance=*/{}));
 }
 
 //===----------------------------------------------------------------------===//
@@ -411,7 +431,7 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
   changed.problem.weights = change->weights;
   FailureOr<Accumulator> accumulator = accumulate(changed, *goal);
   if (failed(accumulator) || failed(checkUsers(op)) ||
-      failed(follow(*layer, accumulator->type.getWidth(), *change)))
+      failed(follow(*layer, sumWidth(changed), *change)))
     return failure();
 
   // Nothing fails from here on.
@@ -428,6 +448,8 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
       !schedule.stages.front().starts.empty())
     attr =
         ScheduleAttr::get(op->getContext(), schedule, layer->problem.channels);
+  if (change->meansRestored)
+    dropTargets(op);
   IRRewriter rewriter(op);
   [[maybe_unused]] FailureOr<Value> rebuilt =
       op.rebuildWithAccumulator(rewriter, accumulator->type, attr);
@@ -454,12 +476,10 @@ LogicalResult a2q::correctLayer(AccumulatingOpInterface op,
   change.scales.assign(layer->problem.channels, 1);
   change.shifts.assign(layer->problem.channels, 0);
   restore(*layer, *statistics, scale, change);
-  // The type may be wider than the sums, as an importer writes it.
-  unsigned width = 1;
-  for (int64_t channel = 0; channel < layer->problem.channels; ++channel)
-    width = std::max(width, signedWidth(layer->sum(channel)));
-  if (failed(follow(*layer, width, change)))
+  if (failed(follow(*layer, sumWidth(*layer), change)))
     return failure();
+  if (change.meansRestored)
+    dropTargets(op);
   if (change.changesScales())
     replaceWeights(op, change.weights, change.scales);
   return success();

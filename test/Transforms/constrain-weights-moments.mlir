@@ -1,5 +1,6 @@
 // RUN: a2q-opt %s -a2q-constrain-weights='width=3 method=optimal-fixed-scale' | FileCheck %s
 // RUN: a2q-opt %s -a2q-constrain-weights='width=3 method=optimal-fixed-scale' -remarks-filter='a2q-constrain.*' 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: a2q-opt %s -a2q-constrain-weights='width=3 method=optimal-fixed-scale' -a2q-constrain-weights='width=3 method=optimal-fixed-scale' | FileCheck %s --check-prefix=TWICE
 
 // Inputs 0 or 2, and 0 or 1, evenly and independent: means 1 and 1/2, mean
 // squares 2 and 1/2. Three bits span three units of codes in [0, 2]: the unit
@@ -76,6 +77,11 @@ func.func @decode(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
 // CHECK-LABEL: @targets
 // CHECK{LITERAL}: dense<1> : tensor<1x2xi8>
 // CHECK: multiplier dense<0.79056{{[0-9]*}}> : tensor<1xf32> bias dense<15> : tensor<1xi32>
+//
+// What has been reached is no target any more: a second run changes nothing.
+// TWICE-LABEL: @targets
+// TWICE: a2q.moments = #a2q.moments<samples = 4, mean = {{.*}}, products = {{[^>]*}}> : tensor<1x2x2xf64>>
+// TWICE: multiplier dense<0.79056{{[0-9]*}}> : tensor<1xf32> bias dense<15> : tensor<1xi32>
 // REMARK: 0 of 1 channels changed, {{.*}} scales by 6.32 to 6.32, mean and variance of sums restored
 func.func @targets(%x: tensor<1x2x!x>) -> tensor<1x1x!y> {
   %c = arith.constant dense<[[1, 1]]> : tensor<1x2xi8>
