@@ -46,10 +46,12 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     - Weights are constants behind `quant.scast`. Ops that share a constant are
       given one each, since they may read different ranges.
     - The scale of the weights stays, except with `optimal`, `gpfq`, `optq` and
-      `top-b`: their weights become quantized per channel, and what reads the sums follows: the
-      bias and the f32 multiplier of `a2q.requantize`, or the constants of a
-      `linalg.generic` that computes `float(sum + bias) * scale + real bias` from
-      decoded sums. Where sums are read by anything else or begin at an initial
+      `top-b`, and with any method where the variance of sums is brought back
+      (see below). The weights become quantized per channel then, and what reads
+      the sums follows: the bias and the f32 multiplier of `a2q.requantize`, or
+      the constants of a `linalg.generic` that computes
+      `float(sum + bias) * scale + real bias` from decoded sums, if no other
+      term reads them. Where sums are read by anything else or begin at an initial
       value, the scale stays and the `-fixed-scale` method stands in; `top-b` has
       none and is refused.
     - When the activations have a zero point z, the correction `-z * sum(q)` in
@@ -60,13 +62,14 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
       error, and the smallest that does is named; where a method leaves a channel
       without weights nevertheless, a warning says so.
 
-    With the attribute `a2q.moments` on a layer (calibration leaves it),
-    `optimal`, `optimal-fixed-scale` and `top-b` weigh errors by the mean
-    square of each input; `gpfq` and `optq` need the attribute, with all
-    products. Channels that changed get back the mean and the variance that
-    their sums had, or those that the attribute asks for: the bias takes the
-    shift and the scale the factor. Where only the bias can follow, as with
-    a multiplier in fixed point, the mean alone is brought back; where
+    With the attribute `a2q.moments` on a layer, `optimal`,
+    `optimal-fixed-scale` and `top-b` weigh errors by the mean square of each
+    input; `gpfq` and `optq` need the attribute, with all products. Channels
+    that changed get back the mean and the variance that their sums had; with
+    `sum_mean` and `sum_variance` all channels get what these ask for, and both
+    leave the attribute, so that a second run does not correct again. The bias
+    takes the shift and the scale the factor. Where only the bias can follow, as
+    with a multiplier in fixed point, the mean alone is brought back; where
     nothing can, neither is.
 
     method | integers | bounds, the default first
@@ -88,7 +91,8 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     `a2q.constrain = {width = 12, method = "a2q-plus"}`, any subset of `width`,
     `tile`, `method`, `bound` and `skip`, and over both the file `overrides`, a
     JSON object of such objects by the layer names of the report. `tile = 0`
-    asks for one accumulator, `skip` leaves a layer as it is.
+    asks for one accumulator, `skip` leaves a layer as it is: an error if its
+    accumulator does not hold what the layers before it give it now.
   }];
   let options = [
     Option<"width", "width", "unsigned", "16", "bits of the accumulator">,
