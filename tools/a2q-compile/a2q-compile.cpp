@@ -39,24 +39,6 @@ struct Options {
 
 } // namespace
 
-static Error write(StringRef path, StringRef bytes) {
-  Error error = writeOutputFile(path, bytes);
-  if (!error)
-    return error;
-  return fileError(path, "cannot be written: " + toString(std::move(error)));
-}
-
-/// Writes both files or none.
-static Error writeBoth(StringRef object, StringRef objectBytes,
-                       StringRef header, StringRef headerText) {
-  if (Error error = write(object, objectBytes))
-    return error;
-  Error error = write(header, headerText);
-  if (error)
-    sys::fs::remove(object);
-  return error;
-}
-
 /// True when all went well; false after a diagnostic.
 static Expected<bool> compile(const Options &options) {
   Expected<CpuTarget> target = options.compile.getTarget();
@@ -94,8 +76,9 @@ static Expected<bool> compile(const Options &options) {
   std::string headerText;
   raw_string_ostream os(headerText);
   writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators);
-  if (Error error =
-          writeBoth(options.output, (*object)->getBuffer(), header, headerText))
+  OutputContents files[] = {{options.output, (*object)->getBuffer()},
+                            {header, headerText}};
+  if (Error error = writeOutputFiles(files))
     return std::move(error);
   return true;
 }

@@ -81,6 +81,22 @@ static Error checkBits(const cl::opt<unsigned> &option, unsigned least) {
                            " to 8");
 }
 
+/// Nothing that is read may be written, and nothing twice.
+static Error checkNames(const Options &options) {
+  std::vector<std::string> data;
+  for (const std::string &argument : options.calibration)
+    data.push_back(NamedFile::parse(argument).path);
+  SmallVector<InputName> inputs = {{options.model, "the model"}};
+  for (const std::string &path : data)
+    inputs.push_back({path, "calibration data"});
+  if (!options.overrides.empty())
+    inputs.push_back({options.overrides, "the file of overrides"});
+  SmallVector<StringRef> outputs = {options.output};
+  if (!options.report.empty())
+    outputs.push_back(options.report);
+  return checkOutputNames(outputs, inputs);
+}
+
 /// What needs no model.
 static Error check(const Options &options) {
   if (Error error = checkBits(options.weightBits, 2))
@@ -99,7 +115,7 @@ static Error check(const Options &options) {
   if (options.calibration.empty())
     return createStringError("--calibration is missing: codes are chosen by "
                              "what the network sees");
-  if (Error error = checkOutputName(options.output, options.model))
+  if (Error error = checkNames(options))
     return error;
   std::string reason;
   if (!options.report.empty() &&
@@ -146,17 +162,27 @@ static mlir::FailureOr<QuantizationOptions> makeOptions(const Options &options,
   return result;
 }
 
-static Error writeModule(mlir::ModuleOp module, StringRef path) {
+static std::string print(mlir::ModuleOp module) {
   std::string text;
   raw_string_ostream os(text);
   mlir::OpPrintingFlags flags;
   // Names of layers are locations.
   flags.enableDebugInfo();
   module->print(os, flags);
-  Error error = writeOutputFile(path, text);
-  if (!error)
-    return error;
-  return fileError(path, "cannot be written: " + toString(std::move(error)));
+  return text;
+}
+
+/// Writes the network and, if asked to, the report: both or none.
+static Error write(const Options &options, mlir::ModuleOp module,
+                   const Report &report) {
+  std::string network = print(module), facts;
+  SmallVector<OutputContents> files = {{options.output, network}};
+  if (!options.report.empty()) {
+    raw_string_ostream os(facts);
+    writeJSON(report, os);
+    files.push_back({options.report, facts});
+  }
+  return writeOutputFiles(files);
 }
 
 /// True when all went well; false after a diagnostic.
@@ -192,12 +218,8 @@ static Expected<bool> quantize(const Options &options) {
   mlir::FailureOr<Report> report = buildReport(*module);
   if (failed(report))
     return false;
-  if (Error error = writeModule(*module, options.output))
+  if (Error error = write(options, *module, *report))
     return std::move(error);
-  std::string reason;
-  if (!options.report.empty() &&
-      failed(writeReport(*report, options.report, reason)))
-    return createStringError(reason);
   return true;
 }
 

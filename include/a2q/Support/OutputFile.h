@@ -9,6 +9,7 @@
 #ifndef A2Q_SUPPORT_OUTPUTFILE_H
 #define A2Q_SUPPORT_OUTPUTFILE_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -22,6 +23,15 @@ namespace a2q {
 /// device or a pipe, is written to and never replaced. The error says what is
 /// wrong, not where.
 llvm::Error writeOutputFile(llvm::StringRef path, llvm::StringRef contents);
+
+struct OutputContents {
+  llvm::StringRef path, contents;
+};
+
+/// Writes all of the files, each as above, or none: files are moved to their
+/// places once all are written, and devices have taken what is theirs. The
+/// error names the file.
+llvm::Error writeOutputFiles(llvm::ArrayRef<OutputContents> files);
 
 } // namespace a2q
 
