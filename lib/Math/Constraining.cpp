@@ -47,7 +47,8 @@ static ScaledIntegers optimal(const ChannelConstraint &channel,
 static ScaledIntegers optimalFixedScale(const ChannelConstraint &channel,
                                         const Budget &budget) {
   return {1, nearestIntegers(channel.weights, budget, limitOf(channel),
-                             channel.moments, channel.tiles)};
+                             countedMoments(channel.weights, channel.moments),
+                             channel.tiles)};
 }
 
 static ScaledIntegers project(const ChannelConstraint &channel,

@@ -36,10 +36,7 @@ static void chooseUnseen(const LayerConstraint &layer, const Budget &budget,
   int64_t limit = narrowLimit(layer.weightBits);
   for (size_t c = 0; c < layer.channels(); ++c) {
     std::span<const double> u = layer.channel(c);
-    bool isSeen = false;
-    for (size_t k = 0; k < u.size(); ++k)
-      isSeen |= u[k] != 0 && diagonal[k] > 0;
-    if (isSeen)
+    if (!countedMoments(u, diagonal).empty())
       continue;
     if (scales == Scales::Free)
       channels[c] = searchScale(u, budget, limit, {}, layer.tiles);

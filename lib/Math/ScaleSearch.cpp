@@ -345,9 +345,18 @@ static ScaledIntegers searchNormalized(std::span<const double> u,
   return result;
 }
 
+std::span<const double> countedMoments(std::span<const double> u,
+                                       std::span<const double> h) {
+  for (size_t i = 0; i < h.size(); ++i)
+    if (u[i] != 0 && h[i] > 0)
+      return h;
+  return {};
+}
+
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h,
                            TileEnds tiles) {
+  h = countedMoments(u, h);
   double largest = 0;
   for (double value : u)
     largest = std::max(largest, std::abs(value));
@@ -385,6 +394,7 @@ double roughScale(std::span<const double> u, const Budget &budget,
 
 ScaledIntegers largestAsOnes(std::span<const double> u, const Budget &budget,
                              std::span<const double> h, TileEnds tiles) {
+  h = countedMoments(u, h);
   ScaledIntegers result = {1, std::vector<int64_t>(u.size(), 0)};
   forEachTile(u.size(), tiles, [&](size_t begin, size_t end) {
     std::vector<size_t> order(end - begin);

@@ -172,14 +172,12 @@ std::vector<int64_t> Channel::search() const {
 /// but zeros, all that are not 0 count alike and `h` is emptied.
 static std::vector<size_t> countedWeights(std::span<const double> w,
                                           std::span<const double> &h) {
+  h = countedMoments(w, h);
   std::vector<size_t> counted;
   for (size_t i = 0; i < w.size(); ++i)
     if (w[i] != 0 && (h.empty() || h[i] > 0))
       counted.push_back(i);
-  if (!counted.empty() || h.empty())
-    return counted;
-  h = {};
-  return countedWeights(w, h);
+  return counted;
 }
 
 ScaledIntegers nearestScaledIntegers(std::span<const double> w, int64_t limit,

@@ -375,6 +375,13 @@ static std::string summarize(const ConstraintReport &report, const Goal &goal,
   return note;
 }
 
+/// Whether `optimal` would have nothing to add: the method rounds to the budget
+/// itself, by the scale it found or had to keep.
+static bool choosesNearest(const ConstraintMethod &method) {
+  return method.changesScale ||
+         StringRef(method.name).ends_with("-fixed-scale");
+}
+
 /// Leaves what was done on the layer, for remarks and the report.
 static void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
                  const Goal &goal, const Change &change) {
@@ -390,8 +397,11 @@ static void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
         op.emitWarning() << change.emptied << " of " << layer.problem.channels
                          << " channels have no weight left in " << goal.width
                          << " bits by " << StringRef(goal.method->name);
-    warning.attachNote() << "a wider accumulator keeps some, or a method that "
-                            "rounds to the budget, such as optimal";
+    warning.attachNote() << "a wider accumulator keeps some"
+                         << (choosesNearest(*goal.method)
+                                 ? ""
+                                 : ", or a method that rounds to the budget, "
+                                   "such as optimal");
   }
   setNote(op, "constrain", isNothing ? "" : note);
   remark::passed(

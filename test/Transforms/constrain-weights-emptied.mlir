@@ -6,7 +6,7 @@
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 
 // CHECK: warning: 1 of 2 channels have no weight left in 5 bits by a2q-plus
-// CHECK: note: a wider accumulator keeps some
+// CHECK: note: a wider accumulator keeps some, or a method that rounds to the budget, such as optimal
 // CHECK: a2q.matmul {{.*}}, 1 without any weight"}
 func.func @emptied(%x: tensor<1x8x!x>) -> tensor<1x2xi32> {
   %c = arith.constant dense<[[4, 4, 4, 4, -4, -4, -4, -4], [1, 0, 0, 0, 0, 0, 0, -1]]> : tensor<2x8xi8>

@@ -275,4 +275,20 @@ TEST(Constraining, LayerRefusals) {
   EXPECT_EQ(optq.constrainLayer({u, 2, 8, {0, 15}, 4}, &moments).refusal, "");
 }
 
+// Moments that are 0 wherever a weight is not say nothing.
+TEST(Constraining, MomentsOfNoWeight) {
+  std::vector<double> u = {5, -3, 0, 2, 6, -1};
+  std::vector<double> none = {0, 0, 4, 0, 0, 0};
+  for (const ConstraintMethod &method : constraintMethods()) {
+    if (method.needsMoments())
+      continue;
+    ChannelConstraint channel = {u, 8, {0, 15}, 4};
+    ScaledIntegers expected = method.constrain(channel);
+    channel.moments = none;
+    ScaledIntegers result = method.constrain(channel);
+    EXPECT_EQ(result.integers, expected.integers) << method.name;
+    EXPECT_EQ(result.scale, expected.scale) << method.name;
+  }
+}
+
 } // namespace

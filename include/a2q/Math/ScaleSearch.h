@@ -50,9 +50,15 @@ struct ScaledIntegers {
   std::vector<int64_t> integers;
 };
 
+/// `h`, or nothing where it is 0 for all weights but zeros: an error that
+/// depends on no weight would leave none, so that all count alike then.
+std::span<const double> countedMoments(std::span<const double> u,
+                                       std::span<const double> h);
+
 /// The scale and the integers `|q_i| <= limit` of the budget, in each tile, of
 /// least `sum h_i (scale * q_i - u_i)^2`, by search as above. `u` and `h` as
-/// nearestIntegers takes them. Never worse than the nearest integers at scale
+/// nearestIntegers takes them, `h` only as far as countedMoments. Never worse
+/// than the nearest integers at scale
 /// 1. All zeros, with scale 1, where the budget or `u` has nothing else.
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h = {},
