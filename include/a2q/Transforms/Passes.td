@@ -72,6 +72,9 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     with a multiplier in fixed point, the mean alone is brought back; where
     nothing can, neither is.
 
+    With fewer samples than a channel has weights, `optq` goes through them as
+    `gpfq` does.
+
     method | integers | bounds, the default first
     --- | --- | ---
     `a2q` | divided by their norm, truncated (arXiv 2308.13504) | a2q, centred
