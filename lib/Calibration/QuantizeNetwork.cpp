@@ -71,6 +71,8 @@ private:
   LogicalResult prepare();
   LogicalResult findLayers();
   FailureOr<Precision> precisionOf(size_t index);
+  LogicalResult applyOwn(StringRef name, Precision &precision);
+  LogicalResult refuseOwn(StringRef name);
   LogicalResult observeFloats();
   LogicalResult chooseCodes();
   LogicalResult quantizeFloats();
@@ -146,6 +148,9 @@ LogicalResult Quantizer::findLayers() {
   }
   if (failed(options.overrides.checkNames(names, module.getLoc())))
     return failure();
+  for (const IntegerLayer &layer : integers)
+    if (failed(refuseOwn(layer.name)))
+      return failure();
   if (floats.empty() &&
       llvm::none_of(names, [&](StringRef name) { return isConstrained(name); }))
     return module.emitError("the model is quantized already, and no constraint "
@@ -158,12 +163,36 @@ FailureOr<Precision> Quantizer::precisionOf(size_t index) {
   Precision result{options.weightBits, options.activationBits, options.range};
   if (options.borderBits && (index == 0 || index + 1 == floats.size()))
     result.weightBits = result.activationBits = *options.borderBits;
-  DictionaryAttr own = options.overrides.lookupOther(facts[index].name);
+  if (failed(applyOwn(facts[index].name, result)))
+    return failure();
+  return result;
+}
+
+/// An error for what has no meaning for a layer in integers.
+LogicalResult Quantizer::refuseOwn(StringRef name) {
+  DictionaryAttr own = options.overrides.lookupOther(name);
   if (!own)
-    return result;
+    return success();
+  // A wrong value is wrong first.
+  Precision ignored{};
+  if (failed(applyOwn(name, ignored)))
+    return failure();
+  InFlightDiagnostic error = module.emitError()
+                             << "override of layer '" << name << "': `"
+                             << own.begin()->getName().strref()
+                             << "` is for a layer of floats, and this one is "
+                                "quantized already";
+  error.attachNote() << "a constraint is all that it takes";
+  return error;
+}
+
+/// Takes over what the overrides say of a layer's codes.
+LogicalResult Quantizer::applyOwn(StringRef name, Precision &result) {
+  DictionaryAttr own = options.overrides.lookupOther(name);
+  if (!own)
+    return success();
   auto error = [&] {
-    return module.emitError()
-           << "override of layer '" << facts[index].name << "': ";
+    return module.emitError() << "override of layer '" << name << "': ";
   };
   auto readBits = [&](StringRef key, unsigned least, unsigned &bits) {
     Attribute attr = own.get(key);
@@ -189,7 +218,7 @@ FailureOr<Precision> Quantizer::precisionOf(size_t index) {
                      << attr;
     result.range = *rule;
   }
-  return result;
+  return success();
 }
 
 /// Runs the float network: histograms of what layers read, statistics of what
