@@ -347,6 +347,7 @@ static ConstraintReport describe(const AccumulatingOp &layer, const Goal &goal,
 
 static std::string summarize(const ConstraintReport &report, const Goal &goal,
                              const AccumulatingOp &layer,
+                             const LayerStatistics &statistics,
                              const Change &change) {
   std::string note =
       llvm::formatv("constrained to {0} by {1}: {2} of {3} channels "
@@ -370,6 +371,12 @@ static std::string summarize(const ConstraintReport &report, const Goal &goal,
                           "follow",
                           change.stubborn->getName())
                 .str();
+  if (StringRef(report.method).starts_with("optq"))
+    if (double samples = statistics.moments(0).samples;
+        samples < static_cast<double>(layer.problem.length))
+      note += llvm::formatv(", as by gpfq for {0} samples of {1} inputs",
+                            static_cast<int64_t>(samples), layer.problem.length)
+                  .str();
   if (report.emptied > 0)
     note += llvm::formatv(", {0} without any weight", report.emptied).str();
   return note;
@@ -384,14 +391,16 @@ static bool choosesNearest(const ConstraintMethod &method) {
 
 /// Leaves what was done on the layer, for remarks and the report.
 static void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
-                 const Goal &goal, const Change &change) {
+                 const Goal &goal, const LayerStatistics &statistics,
+                 const Change &change) {
   ConstraintReport report = describe(layer, goal, change);
   setConstraintReport(op, report);
   bool isNothing = change.channels == 0 && report.restored.empty();
-  std::string note = isNothing ? llvm::formatv("fits {0} as it is",
-                                               goal.text(layer.problem.length))
-                                     .str()
-                               : summarize(report, goal, layer, change);
+  std::string note =
+      isNothing
+          ? llvm::formatv("fits {0} as it is", goal.text(layer.problem.length))
+                .str()
+          : summarize(report, goal, layer, statistics, change);
   if (change.emptied > 0) {
     InFlightDiagnostic warning =
         op.emitWarning() << change.emptied << " of " << layer.problem.channels
@@ -464,7 +473,7 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
   [[maybe_unused]] FailureOr<Value> rebuilt =
       op.rebuildWithAccumulator(rewriter, accumulator->type, attr);
   assert(succeeded(rebuilt) && "a2q ops hold any accumulator");
-  tell(op, *layer, *goal, *change);
+  tell(op, *layer, *goal, *statistics, *change);
   return isNew || change->meansRestored;
 }
 
