@@ -74,6 +74,12 @@ Bound ConstraintSpec::getBound() const {
 // Dictionaries
 //===----------------------------------------------------------------------===//
 
+ArrayRef<StringRef> ConstraintSpec::keys() {
+  static constexpr StringRef keys[] = {"bound", "method", "skip", "tile",
+                                       "width"};
+  return keys;
+}
+
 static LogicalResult readInteger(NamedAttribute entry, int64_t &value,
                                  EmitError emitError) {
   auto integer = dyn_cast<IntegerAttr>(entry.getValue());
@@ -137,7 +143,8 @@ static LogicalResult readEntry(NamedAttribute entry, ConstraintSpec &result,
   if (key == "skip")
     return readFlag(entry, result.skip, emitError);
   InFlightDiagnostic error = emitError() << "unknown key '" << key << "'";
-  error.attachNote() << "known keys: bound, method, skip, tile, width";
+  llvm::interleaveComma(ConstraintSpec::keys(), error.attachNote()
+                                                    << "known keys: ");
   return error;
 }
 

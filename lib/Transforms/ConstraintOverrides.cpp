@@ -36,6 +36,17 @@ struct Entries {
 };
 } // namespace
 
+/// The keys of a constraint are not all that the caller knows.
+static LogicalResult unknownKey(StringRef key, ArrayRef<StringRef> otherKeys,
+                                ConstraintSpec::EmitError emitError) {
+  SmallVector<StringRef> known(ConstraintSpec::keys());
+  llvm::append_range(known, otherKeys);
+  llvm::sort(known);
+  InFlightDiagnostic error = emitError() << "unknown key '" << key << "'";
+  llvm::interleaveComma(known, error.attachNote() << "known keys: ");
+  return error;
+}
+
 static FailureOr<Entries> entriesOf(Builder &builder,
                                     const llvm::json::Value &value,
                                     ArrayRef<StringRef> otherKeys,
@@ -50,6 +61,8 @@ static FailureOr<Entries> entriesOf(Builder &builder,
       return emitError() << "`" << StringRef(key)
                          << "` must be a number, a string or a flag";
     bool isOther = llvm::is_contained(otherKeys, StringRef(key));
+    if (!isOther && !llvm::is_contained(ConstraintSpec::keys(), StringRef(key)))
+      return unknownKey(key, otherKeys, emitError);
     (isOther ? others : constraint).append(StringRef(key), attr);
   }
   MLIRContext *context = builder.getContext();

@@ -42,6 +42,9 @@ struct ConstraintSpec {
   /// A bound of the method; empty for its first.
   std::string bound = {};
 
+  /// The keys of a dictionary, sorted.
+  static llvm::ArrayRef<llvm::StringRef> keys();
+
   /// Takes over the entries of a dictionary. A method without a bound beside it
   /// takes the bound back to the method's first. Nothing is taken when an entry
   /// is unknown or has a value that it cannot have; that is an error.
