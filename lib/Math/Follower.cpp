@@ -1,5 +1,4 @@
-//===- Follower.cpp - Round columns and feed errors back
-//--------------------===//
+//===- Follower.cpp - Round columns and feed errors back ------------------===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.

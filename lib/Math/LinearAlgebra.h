@@ -29,7 +29,7 @@ using RowMatrix =
     Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Copies the lower triangle to the upper one, in squares that fit a cache.
-inline void mirrorLower(Eigen::Ref<Matrix> matrix) {
+template <typename Square> void mirrorLower(Square &&matrix) {
   constexpr Eigen::Index side = 32;
   for (Eigen::Index column = 0; column < matrix.rows(); column += side)
     for (Eigen::Index row = column; row < matrix.rows(); row += side) {
@@ -43,15 +43,7 @@ inline void mirrorLower(Eigen::Ref<Matrix> matrix) {
 
 /// Copies the upper triangle to the lower one.
 inline void mirrorUpper(Eigen::Ref<Matrix> matrix) {
-  constexpr Eigen::Index side = 32;
-  for (Eigen::Index column = 0; column < matrix.rows(); column += side)
-    for (Eigen::Index row = column; row < matrix.rows(); row += side) {
-      Eigen::Index rowEnd = std::min(row + side, matrix.rows());
-      Eigen::Index columnEnd = std::min(column + side, matrix.rows());
-      for (Eigen::Index j = column; j < columnEnd; ++j)
-        for (Eigen::Index i = std::max(row, j + 1); i < rowEnd; ++i)
-          matrix(i, j) = matrix(j, i);
-    }
+  mirrorLower(matrix.transpose());
 }
 
 } // namespace a2q

@@ -1,5 +1,4 @@
-//===- Feeds.cpp - Arrays for the inputs and outputs of a network -*- C++
-//-*-===//
+//===- Feeds.cpp - Arrays for inputs and outputs of a network -------------===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
