@@ -69,30 +69,41 @@ LogicalResult Importer::importPRelu(const Node &node) {
   });
 }
 
-/// exp(x - max) / sum(exp(x - max)).
+/// exp(x - max) / sum(exp(x - max)). Before operator set 13 the sum is over the
+/// axis and all that follow it.
 LogicalResult Importer::importSoftmax(const Node &node) {
   FailureOr<Known *> input = real(node, 0);
   if (failed(input))
     return failure();
   auto rank = static_cast<int64_t>((*input)->shape.size());
-  int64_t axis = node.integer("axis", -1);
+  bool flattens = graph.opset() < 13;
+  int64_t axis = node.integer("axis", flattens ? 1 : -1);
   if (axis < -rank || axis >= rank)
     return node.emitError()
            << "axis " << axis << " is outside a shape of rank " << rank;
   axis = axis < 0 ? axis + rank : axis;
+  ArrayRef<int64_t> shape = (*input)->shape;
+  flattens &= llvm::any_of(shape.drop_front(axis + 1),
+                           [](int64_t size) { return size != 1; });
   Layout layout = preferred(**input);
-  if (layout == Layout::Flattened)
+  if (layout == Layout::Flattened || flattens)
     layout = Layout::Plain;
   if (layout == Layout::ChannelsLast)
     axis = ArrayRef<int64_t>{0, 3, 1, 2}[axis];
   Value x = get(**input, layout);
+  if (flattens) {
+    int64_t rows = *elementCount(shape.take_front(axis));
+    x = reshaped(x, {rows, *elementCount(shape) / rows});
+    axis = 1;
+  }
   Value most = tosa::ReduceMaxOp::create(b, x, b.getI32IntegerAttr(axis));
   Value difference = binary<tosa::SubOp>(x, most);
   Value powers = tosa::ExpOp::create(b, x.getType(), difference);
   Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
   Value inverse = tosa::ReciprocalOp::create(b, sum.getType(), sum);
   Known result{Known::Real, (*input)->shape};
-  set(result.layouts, layout, product(powers, inverse));
+  Value quotient = product(powers, inverse);
+  set(result.layouts, layout, flattens ? reshaped(quotient, shape) : quotient);
   define(node, std::move(result));
   return success();
 }

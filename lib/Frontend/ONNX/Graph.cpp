@@ -26,7 +26,8 @@ using namespace a2q::frontend;
 
 InFlightDiagnostic Node::emitError() const {
   return mlir::emitError(loc)
-         << "node '" << name << "' (" << proto->op_type() << "): ";
+         << "node '" << name << "' ("
+         << (macro.empty() ? StringRef(proto->op_type()) : macro) << "): ";
 }
 
 InFlightDiagnostic Node::emitInputError(unsigned index) const {
@@ -39,6 +40,12 @@ StringRef Node::input(unsigned index) const {
   if (static_cast<int>(index) >= proto->input_size())
     return "";
   return proto->input(index);
+}
+
+StringRef Node::output(unsigned index) const {
+  if (static_cast<int>(index) >= proto->output_size())
+    return "";
+  return proto->output(index);
 }
 
 const onnx::AttributeProto *Node::find(StringRef name) const {
@@ -75,19 +82,32 @@ static bool isStandardDomain(StringRef domain) {
   return domain.empty() || domain == "ai.onnx";
 }
 
-/// ONNX Runtime writes 4- and 16-bit quantization in its own domain, with the
-/// same meaning.
-static bool isKnownDomain(const onnx::NodeProto &node) {
-  return isStandardDomain(node.domain()) ||
-         (node.domain() == "com.microsoft" &&
-          (node.op_type() == "QuantizeLinear" ||
-           node.op_type() == "DequantizeLinear"));
+StringRef a2q::frontend::canonicalDomain(StringRef domain) {
+  if (isStandardDomain(domain))
+    return "";
+  if (domain == "qonnx.custom_op.general" || domain == "onnx.brevitas" ||
+      domain == "finn.custom_op.general")
+    return "qonnx";
+  return domain;
 }
 
-static std::string operatorText(const onnx::NodeProto &node) {
-  if (isKnownDomain(node))
-    return node.op_type();
-  return node.domain() + "." + node.op_type();
+const Operator *a2q::frontend::findOperator(StringRef name, StringRef domain) {
+  domain = canonicalDomain(domain);
+  // ONNX Runtime writes 4- and 16-bit quantization in its own domain, with the
+  // same meaning.
+  if (domain == "com.microsoft" &&
+      (name == "QuantizeLinear" || name == "DequantizeLinear"))
+    domain = "";
+  for (ArrayRef<Operator> table : {supportedOperators(), macroOperators()})
+    for (const Operator &op : table)
+      if (op.name == name && op.domain == domain)
+        return &op;
+  return nullptr;
+}
+
+static std::string operatorText(StringRef name, StringRef domain) {
+  std::string text = canonicalDomain(domain).empty() ? "" : domain.str() + ".";
+  return text + name.str();
 }
 
 static std::string nodeName(const onnx::NodeProto &node) {
@@ -123,14 +143,15 @@ FailureOr<std::unique_ptr<Graph>> Graph::read(StringRef bytes, StringRef path,
     return failure();
   }
   if (failed(graph->checkOpset()) || failed(graph->checkOperators()) ||
-      failed(graph->collectInitializers()) ||
-      failed(graph->collectDefinitions()) || failed(graph->sortNodes()))
+      failed(graph->collectInitializers()) || failed(graph->expandMacros()) ||
+      failed(graph->collectDefinitions()) || failed(graph->checkOutputs()) ||
+      failed(graph->sortNodes()))
     return failure();
   return graph;
 }
 
 LogicalResult Graph::checkOpset() {
-  constexpr int64_t kOldest = 13, kNewest = 25;
+  constexpr int64_t kOldest = 11, kNewest = 26;
   for (const auto &opset : model.opset_import()) {
     if (!isStandardDomain(opset.domain()))
       continue;
@@ -138,6 +159,7 @@ LogicalResult Graph::checkOpset() {
       return emitError(fileLoc)
              << "uses ONNX operator set " << opset.version()
              << ", supported are " << kOldest << " to " << kNewest;
+    version = opset.version();
     return success();
   }
   return emitError(fileLoc) << "does not say which ONNX operator set it uses";
@@ -147,13 +169,11 @@ LogicalResult Graph::checkOperators() {
   MLIRContext *context = fileLoc.getContext();
   std::map<std::string, std::vector<std::string>> unsupported;
   for (const onnx::NodeProto &proto : model.graph().node()) {
-    const Operator *op =
-        llvm::find_if(supportedOperators(), [&](const Operator &op) {
-          return op.name == proto.op_type();
-        });
+    const Operator *op = findOperator(proto.op_type(), proto.domain());
     std::string name = nodeName(proto);
-    if (op == supportedOperators().end() || !isKnownDomain(proto))
-      unsupported[operatorText(proto)].push_back(name);
+    if (!op)
+      unsupported[operatorText(proto.op_type(), proto.domain())].push_back(
+          name);
     else
       unsorted.push_back(
           {&proto, op, name,
@@ -176,8 +196,10 @@ LogicalResult Graph::checkOperators() {
   });
   Diagnostic &note = diagnostic.attachNote();
   note << "supported are ";
-  llvm::interleaveComma(supportedOperators(), note,
-                        [&](const Operator &op) { note << op.name; });
+  llvm::interleaveComma(
+      llvm::concat<const Operator>(supportedOperators(), macroOperators()),
+      note,
+      [&](const Operator &op) { note << operatorText(op.name, op.domain); });
   return diagnostic;
 }
 
@@ -193,10 +215,6 @@ LogicalResult Graph::checkNode(const Node &node) {
       return node.emitError() << "input " << i << " is missing";
   if (node.proto->output_size() == 0 || node.output().empty())
     return node.emitError() << "has no output";
-  for (int i = 1; i < node.proto->output_size(); ++i)
-    if (!node.proto->output(i).empty())
-      return node.emitError() << "output '" << node.proto->output(i)
-                              << "' is not supported, only the first one is";
   StringSet<> seen;
   for (const onnx::AttributeProto &attribute : node.proto->attribute()) {
     const auto *known = llvm::find_if(op.attributes, [&](const auto &known) {
@@ -236,10 +254,12 @@ LogicalResult Graph::collectDefinitions() {
       return emitError(fileLoc)
              << "defines input '" << input.name() << "' twice";
   for (auto [index, node] : llvm::enumerate(unsorted)) {
-    StringRef output = node.output();
-    if (initializers.count(output) || inputs.contains(output) ||
-        !producers.try_emplace(output, index).second)
-      return node.emitError() << "output '" << output << "' is already defined";
+    for (const std::string &output : node.proto->output())
+      if (!output.empty() &&
+          (initializers.count(output) || inputs.contains(output) ||
+           !producers.try_emplace(output, index).second))
+        return node.emitError()
+               << "output '" << output << "' is already defined";
     for (const std::string &input : node.proto->input())
       if (!input.empty())
         consumers[input].push_back(index);
@@ -257,6 +277,24 @@ LogicalResult Graph::collectDefinitions() {
   return success();
 }
 
+/// Outputs that no operator of ours computes are fine as long as nobody reads
+/// them.
+LogicalResult Graph::checkOutputs() const {
+  StringSet<> returned;
+  for (const onnx::ValueInfoProto &output : proto().output())
+    returned.insert(output.name());
+  for (const Node &node : unsorted)
+    for (int i = node.op->maxOutputs; i < node.proto->output_size(); ++i) {
+      StringRef output = node.proto->output(i);
+      if (consumers.count(output) || returned.contains(output))
+        return node.emitError()
+               << "output '" << output << "' is not supported, only "
+               << (node.op->maxOutputs == 1 ? "the first one is"
+                                            : "those before it are");
+    }
+  return success();
+}
+
 /// Kahn's algorithm, taking constants first, because they are looked at ahead,
 /// and else the earliest ready node, so that a sorted model keeps its order.
 LogicalResult Graph::sortNodes() {
@@ -264,12 +302,14 @@ LogicalResult Graph::sortNodes() {
   std::set<unsigned> ready;
   auto take = [&](unsigned index) {
     sorted.push_back(unsorted[index]);
-    auto users = consumers.find(unsorted[index].output());
-    if (users == consumers.end())
-      return;
-    for (unsigned user : users->second)
-      if (--waiting[user] == 0)
-        ready.insert(user);
+    for (const std::string &output : unsorted[index].proto->output()) {
+      auto users = consumers.find(output);
+      if (output.empty() || users == consumers.end())
+        continue;
+      for (unsigned user : users->second)
+        if (--waiting[user] == 0)
+          ready.insert(user);
+    }
   };
   for (auto [index, node] : llvm::enumerate(unsorted))
     for (const std::string &input : node.proto->input())

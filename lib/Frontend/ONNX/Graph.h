@@ -21,10 +21,17 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <deque>
+
 namespace a2q::frontend {
 
+class Expander;
 class Importer;
 struct Node;
+
+/// Domains of one meaning: "" is the standard's, also written "ai.onnx", and
+/// "qonnx" stands for all that QONNX, Brevitas and FINN write.
+llvm::StringRef canonicalDomain(llvm::StringRef domain);
 
 /// One supported operator: how many inputs it takes and which attributes, each
 /// with its type. Anything else on a node is an error, so that nothing is
@@ -37,8 +44,17 @@ struct Operator {
   llvm::ArrayRef<
       std::pair<llvm::StringLiteral, onnx::AttributeProto::AttributeType>>
       attributes;
+  unsigned maxOutputs = 1;
+  llvm::StringLiteral domain = "";
+  /// Of macros, which have no `import`: nodes of other operators take the
+  /// node's place.
+  mlir::LogicalResult (Expander::*expand)(const Node &) = nullptr;
 };
 llvm::ArrayRef<Operator> supportedOperators();
+/// Expand.cpp
+llvm::ArrayRef<Operator> macroOperators();
+/// Null when there is none.
+const Operator *findOperator(llvm::StringRef name, llvm::StringRef domain);
 
 /// A node with its name, or one made of its operator and first output.
 struct Node {
@@ -46,6 +62,8 @@ struct Node {
   const Operator *op;
   std::string name;
   mlir::Location loc;
+  /// The operator that the file has, where the node came from a macro.
+  llvm::StringRef macro = "";
 
   mlir::InFlightDiagnostic emitError() const;
   /// An error about input `index`, naming its tensor.
@@ -54,7 +72,8 @@ struct Node {
   /// "" when the optional input is absent.
   llvm::StringRef input(unsigned index) const;
   bool hasInput(unsigned index) const { return !input(index).empty(); }
-  llvm::StringRef output() const { return proto->output(0); }
+  /// "" when the optional output is absent.
+  llvm::StringRef output(unsigned index = 0) const;
 
   /// Attributes, whose types were checked when the graph was read.
   const onnx::AttributeProto *find(llvm::StringRef name) const;
@@ -75,6 +94,8 @@ public:
   llvm::ArrayRef<Node> nodes() const { return sorted; }
   mlir::Location loc() const { return fileLoc; }
   llvm::StringRef directory() const { return folder; }
+  /// Version of the standard's operators.
+  int64_t opset() const { return version; }
 
   const onnx::TensorProto *initializer(llvm::StringRef name) const {
     return initializers.lookup(name);
@@ -90,11 +111,19 @@ private:
   mlir::LogicalResult checkNode(const Node &node);
   mlir::LogicalResult collectInitializers();
   mlir::LogicalResult collectDefinitions();
+  mlir::LogicalResult checkOutputs() const;
+  mlir::LogicalResult expandMacros();
   mlir::LogicalResult sortNodes();
+
+  friend class Expander;
 
   onnx::ModelProto model;
   mlir::Location fileLoc;
   std::string folder;
+  int64_t version = 0;
+  /// What macros became.
+  std::deque<onnx::NodeProto> ownNodes;
+  std::deque<onnx::TensorProto> ownTensors;
   std::vector<Node> unsorted, sorted;
   llvm::StringMap<const onnx::TensorProto *> initializers;
   llvm::StringMap<unsigned> producers; // value to node

@@ -58,6 +58,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"value_int", Int},
       {"value_ints", Ints}};
   static const Attributes axis[] = {{"axis", Int}};
+  static const Attributes axes[] = {{"axes", Ints}};
   static const Attributes mean[] = {
       {"axes", Ints}, {"keepdims", Int}, {"noop_with_empty_axes", Int}};
   static const Attributes reshape[] = {{"allowzero", Int}};
@@ -66,7 +67,8 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"epsilon", Float}, {"momentum", Float}, {"training_mode", Int}};
   static const Attributes alpha[] = {{"alpha", Float}};
   static const Attributes line[] = {{"alpha", Float}, {"beta", Float}};
-  static const Attributes seed[] = {{"seed", Int}};
+  // The ratio is an input since operator set 12.
+  static const Attributes dropout[] = {{"ratio", Float}, {"seed", Int}};
   static const Operator operators[] = {
       {"Add", 2, 2, &Importer::importAdd, {}},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
@@ -79,7 +81,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"DequantizeLinear", 2, 3, &Importer::importDequantizeLinear, quantize},
       {"Div", 2, 2, &Importer::importDiv, {}},
       // Without the input that asks for training.
-      {"Dropout", 1, 2, &Importer::importIdentity, seed},
+      {"Dropout", 1, 2, &Importer::importIdentity, dropout},
       {"Flatten", 1, 1, &Importer::importFlatten, axis},
       {"Gemm", 2, 3, &Importer::importGemm, gemm},
       {"GlobalAveragePool", 1, 1, &Importer::importGlobalAveragePool, {}},
@@ -97,11 +99,11 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Reshape", 2, 2, &Importer::importReshape, reshape},
       {"Sigmoid", 1, 1, &Importer::importSigmoid, {}},
       {"Softmax", 1, 1, &Importer::importSoftmax, axis},
-      {"Squeeze", 1, 2, &Importer::importSqueeze, {}},
+      {"Squeeze", 1, 2, &Importer::importSqueeze, axes},
       {"Sub", 2, 2, &Importer::importSub, {}},
       {"Tanh", 1, 1, &Importer::importTanh, {}},
       {"Transpose", 1, 1, &Importer::importTranspose, transpose},
-      {"Unsqueeze", 2, 2, &Importer::importUnsqueeze, {}},
+      {"Unsqueeze", 1, 2, &Importer::importUnsqueeze, axes},
   };
   return operators;
 }
@@ -202,9 +204,13 @@ LogicalResult Importer::checkSize(const Node &node, ArrayRef<int64_t> shape) {
          << ", sizes must be positive and their product at most 2^31";
 }
 
-void Importer::define(const Node &node, Known known) {
+void Importer::define(const Node &node, Known known, unsigned output) {
+  if (output >= static_cast<unsigned>(node.proto->output_size()) ||
+      node.proto->output(output).empty())
+    return;
   known.loc = node.loc;
-  values[node.output()] = std::make_unique<Known>(std::move(known));
+  values[node.proto->output(output)] =
+      std::make_unique<Known>(std::move(known));
 }
 
 //===----------------------------------------------------------------------===//

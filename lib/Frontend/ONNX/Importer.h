@@ -161,7 +161,7 @@ private:
   /// An error when a result of this shape is empty or beyond 2^31 elements.
   static mlir::LogicalResult checkSize(const Node &node,
                                        llvm::ArrayRef<int64_t> shape);
-  void define(const Node &node, Known known);
+  void define(const Node &node, Known known, unsigned output = 0);
 
   // Layouts. Layouts.cpp
   mlir::Value get(Known &known, Layout layout);

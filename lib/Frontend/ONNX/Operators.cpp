@@ -188,30 +188,41 @@ LogicalResult Importer::importTranspose(const Node &node) {
   return success();
 }
 
-/// The axes in input 1, each from 0 to `rank` - 1 and once.
+/// Axes are input 1; before operator set 13 they are an attribute.
+static bool hasAxes(const Node &node) {
+  return node.hasInput(1) || node.find("axes");
+}
+
+/// Each from 0 to `rank` - 1 and once.
 FailureOr<SmallVector<int64_t>> Importer::axesInput(const Node &node,
                                                     int64_t rank) {
-  auto found = constantInput(node, 1, "axes");
-  if (failed(found))
-    return failure();
-  SmallVector<int64_t> axes((*found)->ints.begin(), (*found)->ints.end());
-  if ((*found)->type != ElementType::Int64 || (*found)->shape.size() != 1) {
-    node.emitInputError(1) << "has type " << toString((*found)->type)
-                           << " and shape " << shapeText((*found)->shape)
-                           << ", expected a vector of INT64";
-    return failure();
+  SmallVector<int64_t> axes = node.integers("axes", {});
+  auto error = [&] {
+    return node.hasInput(1) ? node.emitInputError(1)
+                            : node.emitError() << "axes ";
+  };
+  if (node.hasInput(1)) {
+    auto found = constantInput(node, 1, "axes");
+    if (failed(found))
+      return failure();
+    axes.assign((*found)->ints.begin(), (*found)->ints.end());
+    if ((*found)->type != ElementType::Int64 || (*found)->shape.size() != 1) {
+      node.emitInputError(1)
+          << "has type " << toString((*found)->type) << " and shape "
+          << shapeText((*found)->shape) << ", expected a vector of INT64";
+      return failure();
+    }
   }
   for (int64_t &axis : axes) {
     if (axis < -rank || axis >= rank) {
-      node.emitInputError(1)
-          << "holds axis " << axis << ", outside a shape of rank " << rank;
+      error() << "holds axis " << axis << ", outside a shape of rank " << rank;
       return failure();
     }
     axis = axis < 0 ? axis + rank : axis;
   }
   llvm::sort(axes);
   if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) {
-    node.emitInputError(1) << "holds an axis twice";
+    error() << "holds an axis twice";
     return failure();
   }
   return axes;
@@ -223,7 +234,7 @@ LogicalResult Importer::importSqueeze(const Node &node) {
     return failure();
   ArrayRef<int64_t> from = (*input)->shape;
   SmallVector<int64_t> shape, axes;
-  if (node.hasInput(1)) {
+  if (hasAxes(node)) {
     auto found = axesInput(node, from.size());
     if (failed(found))
       return failure();
@@ -234,7 +245,7 @@ LogicalResult Importer::importSqueeze(const Node &node) {
     if (named && size != 1)
       return node.emitInputError(0) << "has shape " << shapeText(from)
                                     << ", dimension " << dim << " is not 1";
-    if (!named && (size != 1 || node.hasInput(1)))
+    if (!named && (size != 1 || hasAxes(node)))
       shape.push_back(size);
   }
   return reshapeTo(node, **input, shape);
@@ -242,10 +253,18 @@ LogicalResult Importer::importSqueeze(const Node &node) {
 
 LogicalResult Importer::importUnsqueeze(const Node &node) {
   FailureOr<Known *> input = lookup(node, 0);
-  auto target = constantInput(node, 1, "axes");
-  if (failed(input) || failed(target))
+  if (failed(input))
     return failure();
-  int64_t rank = (*input)->shape.size() + (*target)->size();
+  if (!hasAxes(node))
+    return node.emitError() << "has no axes";
+  int64_t added = node.integers("axes", {}).size();
+  if (node.hasInput(1)) {
+    auto target = constantInput(node, 1, "axes");
+    if (failed(target))
+      return failure();
+    added = (*target)->size();
+  }
+  int64_t rank = (*input)->shape.size() + added;
   auto axes = axesInput(node, rank);
   if (failed(axes))
     return failure();
