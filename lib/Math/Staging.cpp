@@ -29,6 +29,23 @@ DotProduct AccumulationProblem::dot(int64_t channel) const {
   return {row, codes};
 }
 
+SumIntervals AccumulationProblem::sum(int64_t channel) const {
+  if (fact)
+    return boundSum(dot(channel), *fact);
+  return {finalInterval(dot(channel)), prefixInterval(dot(channel))};
+}
+
+/// Position p of the result is coordinate `order[p]`.
+static Ball reorder(const Ball &ball, std::span<const int64_t> order) {
+  Ball result = ball;
+  for (size_t p = 0; p < order.size(); ++p) {
+    result.centre[p] = ball.centre[order[p]];
+    result.gain[p] = ball.gain[order[p]];
+    result.slack[p] = ball.slack[order[p]];
+  }
+  return result;
+}
+
 AccumulationProblem reorder(const AccumulationProblem &problem,
                             std::span<const int64_t> order) {
   AccumulationProblem result = problem;
@@ -39,6 +56,8 @@ AccumulationProblem reorder(const AccumulationProblem &problem,
   for (size_t row = 0; row < problem.weights.size(); row += length)
     for (size_t p = 0; p < length; ++p)
       result.weights[row + p] = problem.weights[row + order[p]];
+  if (problem.fact && problem.fact->ball)
+    result.fact->ball = reorder(*problem.fact->ball, order);
   if (problem.ranges.size() == 1)
     return result;
   for (size_t row = 0; row < problem.ranges.size(); row += length)
@@ -88,9 +107,30 @@ struct Held {
 };
 } // namespace
 
+/// The smaller of two bounds at each end.
+static Interval intersection(Interval a, Interval b) {
+  return {std::max(a.lo, b.lo), std::min(a.hi, b.hi)};
+}
+
+/// The terms of one lane of an innermost tile.
+static std::vector<int64_t> termsOfLane(int64_t begin, int64_t end,
+                                        int64_t lane, int64_t lanes) {
+  std::vector<int64_t> terms;
+  for (int64_t p = begin; p < end; ++p)
+    if (lanes == 1 || (p - begin) / 2 % lanes == lane)
+      terms.push_back(p);
+  return terms;
+}
+
 /// What one lane of an innermost tile holds, from start 0.
-static Held heldByLane(const DotProduct &dot, int64_t begin, int64_t end,
-                       int64_t lane, int64_t lanes) {
+static Held heldByLane(const DotProduct &dot,
+                       const std::optional<InputFact> &fact, int64_t begin,
+                       int64_t end, int64_t lane, int64_t lanes) {
+  if (fact) {
+    SumIntervals sums =
+        boundTerms(dot, *fact, termsOfLane(begin, end, lane, lanes));
+    return {sums.final, sums.prefix};
+  }
   Held held;
   if (lanes == 1) {
     for (int64_t p = begin; p < end; ++p)
@@ -113,11 +153,13 @@ static Interval initialInterval(const AccumulationProblem &problem,
 
 namespace {
 /// Walks the accumulators of one channel, innermost stage first, each from what
-/// the stage below hands over. O(K) per channel, whatever the stages.
+/// the stage below hands over. O(K) per channel, whatever the stages; with a
+/// fact O(K log K) per stage.
 class ChannelWalk {
 public:
   ChannelWalk(const AccumulationProblem &problem, int64_t channel)
-      : dot(problem.dot(channel)), initial(initialInterval(problem, channel)) {}
+      : fact(problem.fact), dot(problem.dot(channel)),
+        initial(initialInterval(problem, channel)) {}
 
   /// What each accumulator of a stage holds from start 0, [tiles][lanes].
   /// Stages are visited in order; between two visits comes `handOver`.
@@ -128,15 +170,17 @@ public:
     for (int64_t tile = 0; tile < stage.tiles(); ++tile) {
       if (below == nullptr) {
         for (int64_t lane = 0; lane < stage.lanes; ++lane)
-          held.push_back(heldByLane(dot, stage.begin(tile), stage.ends[tile],
-                                    lane, stage.lanes));
+          held.push_back(heldByLane(dot, fact, stage.begin(tile),
+                                    stage.ends[tile], lane, stage.lanes));
         continue;
       }
-      Held sum;
+      Held sum, starts;
       for (; term < handed.size() && below->ends[term] <= stage.ends[tile];
-           ++term)
+           ++term) {
         sum.add(handed[term]);
-      held.push_back(sum);
+        starts.add({startsIn[term], startsIn[term]});
+      }
+      held.push_back(together(stage, tile, sum, starts));
     }
     if (outermost)
       held.front().add(initial);
@@ -146,64 +190,74 @@ public:
   /// Records what the tiles of the stage, as visited, hand to the next one.
   void handOver(const StageSchedule &stage, int64_t channel,
                 const std::vector<Held> &held) {
-    handed.assign(stage.tiles(), Interval{});
-    for (int64_t tile = 0; tile < stage.tiles(); ++tile)
-      for (int64_t lane = 0; lane < stage.lanes; ++lane)
-        handed[tile] = handed[tile] + (held[tile * stage.lanes + lane].final +
-                                       stage.start(channel, tile, lane));
+    std::vector<Interval> values(stage.tiles());
+    std::vector<Wide> starts(stage.tiles(), 0);
+    size_t term = 0;
+    for (int64_t tile = 0; tile < stage.tiles(); ++tile) {
+      for (; below && term < handed.size() &&
+             below->ends[term] <= stage.ends[tile];
+           ++term)
+        starts[tile] += startsIn[term];
+      for (int64_t lane = 0; lane < stage.lanes; ++lane) {
+        Wide start = stage.start(channel, tile, lane);
+        values[tile] =
+            values[tile] + (held[tile * stage.lanes + lane].final + start);
+        starts[tile] += start;
+      }
+      Held all = {values[tile], {}};
+      values[tile] =
+          together(stage, tile, all, Held{}.from(starts[tile])).final;
+    }
+    handed = std::move(values);
+    startsIn = std::move(starts);
     below = &stage;
   }
 
   const std::vector<Interval> &handedOver() const { return handed; }
 
 private:
+  /// The values that a tile holds, given a bound and the starts among them: by
+  /// the fact its terms together may reach less.
+  Held together(const StageSchedule &stage, int64_t tile, Held held,
+                Held starts) const {
+    if (!fact)
+      return held;
+    SumIntervals sums = boundTerms(
+        dot, *fact, termsOfLane(stage.begin(tile), stage.ends[tile], 0, 1));
+    return {intersection(held.final, sums.final + starts.final),
+            intersection(held.prefix, sums.prefix + starts.prefix)};
+  }
+
+  const std::optional<InputFact> &fact;
   DotProduct dot;
   Interval initial;
   const StageSchedule *below = nullptr;
+  /// What the tiles below hand over, and the starts left in it.
   std::vector<Interval> handed;
+  std::vector<Wide> startsIn;
 };
 } // namespace
-
-/// What a tile holds in all lanes together, starts left in, when it ends.
-static Interval handedByTile(const AccumulationProblem &problem,
-                             const Schedule &schedule, int64_t channel,
-                             int64_t stage, int64_t tile);
-
-/// What one accumulator holds, with its start.
-static Held heldBy(const AccumulationProblem &problem, const Schedule &schedule,
-                   int64_t channel, int64_t stage, int64_t tile, int64_t lane) {
-  const StageSchedule &here = schedule.stages[stage];
-  int64_t begin = here.begin(tile), end = here.ends[tile];
-  Held held;
-  if (stage == 0) {
-    held = heldByLane(problem.dot(channel), begin, end, lane, here.lanes);
-  } else {
-    const std::vector<int64_t> &ends = schedule.stages[stage - 1].ends;
-    auto first = std::upper_bound(ends.begin(), ends.end(), begin);
-    auto last = std::upper_bound(first, ends.end(), end);
-    for (auto below = first; below != last; ++below)
-      held.add(handedByTile(problem, schedule, channel, stage - 1,
-                            below - ends.begin()));
-  }
-  if (stage + 1 == static_cast<int64_t>(schedule.stages.size()) && lane == 0)
-    held.add(initialInterval(problem, channel));
-  return held.from(here.start(channel, tile, lane));
-}
-
-static Interval handedByTile(const AccumulationProblem &problem,
-                             const Schedule &schedule, int64_t channel,
-                             int64_t stage, int64_t tile) {
-  Interval handed;
-  for (int64_t lane = 0; lane < schedule.stages[stage].lanes; ++lane)
-    handed =
-        handed + heldBy(problem, schedule, channel, stage, tile, lane).final;
-  return handed;
-}
 
 Interval accumulatorInterval(const AccumulationProblem &problem,
                              const Schedule &schedule, int64_t channel,
                              int64_t stage, int64_t tile, int64_t lane) {
-  return heldBy(problem, schedule, channel, stage, tile, lane).prefix;
+  bool outermost = stage + 1 == static_cast<int64_t>(schedule.stages.size());
+  const StageSchedule &here = schedule.stages[stage];
+  Held held;
+  if (stage == 0) {
+    held = heldByLane(problem.dot(channel), problem.fact, here.begin(tile),
+                      here.ends[tile], lane, here.lanes);
+    if (outermost && lane == 0)
+      held.add(initialInterval(problem, channel));
+  } else {
+    ChannelWalk walk(problem, channel);
+    for (int64_t s = 0; s < stage; ++s) {
+      const StageSchedule &below = schedule.stages[s];
+      walk.handOver(below, channel, walk.visit(below, /*outermost=*/false));
+    }
+    held = walk.visit(here, outermost)[tile * here.lanes + lane];
+  }
+  return held.from(here.start(channel, tile, lane)).prefix;
 }
 
 std::vector<StageNeed> proveSchedule(const AccumulationProblem &problem,
@@ -246,6 +300,36 @@ static bool fits(Interval prefix, unsigned width, Bound bound) {
          "tiles are proven by their own intervals");
   return bound == Bound::Centred ? spanWidth(prefix) <= width
                                  : signedWidth(prefix) <= width;
+}
+
+/// Longest runs of units such that every row fits, where `fitsRow(row, begin,
+/// end)` says whether the units of a run do: shorter runs then do too. Each row
+/// is searched only as far as the rows before it fit.
+static std::optional<std::vector<int64_t>>
+longestRunsOf(int64_t rows, int64_t units,
+              const std::function<bool(int64_t, int64_t, int64_t)> &fitsRow,
+              int64_t *misfitRow) {
+  std::vector<int64_t> ends;
+  for (int64_t begin = 0; begin < units; begin = ends.back()) {
+    int64_t end = units;
+    for (int64_t row = 0; row < rows; ++row) {
+      if (fitsRow(row, begin, end))
+        continue;
+      int64_t fitting = begin, tooLong = end;
+      while (tooLong - fitting > 1) {
+        int64_t middle = fitting + (tooLong - fitting) / 2;
+        (fitsRow(row, begin, middle) ? fitting : tooLong) = middle;
+      }
+      if (fitting == begin) {
+        if (misfitRow)
+          *misfitRow = row;
+        return std::nullopt;
+      }
+      end = fitting;
+    }
+    ends.push_back(end);
+  }
+  return ends;
 }
 
 /// Longest runs of units such that every row's sum fits. `prefixOf(row, unit)`
@@ -291,15 +375,22 @@ longestTiles(const AccumulationProblem &problem, unsigned width, Bound bound,
   std::vector<DotProduct> dots;
   for (int64_t channel = 0; channel < problem.channels; ++channel)
     dots.push_back(problem.dot(channel));
-  auto prefixOf = [&](int64_t row, int64_t unit) {
-    int64_t begin = unit * granularity;
-    return heldByLane(dots[row / lanes], begin,
-                      std::min(begin + granularity, length), row % lanes, lanes)
+  auto held = [&](int64_t row, int64_t begin, int64_t end) {
+    return heldByLane(dots[row / lanes], problem.fact, begin * granularity,
+                      std::min(end * granularity, length), row % lanes, lanes)
         .prefix;
   };
-  int64_t row = 0;
-  auto ends = longestRuns(problem.channels * lanes, units, prefixOf, width,
-                          bound, &row);
+  auto prefixOf = [&](int64_t row, int64_t unit) {
+    return held(row, unit, unit + 1);
+  };
+  auto fitsRow = [&](int64_t row, int64_t begin, int64_t end) {
+    return fits(held(row, begin, end), width, bound);
+  };
+  int64_t row = 0, rows = problem.channels * lanes;
+  // By a fact sums do not grow term by term.
+  auto ends = problem.fact
+                  ? longestRunsOf(rows, units, fitsRow, &row)
+                  : longestRuns(rows, units, prefixOf, width, bound, &row);
   if (!ends) {
     if (misfit)
       *misfit = row / lanes;

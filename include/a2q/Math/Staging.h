@@ -50,13 +50,17 @@
 //   outermost value minus all starts.
 // - The initial value is a term of the outermost stage (of lane 0, should that
 //   have lanes).
+// - What is known of all inputs together (InputFacts.h) bounds every lane, tile
+//   and outer accumulator by its own terms. An outer one holds no more than the
+//   smaller of two sums: of what each tile hands over at most, and of what its
+//   terms reach together and the starts that came with them.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef A2Q_MATH_STAGING_H
 #define A2Q_MATH_STAGING_H
 
-#include "a2q/Math/Bounds.h"
+#include "a2q/Math/InputFacts.h"
 
 namespace a2q {
 
@@ -73,8 +77,14 @@ struct AccumulationProblem {
   /// Initial value of each channel (a bias that starts the accumulator): empty
   /// or one range per channel. It belongs to the outermost stage.
   std::vector<Range> initial;
+  /// What is known of the inputs together, in schedule order; one group.
+  std::optional<InputFact> fact;
 
+  /// A channel by its ranges alone.
   DotProduct dot(int64_t channel) const;
+  /// The complete and the partial sums of a channel, without initial value, by
+  /// ranges and fact.
+  SumIntervals sum(int64_t channel) const;
 };
 
 /// The problem with its terms in another order: position p of the result is
