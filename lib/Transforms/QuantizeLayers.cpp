@@ -30,8 +30,10 @@ using namespace mlir;
 using namespace a2q;
 using quant::UniformQuantizedType;
 
-static constexpr StringLiteral kActivation = "a2q.activation";
-static constexpr StringLiteral kWeightBits = "a2q.weight_bits";
+static constexpr StringLiteral kActivation =
+    A2QDialect::getActivationAttrName();
+static constexpr StringLiteral kWeightBits =
+    A2QDialect::getWeightBitsAttrName();
 
 //===----------------------------------------------------------------------===//
 // What a layer becomes
@@ -221,6 +223,7 @@ private:
   void settle(Value value, UniformQuantizedType type);
   Value codesOf(Value value, UniformQuantizedType type);
   Value makeCodes(Value value, UniformQuantizedType type);
+  LogicalResult checkMultipliers(IntegerLayer &layer);
   Value requantize(IntegerLayer &layer, UniformQuantizedType type);
   void emitSums(IntegerLayer &layer);
   Value emitWeights(OpBuilder &builder, const IntegerLayer &layer);
@@ -233,7 +236,6 @@ private:
   llvm::DenseMap<std::pair<Value, Type>, Value> codes;
   llvm::DenseSet<std::pair<Value, Type>> settled;
   llvm::DenseMap<Value, Value> newReals;
-  LogicalResult status = success();
 };
 } // namespace
 
@@ -344,23 +346,37 @@ static bool isZero(ArrayRef<int32_t> values) {
   return llvm::all_of(values, [](int32_t value) { return value == 0; });
 }
 
+/// What turns sums of a channel into codes of a type.
+static double multiplierOf(const IntegerLayer &layer, int64_t channel,
+                           UniformQuantizedType type) {
+  return layer.unit(channel) / static_cast<float>(type.getScale());
+}
+
+/// The multipliers of all types that sums are wanted in are numbers of f32.
+LogicalResult Rewriter::checkMultipliers(IntegerLayer &layer) {
+  const Types *types = wanted(layer.layer.result);
+  if (!types)
+    return success();
+  for (UniformQuantizedType type : *types)
+    for (int64_t channel = 0; channel < layer.layer.channels; ++channel) {
+      double multiplier = multiplierOf(layer, channel, type);
+      if (!std::isnormal(static_cast<float>(multiplier)))
+        return layer.layer.op->emitError()
+               << "the sums of channel " << channel
+               << " would be multiplied by " << multiplier
+               << ", which is no normal number of f32";
+    }
+  return success();
+}
+
 Value Rewriter::requantize(IntegerLayer &layer, UniformQuantizedType type) {
   OpBuilder builder(type.getContext());
   builder.setInsertionPointAfter(layer.layer.op);
   Location loc = layer.layer.op->getLoc();
   std::vector<float> multipliers;
-  double scale = static_cast<float>(type.getScale());
-  for (int64_t channel = 0; channel < layer.layer.channels; ++channel) {
-    multipliers.push_back(static_cast<float>(layer.unit(channel) / scale));
-    if (std::isnormal(multipliers.back()))
-      continue;
-    if (succeeded(status))
-      status = emitError(loc)
-               << "the sums of channel " << channel
-               << " would be multiplied by " << layer.unit(channel) / scale
-               << ", which is no normal number of f32";
-    multipliers.back() = 1;
-  }
+  for (int64_t channel = 0; channel < layer.layer.channels; ++channel)
+    multipliers.push_back(
+        static_cast<float>(multiplierOf(layer, channel, type)));
   ElementsAttr bias;
   if (!isZero(layer.bias))
     bias = vectorOf(builder, builder.getI32Type(), ArrayRef(layer.bias));
@@ -489,6 +505,10 @@ LogicalResult Rewriter::run() {
     settle(layer.layer.input, layer.activation);
     wanted(layer.layer.result);
   }
+  // After an error the module is as it was.
+  for (IntegerLayer &layer : layers)
+    if (failed(checkMultipliers(layer)))
+      return failure();
   for (IntegerLayer &layer : layers) {
     emitSums(layer);
     if (wanted(layer.layer.result))
@@ -499,7 +519,7 @@ LogicalResult Rewriter::run() {
     layer.layer.result.replaceAllUsesWith(reals);
     newReals[layer.layer.result] = reals;
   }
-  return status;
+  return success();
 }
 
 /// What nothing uses any more: float layers, what was between them, constants.
@@ -525,7 +545,7 @@ struct QuantizeLayers : a2q::impl::A2QQuantizeLayersBase<QuantizeLayers> {
     std::optional<FloatLayer> layer = FloatLayer::match(op, reason);
     bool isWanted = op->hasAttr(kActivation);
     if (layer && !isWanted)
-      reason = "it has no 'a2q.activation'";
+      reason = ("it has no '" + kActivation + "'").str();
     if (!layer && isWanted && reason.empty())
       return op->emitError() << "'" << kActivation
                              << "' is for a layer of f32, which this is not";

@@ -1,6 +1,7 @@
 // RUN: a2q-opt %s -split-input-file -verify-diagnostics -a2q-quantize-layers -o /dev/null
 // RUN: not a2q-opt %s -split-input-file -a2q-quantize-layers=weight-bits=1 2>&1 | FileCheck %s --check-prefix=NARROW
 // RUN: not a2q-opt %s -split-input-file -a2q-quantize-layers=weight-bits=9 2>&1 | FileCheck %s --check-prefix=WIDE
+// RUN: not a2q-opt %s -split-input-file -a2q-quantize-layers -mlir-print-ir-after-failure 2>&1 | FileCheck %s --check-prefix=KEPT
 
 // NARROW: error: weights have from 2 to 8 bits, found 1
 // WIDE: error: weights have from 2 to 8 bits, found 9
@@ -164,3 +165,9 @@ func.func @multiplier(%x: tensor<1x1x2xf32>) -> tensor<1x1x2xf32> {
     : (tensor<1x1x2xf32>, tensor<1x2x2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x2xf32>
   return %1 : tensor<1x1x2xf32>
 }
+
+// After the error nothing has changed, though the first layer could be done.
+// KEPT: the sums of channel 0 would be multiplied by
+// KEPT: IR Dump After A2QQuantizeLayers Failed
+// KEPT-NOT: a2q.matmul
+// KEPT-COUNT-2: tosa.matmul

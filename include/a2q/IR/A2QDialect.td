@@ -57,6 +57,11 @@ def A2Q_Dialect : Dialect {
     a2q.constrain = {skip}
     ```
 
+    A layer in f32 that is to be quantized says by the attribute `a2q.activation`
+    which codes its input has, a type such as `!quant.uniform<u8:f32, 0.1>`, and
+    by `a2q.weight_bits` how many bits its weights have. `a2q-quantize-layers`
+    reads both.
+
     The attribute `a2q.origin` of an op that accumulates says where the file that
     the op was read from differs: other runtimes multiply the codes of the file.
     `a2q-check --saturation` reads it, and nothing depends on it for
@@ -129,6 +134,14 @@ def A2Q_Dialect : Dialect {
     /// Figures that constrain-weights leaves on an op.
     static constexpr ::llvm::StringLiteral getConstrainedAttrName() {
       return "a2q.constrained";
+    }
+    /// The codes that the input of a layer in f32 is to have: a type.
+    static constexpr ::llvm::StringLiteral getActivationAttrName() {
+      return "a2q.activation";
+    }
+    /// Bits that the weights of a layer in f32 are to have.
+    static constexpr ::llvm::StringLiteral getWeightBitsAttrName() {
+      return "a2q.weight_bits";
     }
     /// What the file had that an accumulating op has not:
     /// `a2q.origin = {unsigned_weights}`.
