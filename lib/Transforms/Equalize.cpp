@@ -49,9 +49,12 @@ using namespace a2q;
 // What lies between layers
 //===----------------------------------------------------------------------===//
 
-static int64_t lastDim(Value value) {
+/// The size of the last dimension; nullopt where it is not known.
+static std::optional<int64_t> lastDim(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.getRank() ? type.getShape().back() : 0;
+  if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+    return std::nullopt;
+  return type.getShape().back();
 }
 
 /// Bounds at 0 or at infinity, as a Relu has.
@@ -70,9 +73,13 @@ static bool isHomogeneousClamp(tosa::ClampOp op) {
 static bool isHomogeneous(Operation *op, const DenseSet<Value> &scaled,
                           int64_t channels) {
   auto isScaled = [&](Value value) { return scaled.contains(value); };
-  if (op->getNumResults() != 1 || lastDim(op->getResult(0)) % channels != 0)
+  if (op->getNumResults() != 1)
     return false;
-  bool keepsLast = lastDim(op->getResult(0)) == lastDim(op->getOperand(0));
+  std::optional<int64_t> last = lastDim(op->getResult(0));
+  // Without its size, whose channel an element is stays unknown.
+  if (!last || *last % channels != 0)
+    return false;
+  bool keepsLast = last == lastDim(op->getOperand(0));
   if (auto clamp = dyn_cast<tosa::ClampOp>(op))
     return isHomogeneousClamp(clamp);
   if (isa<tosa::MaxPool2dOp, tosa::AvgPool2dOp, tosa::ReshapeOp,
@@ -91,7 +98,8 @@ static bool isHomogeneous(Operation *op, const DenseSet<Value> &scaled,
     return keepsLast;
   auto bothScaled = [&] {
     return isScaled(op->getOperand(0)) && isScaled(op->getOperand(1)) &&
-           lastDim(op->getOperand(0)) == lastDim(op->getOperand(1));
+           lastDim(op->getOperand(0)) == last &&
+           lastDim(op->getOperand(1)) == last;
   };
   if (isa<tosa::AddOp, tosa::SubOp, tosa::MaximumOp, tosa::MinimumOp>(op))
     return bothScaled();

@@ -86,3 +86,26 @@ func.func @refused(%x: tensor<1x4x2xf32>) -> tensor<1x4x2xf32> {
   %last = tosa.matmul %sum, %w2, %z, %z : (tensor<1x4x2xf32>, tensor<1x2x2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x4x2xf32>
   return %last : tensor<1x4x2xf32>
 }
+
+// -----
+
+// A type without the last size hides whose channel an element is: the largest of
+// four elements are of both channels here.
+// REMARK: not equalized: tosa.reshape does not scale with it
+// REMARK: not equalized: func.return reads it
+// CHECK-LABEL: @dynamic
+// CHECK-DAG: dense<{{\[\[\[}}8.000000e+00, 1.000000e+00]]]>
+// CHECK-DAG: dense<{{\[\[\[}}1.000000e+00, 2.000000e+00], [2.000000e+00, 4.000000e+00]]]>
+func.func @dynamic(%x: tensor<1x4x1xf32>) -> tensor<1x1x2xf32> {
+  %z = "tosa.const"() {values = dense<0.0> : tensor<1xf32>} : () -> tensor<1xf32>
+  %w1 = "tosa.const"() {values = dense<[[[8.0, 1.0]]]> : tensor<1x1x2xf32>} : () -> tensor<1x1x2xf32>
+  %w2 = "tosa.const"() {values = dense<[[[1.0, 2.0], [2.0, 4.0]]]> : tensor<1x2x2xf32>} : () -> tensor<1x2x2xf32>
+  %s = tosa.const_shape {values = dense<[2, 4, 1]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %t = tosa.const_shape {values = dense<[1, 1, 2]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %m = tosa.matmul %x, %w1, %z, %z : (tensor<1x4x1xf32>, tensor<1x1x2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x4x2xf32>
+  %f = tosa.reshape %m, %s : (tensor<1x4x2xf32>, !tosa.shape<3>) -> tensor<?x?x?xf32>
+  %r = tosa.reduce_max %f {axis = 1 : i32} : (tensor<?x?x?xf32>) -> tensor<?x1x?xf32>
+  %p = tosa.reshape %r, %t : (tensor<?x1x?xf32>, !tosa.shape<3>) -> tensor<1x1x2xf32>
+  %y = tosa.matmul %p, %w2, %z, %z : (tensor<1x1x2xf32>, tensor<1x2x2xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<1x1x2xf32>
+  return %y : tensor<1x1x2xf32>
+}
