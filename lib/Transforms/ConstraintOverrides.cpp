@@ -9,6 +9,7 @@
 #include "a2q/Transforms/ConstraintOverrides.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -104,6 +105,39 @@ static bool nestsDeeper(StringRef text, unsigned limit) {
   return false;
 }
 
+/// The first key that an object of a JSON text has twice: the parser keeps the
+/// last of them. The text is JSON.
+static std::optional<std::string> repeatedKey(StringRef text) {
+  // Keys of the objects around a place; of a list there are none.
+  SmallVector<llvm::StringSet<>> open;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '{' || c == '[')
+      open.emplace_back();
+    if (c == '}' || c == ']')
+      open.pop_back();
+    if (c != '"')
+      continue;
+    size_t begin = i++;
+    for (; text[i] != '"'; ++i)
+      if (text[i] == '\\')
+        ++i;
+    if (!text.drop_front(i + 1).ltrim().starts_with(":"))
+      continue;
+    // Two spellings of a key are one.
+    llvm::Expected<llvm::json::Value> key =
+        llvm::json::parse(text.slice(begin, i + 1));
+    if (!key) {
+      llvm::consumeError(key.takeError());
+      continue;
+    }
+    std::string name = key->getAsString().value_or("").str();
+    if (!open.back().insert(name).second)
+      return name;
+  }
+  return std::nullopt;
+}
+
 FailureOr<ConstraintOverrides>
 ConstraintOverrides::read(StringRef path, Location loc,
                           ArrayRef<StringRef> otherKeys) {
@@ -125,6 +159,8 @@ ConstraintOverrides::read(StringRef path, Location loc,
   const llvm::json::Object *layers = json->getAsObject();
   if (!layers)
     return error() << "expected an object of layers";
+  if (std::optional<std::string> key = repeatedKey((*buffer)->getBuffer()))
+    return error() << "'" << *key << "' is there twice";
   ConstraintOverrides result;
   result.path = path;
   Builder builder(loc.getContext());
