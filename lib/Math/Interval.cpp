@@ -77,4 +77,8 @@ std::string toString(Wide value) {
   return text;
 }
 
+std::string bitsText(unsigned width) {
+  return std::to_string(width) + (width == 1 ? " bit" : " bits");
+}
+
 } // namespace a2q

@@ -25,8 +25,9 @@ std::vector<uint32_t> Goal::ends(int64_t length) const {
 
 std::string Goal::text(int64_t length) const {
   if (isTiled(length))
-    return llvm::formatv("{0} bits per {1} terms", width, tile);
-  return llvm::formatv("{0} bits", width);
+    return bitsText(width) + " per " + std::to_string(tile) +
+           (tile == 1 ? " term" : " terms");
+  return bitsText(width);
 }
 
 bool Change::changesScales() const {
@@ -73,11 +74,12 @@ static LogicalResult checkWidth(AccumulatingOpInterface op, const Goal &goal,
   unsigned smallest = goal.method->smallestWidth(range, goal.bound);
   if (goal.width >= smallest)
     return success();
-  InFlightDiagnostic error = op.emitError()
-                             << "channel " << channel
-                             << " would lose all its weights: " << goal.width
-                             << " bits hold no product of codes in ["
-                             << range.lo << ", " << range.hi << "]";
+  InFlightDiagnostic error =
+      op.emitError() << "channel " << channel
+                     << " would lose all its weights: " << bitsText(goal.width)
+                     << (goal.width == 1 ? " holds" : " hold")
+                     << " no product of codes in [" << range.lo << ", "
+                     << range.hi << "]";
   error.attachNote() << "the smallest width that holds one is " << smallest;
   return error;
 }

@@ -184,6 +184,45 @@ static LogicalResult tooWide(AccumulatingOpInterface op, int64_t channel,
   return error;
 }
 
+/// Bits that what reads the sums has for them.
+static unsigned roomForSums(AccumulatingOpInterface op) {
+  unsigned room = 64;
+  for (Operation *user : op->getResult(0).getUsers())
+    if (auto decode = dyn_cast<DecodeOp>(user))
+      room = std::min(
+          room, cast<TensorType>(decode.getType()).getElementTypeBitWidth());
+  return room;
+}
+
+/// The width of the outermost accumulator, which needs `need`: that of the
+/// goal, or less where sums are read as narrower integers and are proven to
+/// fit.
+static FailureOr<unsigned> outerWidth(const AccumulatingOp &layer,
+                                      const Goal &goal, const StageNeed &need) {
+  AccumulatingOpInterface op = layer.op;
+  unsigned room = roomForSums(op), most = need.prefixWidth;
+  int64_t worst = need.channel;
+  if (room == 64 && most > room)
+    return tooWide(op, worst, most, room);
+  // From a start a register holds less than the sum.
+  for (int64_t channel = 0; room < 64 && channel < layer.problem.channels;
+       ++channel)
+    if (unsigned width = signedWidth(layer.sum(channel)); width > most) {
+      most = width;
+      worst = channel;
+    }
+  if (most <= room)
+    return std::max(need.prefixWidth, std::min(goal.width, room));
+  InFlightDiagnostic error =
+      op.emitError() << "channel " << worst << " needs " << bitsText(most)
+                     << " after its weights were constrained, and "
+                        "a2q.decode makes integers of "
+                     << bitsText(room);
+  error.attachNote() << "constrain the layer to " << room
+                     << " bits at most, or decode its sums to wider integers";
+  return error;
+}
+
 /// One accumulator where each whole sum fits the width; else tiles, and an
 /// outer accumulator of the width that is proven for their sum.
 static FailureOr<Accumulator> accumulate(const AccumulatingOp &layer,
@@ -204,7 +243,11 @@ static FailureOr<Accumulator> accumulate(const AccumulatingOp &layer,
   }
   if (!tiled) {
     centre(problem, goal, result.schedule);
-    result.type = AccumulatorType::get(context, goal.width);
+    FailureOr<unsigned> width =
+        outerWidth(layer, goal, proveSchedule(problem, result.schedule).back());
+    if (failed(width))
+      return failure();
+    result.type = AccumulatorType::get(context, *width);
     return result;
   }
   std::vector<uint32_t> ends = goal.ends(problem.length);
@@ -213,10 +256,10 @@ static FailureOr<Accumulator> accumulate(const AccumulatingOp &layer,
   result.schedule.stages.insert(result.schedule.stages.begin(), inner);
   centre(problem, goal, result.schedule);
   StageNeed outer = proveSchedule(problem, result.schedule).back();
-  if (outer.prefixWidth > 64)
-    return tooWide(op, outer.channel, outer.prefixWidth, 64);
-  SmallVector<AccumulatorStage> stages = {
-      {goal.width, goal.tile}, {std::max(goal.width, outer.prefixWidth), 0}};
+  FailureOr<unsigned> width = outerWidth(layer, goal, outer);
+  if (failed(width))
+    return failure();
+  SmallVector<AccumulatorStage> stages = {{goal.width, goal.tile}, {*width, 0}};
   result.type = AccumulatorType::get(context, stages, /*wrap=*/false);
   return result;
 }
@@ -404,8 +447,10 @@ static void tell(AccumulatingOpInterface op, const AccumulatingOp &layer,
   if (change.emptied > 0) {
     InFlightDiagnostic warning =
         op.emitWarning() << change.emptied << " of " << layer.problem.channels
-                         << " channels have no weight left in " << goal.width
-                         << " bits by " << StringRef(goal.method->name);
+                         << (change.emptied == 1 ? " channels has"
+                                                 : " channels have")
+                         << " no weight left in " << bitsText(goal.width)
+                         << " by " << StringRef(goal.method->name);
     warning.attachNote() << "a wider accumulator keeps some"
                          << (choosesNearest(*goal.method)
                                  ? ""

@@ -182,8 +182,11 @@ static FloatReader matchReader(OpOperand &use) {
 
 static void setConstant(OpOperand &operand, DenseElementsAttr elements) {
   OpBuilder builder(operand.getOwner());
+  Operation *old = operand.get().getDefiningOp();
   operand.set(arith::ConstantOp::create(builder, operand.get().getLoc(),
                                         cast<TypedAttr>(elements)));
+  if (isOpTriviallyDead(old))
+    old->erase();
 }
 
 /// Bits that the bias may have beside sums of the accumulator's width.

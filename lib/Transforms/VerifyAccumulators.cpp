@@ -47,7 +47,7 @@ static std::string remedy(const AccumulatingOp &layer, int64_t channel,
   ChannelBounds bounds = layer.bounds(channel);
   std::string text =
       "its l1 norm is " + toString(bounds.norms.l1()) + " with " + activations +
-      ", the exact budget of " + std::to_string(width) + " bits is " +
+      ", the exact budget of " + bitsText(width) + " is " +
       toString(l1Budget(Bound::Exact, width, layer.activations)) +
       ", the centred one " +
       toString(l1Budget(Bound::Centred, width, layer.activations));

@@ -12,7 +12,7 @@
 
 // CHECK-LABEL: @groups
 // CHECK{LITERAL}: dense<[[[[17], [8]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
-// CHECK: constrained to 8 bits per 1 terms by {{optq|gpfq}}-fixed-scale: 2 of 2 channels changed
+// CHECK: constrained to 8 bits per 1 term by {{optq|gpfq}}-fixed-scale: 2 of 2 channels changed
 // CHECK-SAME: !a2q.acc<8 x 1, 9>
 // OPTIMAL-LABEL: @groups
 // OPTIMAL{LITERAL}: dense<[[[[17], [5]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
@@ -58,7 +58,7 @@ func.func @scale(%x: tensor<1x2x!x>) -> tensor<1x1x!y> {
 // has its moments still.
 // CHECK-LABEL: @dead_group
 // CHECK{LITERAL}: dense<[[[[17], [8]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
-// CHECK: constrained to 8 bits per 1 terms by {{optq|gpfq}}-fixed-scale: 2 of 2 channels changed
+// CHECK: constrained to 8 bits per 1 term by {{optq|gpfq}}-fixed-scale: 2 of 2 channels changed
 // OPTIMAL-LABEL: @dead_group
 // OPTIMAL{LITERAL}: dense<[[[[17], [5]]], [[[17], [5]]]]> : tensor<2x1x2x1xi8>
 func.func @dead_group(%x: tensor<1x1x2x2x!x>) -> tensor<1x1x1x2xi32> {

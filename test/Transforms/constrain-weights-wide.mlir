@@ -1,4 +1,5 @@
 // RUN: a2q-opt %s -a2q-constrain-weights=width=32 | FileCheck %s
+// RUN: a2q-opt %s -a2q-constrain-weights=width=40 | FileCheck %s
 
 // Sums are in [0, 12] and have mean 3.5, which is to be 7.5 units of 0.05: the
 // bias takes 4 more. There is room for it in 32 bits, however wide the

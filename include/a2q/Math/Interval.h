@@ -117,6 +117,9 @@ unsigned spanWidth(Interval interval);
 /// Decimal text, for diagnostics and reports.
 std::string toString(Wide value);
 
+/// "1 bit", "16 bits".
+std::string bitsText(unsigned width);
+
 } // namespace a2q
 
 #endif // A2Q_MATH_INTERVAL_H
