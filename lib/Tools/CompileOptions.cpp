@@ -52,6 +52,11 @@ void a2q::parseCommandLine(int argc, char **argv, StringRef overview) {
   cl::ParseCommandLineOptions(argc, argv, overview);
 }
 
+void CompileOptions::addFiles(FileNames &files) const {
+  files.read(constrainOverrides, "the file of overrides");
+  files.write(report);
+}
+
 Expected<CpuTarget> CompileOptions::getTarget() const {
   Expected<CpuTarget> target = CpuTarget::get(targetCpu);
   if (target)
@@ -202,4 +207,10 @@ int a2q::reportError(Error error) {
     WithColor::error(errs()) << info.message() << '\n';
   });
   return 1;
+}
+
+int a2q::exitStatus(Expected<bool> result) {
+  if (!result)
+    return reportError(result.takeError());
+  return *result ? 0 : 1;
 }

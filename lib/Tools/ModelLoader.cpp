@@ -13,9 +13,7 @@
 #include "a2q/InitAll.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
-#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
@@ -73,44 +71,4 @@ OwningOpRef<ModuleOp> ModelContext::loadWithBatch(StringRef path,
   ImportOptions options;
   options.batch = batch;
   return importONNX(path, get(), options);
-}
-
-llvm::Error a2q::checkOutputName(StringRef output, StringRef model) {
-  return checkOutputNames(output, InputName{model, "the model"});
-}
-
-/// The path without links and dots in its folder; the file may not exist.
-static std::string placeOf(StringRef path) {
-  SmallString<128> folder(llvm::sys::path::parent_path(path)), place;
-  if (llvm::sys::fs::real_path(folder.empty() ? StringRef(".") : folder.str(),
-                               place))
-    return path.str();
-  llvm::sys::path::append(place, llvm::sys::path::filename(path));
-  return place.str().str();
-}
-
-/// Whether one output would replace the other or mix with it. A device or a
-/// pipe takes several.
-static bool collide(StringRef one, StringRef other) {
-  if (one == "-" || other == "-")
-    return one == other;
-  if (llvm::sys::fs::equivalent(one, other))
-    return llvm::sys::fs::is_regular_file(one);
-  return !llvm::sys::fs::exists(one) && placeOf(one) == placeOf(other);
-}
-
-llvm::Error a2q::checkOutputNames(ArrayRef<StringRef> outputs,
-                                  ArrayRef<InputName> inputs) {
-  for (auto [index, output] : llvm::enumerate(outputs)) {
-    for (const InputName &input : inputs)
-      if (llvm::sys::fs::equivalent(output, input.path))
-        return llvm::createStringError("'" + output + "': is " + input.role +
-                                       "; give the output another name");
-    for (StringRef other : outputs.take_front(index))
-      if (collide(output, other))
-        return llvm::createStringError("'" + output +
-                                       "': is named for two outputs; give "
-                                       "each a name of its own");
-  }
-  return llvm::Error::success();
 }

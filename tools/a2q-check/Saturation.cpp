@@ -210,6 +210,12 @@ Expected<int> SaturationCommand::run(StringRef model,
   if (byType && (!model.ends_with(".onnx") || !calibration.empty()))
     return createStringError("--by-type is for .onnx files, without "
                              "--calibration");
+  FileNames files;
+  files.read(model, "the model");
+  files.readArrays(calibration, "calibration data");
+  compile.addFiles(files);
+  if (Error error = files.check())
+    return std::move(error);
   ModelContext context;
   SaturationOptions options;
   options.products = *products;

@@ -113,6 +113,11 @@ static Expected<bool> check(const Options &options) {
   Expected<CpuTarget> target = verify(options);
   if (!target)
     return target.takeError();
+  FileNames files;
+  files.read(options.model, "the model");
+  options.compile.addFiles(files);
+  if (Error error = files.check())
+    return std::move(error);
   ModelContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
   if (!module || failed(prove(*module, options, *target)))
@@ -143,8 +148,5 @@ int main(int argc, char **argv) {
         options.saturation.run(options.model, options.compile);
     return status ? *status : reportError(status.takeError());
   }
-  Expected<bool> result = check(options);
-  if (!result)
-    return reportError(result.takeError());
-  return *result ? 0 : 1;
+  return exitStatus(check(options));
 }

@@ -57,9 +57,13 @@ static Expected<bool> compile(const Options &options) {
                                      "written beside the object file");
   SmallString<128> header(options.output);
   sys::path::replace_extension(header, "h");
-  for (StringRef path : {StringRef(options.output), header.str()})
-    if (Error error = checkOutputName(path, options.model))
-      return std::move(error);
+  FileNames files;
+  files.read(options.model, "the model");
+  files.write(options.output);
+  files.write(header);
+  options.compile.addFiles(files);
+  if (Error error = files.check())
+    return std::move(error);
 
   ModelContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
@@ -76,9 +80,9 @@ static Expected<bool> compile(const Options &options) {
   std::string headerText;
   raw_string_ostream os(headerText);
   writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators);
-  OutputContents files[] = {{options.output, (*object)->getBuffer()},
-                            {header, headerText}};
-  if (Error error = writeOutputFiles(files))
+  OutputContents contents[] = {{options.output, (*object)->getBuffer()},
+                               {header, headerText}};
+  if (Error error = writeOutputFiles(contents))
     return std::move(error);
   return true;
 }
@@ -87,8 +91,5 @@ int main(int argc, char **argv) {
   Options options;
   parseCommandLine(argc, argv,
                    "a2q-compile: a network as an object file and a C header\n");
-  Expected<bool> result = compile(options);
-  if (!result)
-    return reportError(result.takeError());
-  return *result ? 0 : 1;
+  return exitStatus(compile(options));
 }

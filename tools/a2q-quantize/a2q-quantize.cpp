@@ -63,6 +63,12 @@ struct Options {
                "name of objects with weight_bits, activation_bits, range, "
                "width, tile, method, bound, skip"),
       cl::value_desc("file.json"), cl::cat(getToolOptions())};
+  cl::opt<bool> moments{
+      "moments",
+      cl::desc("keep the moments of every layer's inputs in the network, for "
+               "a2q-opt --a2q-constrain-weights with any method: K^2 numbers "
+               "for a layer with K products per sum"),
+      cl::init(false), cl::cat(getToolOptions())};
   cl::opt<std::string> report{
       "report", cl::desc("write a report of all accumulators"),
       cl::value_desc("file.json"), cl::cat(getToolOptions())};
@@ -82,19 +88,14 @@ static Error checkBits(const cl::opt<unsigned> &option, unsigned least) {
 }
 
 /// Nothing that is read may be written, and nothing twice.
-static Error checkNames(const Options &options) {
-  std::vector<std::string> data;
-  for (const std::string &argument : options.calibration)
-    data.push_back(NamedFile::parse(argument).path);
-  SmallVector<InputName> inputs = {{options.model, "the model"}};
-  for (const std::string &path : data)
-    inputs.push_back({path, "calibration data"});
-  if (!options.overrides.empty())
-    inputs.push_back({options.overrides, "the file of overrides"});
-  SmallVector<StringRef> outputs = {options.output};
-  if (!options.report.empty())
-    outputs.push_back(options.report);
-  return checkOutputNames(outputs, inputs);
+static Error checkFiles(const Options &options) {
+  FileNames files;
+  files.read(options.model, "the model");
+  files.readArrays(options.calibration, "calibration data");
+  files.read(options.overrides, "the file of overrides");
+  files.write(options.output);
+  files.write(options.report);
+  return files.check();
 }
 
 /// What needs no model.
@@ -115,7 +116,7 @@ static Error check(const Options &options) {
   if (options.calibration.empty())
     return createStringError("--calibration is missing: codes are chosen by "
                              "what the network sees");
-  if (Error error = checkNames(options))
+  if (Error error = checkFiles(options))
     return error;
   std::string reason;
   if (!options.report.empty() &&
@@ -152,6 +153,7 @@ static mlir::FailureOr<QuantizationOptions> makeOptions(const Options &options,
   result.range = *parseRangeRule(options.range);
   result.constraint = parseConstraint(options.constrain);
   result.equalize = options.equalize;
+  result.keepMoments = options.moments;
   if (!options.overrides.empty()) {
     auto overrides = ConstraintOverrides::read(
         options.overrides, module.getLoc(), quantizationKeys());
@@ -226,8 +228,5 @@ static Expected<bool> quantize(const Options &options) {
 int main(int argc, char **argv) {
   Options options;
   parseCommandLine(argc, argv, "a2q-quantize: a float network to integers\n");
-  Expected<bool> result = quantize(options);
-  if (!result)
-    return reportError(result.takeError());
-  return *result ? 0 : 1;
+  return exitStatus(quantize(options));
 }

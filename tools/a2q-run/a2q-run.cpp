@@ -55,6 +55,7 @@ struct RunOptions {
 
   /// What --emulate asks for, if anything.
   Expected<std::optional<Emulation>> getEmulation() const;
+  Error checkFiles() const;
 };
 
 } // namespace
@@ -66,6 +67,18 @@ Expected<std::optional<Emulation>> RunOptions::getEmulation() const {
     return emulation;
   return createStringError("--emulate is '" + emulate +
                            "'; it takes wrap:P or saturate:P, P from 1 to 64");
+}
+
+/// Nothing that is read may be written, and nothing twice.
+Error RunOptions::checkFiles() const {
+  FileNames files;
+  files.read(model, "the model");
+  files.readArrays(inputs, "an input");
+  files.read(labels, "the file of labels");
+  for (const std::string &output : outputs)
+    files.write(NamedFile::parse(output).path);
+  compile.addFiles(files);
+  return files.check();
 }
 
 /// What computes outputs from inputs: a compiled program or the reference.
@@ -146,10 +159,8 @@ static Expected<bool> run(const RunOptions &options) {
   Expected<std::optional<Emulation>> emulation = options.getEmulation();
   if (!emulation)
     return emulation.takeError();
-  for (const std::string &output : options.outputs)
-    if (Error error =
-            checkOutputName(NamedFile::parse(output).path, options.model))
-      return std::move(error);
+  if (Error error = options.checkFiles())
+    return std::move(error);
   auto arrays = readInputs(options.inputs);
   if (!arrays)
     return arrays.takeError();
@@ -200,8 +211,5 @@ static Expected<bool> run(const RunOptions &options) {
 int main(int argc, char **argv) {
   RunOptions options;
   parseCommandLine(argc, argv, "a2q-run: compile a network and run it\n");
-  Expected<bool> result = run(options);
-  if (!result)
-    return reportError(result.takeError());
-  return *result ? 0 : 1;
+  return exitStatus(run(options));
 }

@@ -12,6 +12,7 @@
 #include "a2q/Analysis/Report.h"
 #include "a2q/Execution/Target.h"
 #include "a2q/IR/ConstraintAttr.h"
+#include "a2q/Tools/FileNames.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/CommandLine.h"
 
@@ -75,6 +76,9 @@ public:
       "report", llvm::cl::desc("write a report of all accumulators"),
       llvm::cl::value_desc("file.json"), llvm::cl::cat(getToolOptions())};
 
+  /// The files that these options name.
+  void addFiles(FileNames &files) const;
+
   /// The processor; an error when its name is unknown, or when another option
   /// has no meaning or asks for what the processor lacks.
   llvm::Expected<CpuTarget> getTarget() const;
@@ -108,6 +112,10 @@ private:
 
 /// Prints "error: ..." and returns the exit status 1.
 int reportError(llvm::Error error);
+
+/// The exit status of a tool: 0 when all went well; 1 for false, which comes
+/// after a diagnostic, and for an error, which is printed.
+int exitStatus(llvm::Expected<bool> result);
 
 } // namespace a2q
 

@@ -42,19 +42,6 @@ private:
   std::unique_ptr<Impl> impl;
 };
 
-/// An error when writing to `output` would overwrite the model.
-llvm::Error checkOutputName(llvm::StringRef output, llvm::StringRef model);
-
-/// A file that a tool reads, and what it is in words: "the model".
-struct InputName {
-  llvm::StringRef path, role;
-};
-
-/// An error when writing to one of the outputs would overwrite an input or
-/// another output. `-` is standard output.
-llvm::Error checkOutputNames(llvm::ArrayRef<llvm::StringRef> outputs,
-                             llvm::ArrayRef<InputName> inputs);
-
 } // namespace a2q
 
 #endif // A2Q_TOOLS_MODELLOADER_H
