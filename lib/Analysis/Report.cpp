@@ -38,10 +38,14 @@ static StringRef locationName(Location location) {
   return {};
 }
 
-std::string a2q::layerName(Operation *op, int64_t index) {
+std::string a2q::layerName(Operation *op, StringRef kind, int64_t index) {
   if (StringRef name = locationName(op->getLoc()); !name.empty())
     return name.str();
-  return llvm::formatv("{0}#{1}", op->getName().getStringRef(), index);
+  return llvm::formatv("{0}#{1}", kind, index);
+}
+
+std::string a2q::layerName(Operation *op, int64_t index) {
+  return layerName(op, op->getName().getStringRef(), index);
 }
 
 static constexpr StringLiteral kNotes = "a2q.notes";

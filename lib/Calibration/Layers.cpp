@@ -16,11 +16,15 @@
 using namespace mlir;
 using namespace a2q;
 
+bool a2q::isWeightLayer(AccumulatingOpInterface op) {
+  return isa<MatmulOp, Conv2DOp>(op.getOperation()) &&
+         hasConstantCodes(op.getWeights());
+}
+
 SmallVector<AccumulatingOpInterface> a2q::getWeightLayers(func::FuncOp entry) {
   SmallVector<AccumulatingOpInterface> layers;
   entry.walk<WalkOrder::PreOrder>([&](AccumulatingOpInterface op) {
-    if (isa<MatmulOp, Conv2DOp>(op.getOperation()) &&
-        hasConstantCodes(op.getWeights()))
+    if (isWeightLayer(op))
       layers.push_back(op);
   });
   return layers;

@@ -11,6 +11,7 @@
 #include "a2q/Analysis/FloatLayers.h"
 #include "a2q/Analysis/Report.h"
 #include "a2q/Calibration/Layers.h"
+#include "a2q/IR/A2QOps.h"
 #include "a2q/IR/MomentsAttr.h"
 #include "a2q/IR/QuantTypes.h"
 #include "a2q/Transforms/ConstrainLayer.h"
@@ -25,8 +26,6 @@ using namespace a2q;
 
 /// Number of a float layer; the integer layer that it becomes carries it on.
 static constexpr StringLiteral numberAttrName = "a2q.layer";
-static constexpr StringLiteral activationAttrName = "a2q.activation";
-static constexpr StringLiteral weightBitsAttrName = "a2q.weight_bits";
 
 ArrayRef<StringRef> a2q::quantizationKeys() {
   static constexpr StringRef keys[] = {"activation_bits", "range",
@@ -121,24 +120,30 @@ LogicalResult Quantizer::prepare() {
 
 /// Lists the layers of both kinds and checks that overrides mean one of them.
 LogicalResult Quantizer::findLayers() {
+  // In program order and under the names that reports of the result have.
   std::vector<std::string> names;
   std::string reason;
-  entry.walk([&](Operation *op) {
-    reason.clear();
-    std::optional<FloatLayer> layer = FloatLayer::match(op, reason);
-    if (!layer) {
-      if (!reason.empty())
-        op->emitWarning() << "stays in floating point: " << reason;
+  int64_t number = 0;
+  entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (std::optional<FloatLayer> layer = FloatLayer::match(op, reason)) {
+      StringRef kind = layer->isConvolution ? Conv2DOp::getOperationName()
+                                            : MatmulOp::getOperationName();
+      names.push_back(layerName(op, kind, number++));
+      facts.push_back({names.back(), layer->weights(), {}});
+      floats.push_back(std::move(*layer));
       return;
     }
-    facts.push_back({layerName(op, floats.size()), layer->weights(), {}});
-    names.push_back(facts.back().name);
-    floats.push_back(std::move(*layer));
+    if (!reason.empty())
+      op->emitWarning() << "stays in floating point: " << reason;
+    auto accumulating = dyn_cast<AccumulatingOpInterface>(op);
+    if (!accumulating || !accumulating.isAccumulating())
+      return;
+    if (isWeightLayer(accumulating)) {
+      names.push_back(layerName(op, number));
+      integers.push_back({accumulating, names.back(), {}, nullptr});
+    }
+    ++number;
   });
-  for (AccumulatingOpInterface op : getWeightLayers(entry)) {
-    integers.push_back({op, layerName(op, names.size()), {}, nullptr});
-    names.push_back(integers.back().name);
-  }
   if (names.empty()) {
     InFlightDiagnostic error =
         module.emitError("the model has no layers to quantize");
@@ -151,10 +156,11 @@ LogicalResult Quantizer::findLayers() {
   for (const IntegerLayer &layer : integers)
     if (failed(refuseOwn(layer.name)))
       return failure();
-  if (floats.empty() &&
+  if (floats.empty() && !options.keepMoments &&
       llvm::none_of(names, [&](StringRef name) { return isConstrained(name); }))
-    return module.emitError("the model is quantized already, and no constraint "
-                            "is asked for: there is nothing to do");
+    return module.emitError("the model is quantized already, and neither a "
+                            "constraint nor moments are asked for: there is "
+                            "nothing to do");
   return success();
 }
 
@@ -254,6 +260,11 @@ LogicalResult Quantizer::observeFloats() {
     std::vector<float> bias = layer.bias();
     SmallVector<double> offsets(bias.begin(), bias.end());
     fact.sums = found.get(offsets, SmallVector<double>(offsets.size(), 1));
+    for (auto [channel, sum] : llvm::enumerate(fact.sums))
+      if (!std::isfinite(sum.mean) || !std::isfinite(sum.variance))
+        return layer.op->emitError()
+               << "the sum of channel " << channel
+               << " is infinite or no number for some of the calibration data";
   }
   return success();
 }
@@ -280,8 +291,8 @@ LogicalResult Quantizer::chooseCodes() {
         isSigned(codes->codes) ? quant::QuantizationFlags::Signed : 0,
         builder.getI8Type(), builder.getF32Type(), codes->scale,
         /*zeroPoint=*/0, codes->codes.lo, codes->codes.hi);
-    layer.op->setAttr(activationAttrName, TypeAttr::get(type));
-    layer.op->setAttr(weightBitsAttrName,
+    layer.op->setAttr(A2QDialect::getActivationAttrName(), TypeAttr::get(type));
+    layer.op->setAttr(A2QDialect::getWeightBitsAttrName(),
                       builder.getI64IntegerAttr(precision->weightBits));
     layer.op->setAttr(numberAttrName, builder.getI64IntegerAttr(index));
   }
@@ -327,33 +338,30 @@ static std::vector<double> inUnits(AccumulatingOpInterface op,
   return result;
 }
 
-/// Brings back the means of a layer that keeps its weights, from means alone.
-static LogicalResult correctMeans(AccumulatingOpInterface op,
-                                  ArrayRef<Moments> moments,
-                                  const RangeAnalysis &ranges,
-                                  const LayerKnowledge &knowledge) {
-  MomentsData squares;
-  squares.samples = static_cast<int64_t>(moments.front().samples);
-  squares.groups = static_cast<int64_t>(moments.size());
-  squares.length = moments.front().length;
+/// As an attribute has them, the products of one group after those of another.
+static MomentsData momentsData(ArrayRef<Moments> moments) {
+  MomentsData data;
+  data.samples = static_cast<int64_t>(moments.front().samples);
+  data.groups = static_cast<int64_t>(moments.size());
+  data.length = moments.front().length;
   for (const Moments &group : moments) {
-    llvm::append_range(squares.mean, group.mean);
-    llvm::append_range(squares.products, group.products);
+    llvm::append_range(data.mean, group.mean);
+    llvm::append_range(data.products, group.products);
   }
-  StringRef name = A2QDialect::getMomentsAttrName();
-  op->setAttr(name, momentsAttr(op->getContext(), squares));
-  LogicalResult result = correctLayer(op, ranges, knowledge);
-  op->removeAttr(name);
-  return result;
+  return data;
 }
 
 LogicalResult Quantizer::visit(IntegerLayer &layer, ArrayRef<Moments> moments) {
   LayerKnowledge knowledge;
   knowledge.sums = layer.sums;
-  RangeAnalysis ranges(module);
-  if (!isConstrained(layer.name))
-    return correctMeans(layer.op, moments, ranges, knowledge);
   knowledge.moments = moments;
+  RangeAnalysis ranges(module);
+  if (options.keepMoments)
+    layer.op->setAttr(A2QDialect::getMomentsAttrName(),
+                      momentsAttr(module.getContext(), momentsData(moments)));
+  if (!isConstrained(layer.name))
+    return layer.original ? correctLayer(layer.op, ranges, knowledge)
+                          : success();
   std::vector<double> weights;
   if (layer.original) {
     weights = inUnits(layer.op, layer.original->weights);
@@ -374,13 +382,13 @@ LogicalResult Quantizer::visitIntegers() {
   SmallVector<AccumulatingOpInterface> ops;
   SmallVector<IntegerLayer *> layers;
   for (IntegerLayer &layer : integers)
-    if (layer.original || isConstrained(layer.name)) {
+    if (layer.original || options.keepMoments || isConstrained(layer.name)) {
       ops.push_back(layer.op);
       layers.push_back(&layer);
     }
   // Without new weights only the means change.
   auto wantsProducts = [&](size_t index) {
-    return isConstrained(layers[index]->name);
+    return options.keepMoments || isConstrained(layers[index]->name);
   };
   return visitLayers(entry, ops, data, wantsProducts,
                      [&](size_t index, ArrayRef<Moments> moments) {

@@ -23,12 +23,13 @@ std::vector<double> Moments::diagonal() const {
   return squares;
 }
 
-std::string Moments::refusal(int64_t expectedLength) const {
+std::string Moments::refusal(int64_t expectedLength, bool orSquares) const {
   if (length != expectedLength)
     return "moments of " + std::to_string(length) + " activations for " +
            std::to_string(expectedLength) + " weights";
   auto size = static_cast<size_t>(length);
-  if (mean.size() != size || products.size() != size * size)
+  bool squares = orSquares && products.size() == size;
+  if (mean.size() != size || (!squares && products.size() != size * size))
     return "moments of " + std::to_string(length) + " activations need " +
            std::to_string(size) + " means and " + std::to_string(size * size) +
            " products, found " + std::to_string(mean.size()) + " and " +
@@ -40,13 +41,15 @@ std::string Moments::refusal(int64_t expectedLength) const {
     if (!std::isfinite(mean[k]))
       return "the mean of activation " + std::to_string(k) + " is " +
              std::to_string(mean[k]) + ", expected a finite number";
-  for (size_t i = 0; i < products.size(); ++i)
+  for (size_t i = 0; i < products.size(); ++i) {
+    size_t row = squares ? i : i / size, column = squares ? i : i % size;
     if (double value = products[i];
-        !std::isfinite(value) || (i / size == i % size && value < 0))
-      return "the mean product of activations " + std::to_string(i / size) +
-             " and " + std::to_string(i % size) + " is " +
-             std::to_string(value) + ", expected " +
+        !std::isfinite(value) || (row == column && value < 0))
+      return "the mean product of activations " + std::to_string(row) +
+             " and " + std::to_string(column) + " is " + std::to_string(value) +
+             ", expected " +
              (std::isfinite(value) ? "at least 0" : "a finite number");
+  }
   return {};
 }
 

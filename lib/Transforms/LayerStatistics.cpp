@@ -32,6 +32,12 @@ static std::vector<Moments> splitGroups(MomentsData &&data) {
   return groups;
 }
 
+/// Whether products are more than the squares. With K = 1 they are both.
+static bool hasAllProducts(const Moments &moments) {
+  size_t length = moments.mean.size();
+  return moments.products.size() == length * length;
+}
+
 static LogicalResult checkMoments(AccumulatingOpInterface op,
                                   std::span<const Moments> moments) {
   if (static_cast<int64_t>(moments.size()) != op.getNumGroups())
@@ -39,7 +45,8 @@ static LogicalResult checkMoments(AccumulatingOpInterface op,
                           << " groups, the op has " << op.getNumGroups();
   for (auto [group, known] : llvm::enumerate(moments))
     if (std::string refusal =
-            known.refusal(op.getReductionLength().value_or(-1));
+            known.refusal(op.getReductionLength().value_or(-1),
+                          /*orSquares=*/true);
         !refusal.empty())
       return op.emitError()
              << "the moments of group " << group << " are wrong: " << refusal;
@@ -85,7 +92,13 @@ LayerStatistics::of(AccumulatingOpInterface op,
   if (!knowledge.moments.empty()) {
     if (failed(checkMoments(op, knowledge.moments)))
       return failure();
-    result.groups = knowledge.moments;
+    if (llvm::all_of(knowledge.moments, hasAllProducts))
+      result.groups = knowledge.moments;
+    for (const Moments &group : knowledge.moments) {
+      result.diagonals.push_back(hasAllProducts(group) ? group.diagonal()
+                                                       : group.products);
+      result.means.push_back(group.mean);
+    }
   } else if (attr) {
     FailureOr<MomentsData> data = readMoments(attr);
     if (failed(data))
@@ -102,11 +115,6 @@ LayerStatistics::of(AccumulatingOpInterface op,
       result.groups = result.own;
     }
   }
-  if (result.diagonals.empty())
-    for (const Moments &group : result.groups) {
-      result.diagonals.push_back(group.diagonal());
-      result.means.push_back(group.mean);
-    }
   if (!sums.empty() && failed(checkSums(op, sums)))
     return failure();
   result.sums = inCodes(op, sums);

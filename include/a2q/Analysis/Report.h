@@ -93,6 +93,8 @@ struct Report {
 /// The name of a layer: that of its location (an importer keeps the model's
 /// node names there), else the op's name and its number among the layers.
 std::string layerName(mlir::Operation *op, int64_t index);
+/// The name that an op called `kind` would have in this op's place.
+std::string layerName(mlir::Operation *op, llvm::StringRef kind, int64_t index);
 
 /// Leaves a sentence for the report on the op. `pass` says who leaves it: a
 /// later note of the same pass replaces it, and an empty one removes it.

@@ -14,6 +14,9 @@
 
 namespace a2q {
 
+/// Whether the op is an `a2q.matmul` or `a2q.conv_2d` with constant weights.
+bool isWeightLayer(AccumulatingOpInterface op);
+
 /// The `a2q.matmul` and `a2q.conv_2d` with constant weights, in program order.
 llvm::SmallVector<AccumulatingOpInterface>
 getWeightLayers(mlir::func::FuncOp entry);

@@ -46,6 +46,9 @@ struct QuantizationOptions {
   /// Where activations are clipped.
   RangeRule range;
   bool equalize = false;
+  /// Whether every layer keeps the moments of its inputs, all products, as
+  /// `a2q.moments`: K^2 numbers for each group.
+  bool keepMoments = false;
   /// What all layers' weights are to meet; nothing where it is absent.
   std::optional<ConstraintSpec> constraint;
   /// Per layer, by name, over all of the above: the keys of a constraint,

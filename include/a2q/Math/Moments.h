@@ -48,7 +48,8 @@ struct Moments {
   /// What is wrong with them for weights of this length, as a diagnostic says
   /// it: sizes that do not match, no samples, values that are no numbers, a
   /// negative square. Empty: nothing is.
-  std::string refusal(int64_t expectedLength) const;
+  /// `orSquares` allows the K squares alone in place of the products.
+  std::string refusal(int64_t expectedLength, bool orSquares = false) const;
 };
 
 /// Adds vectors to moments, in float64 and in blocks: each block is one

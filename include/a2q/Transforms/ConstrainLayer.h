@@ -31,8 +31,9 @@ namespace a2q {
 
 /// What is known of a layer beyond the module. Each part may be absent.
 struct LayerKnowledge {
-  /// Of the inputs, one per group, in the default order of terms. Absent: those
-  /// of the attribute `a2q.moments`, if there are any.
+  /// Of the inputs, one per group, in the default order of terms; `products`
+  /// may be the K squares alone. Absent: those of the attribute `a2q.moments`,
+  /// if there are any.
   std::span<const Moments> moments = {};
   /// The statistics that the real sum of each channel is to have (scales in,
   /// bias out). Absent: those of the attribute, or else what the weights have

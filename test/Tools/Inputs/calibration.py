@@ -104,7 +104,19 @@ OVERFLOW = NETWORK.replace("loc(\"conv1\")", "loc(\"conv1\")\n  %big = \"tosa.co
                            1).replace("tosa.clamp %1 ", "tosa.identity %huge ") \
                           .replace("tosa.identity %huge {min_val = 0.0 : f32, max_val = 0x7F800000 : f32}",
                                    "tosa.identity %huge", 1)
-for name, text in (("net.mlir", NETWORK), ("none.mlir", NO_LAYERS),
+# The sums of the last layer themselves are.
+LAST = """
+func.func @main(%x: tensor<1x6x6x2xf32>) -> tensor<36x2xf32> {
+  %w = arith.constant dense<3.0e38> : tensor<2x2xf32>
+  %zero = arith.constant dense<0.0> : tensor<36x2xf32>
+  %rows = tensor.collapse_shape %x [[0, 1, 2], [3]]
+    : tensor<1x6x6x2xf32> into tensor<36x2xf32>
+  %y = linalg.matmul ins(%rows, %w : tensor<36x2xf32>, tensor<2x2xf32>)
+      outs(%zero : tensor<36x2xf32>) -> tensor<36x2xf32>
+  return %y : tensor<36x2xf32>
+}
+"""
+for name, text in (("net.mlir", NETWORK), ("last.mlir", LAST), ("none.mlir", NO_LAYERS),
                    ("loop.mlir", LOOP), ("overflow.mlir", OVERFLOW)):
     with open(path(name), "w") as f:
         f.write(text)
