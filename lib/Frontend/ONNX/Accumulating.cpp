@@ -329,15 +329,43 @@ FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
 // Layers
 //===----------------------------------------------------------------------===//
 
+/// FLOAT weights that are all integers are codes of scale 1: FINN moves scales
+/// into thresholds and leaves such weights. Nothing where they are not.
+static std::optional<Tensor> integerWeights(const Tensor &tensor) {
+  if (!tensor.isFloat() || tensor.floats.empty())
+    return std::nullopt;
+  float most = 0;
+  for (float value : tensor.floats) {
+    if (value != std::nearbyint(value) || std::fabs(value) > INT16_MAX)
+      return std::nullopt;
+    most = std::max(most, std::fabs(value));
+  }
+  Tensor codes;
+  codes.type = most > INT8_MAX ? ElementType::Int16 : ElementType::Int8;
+  codes.shape = tensor.shape;
+  codes.ints.assign(tensor.floats.begin(), tensor.floats.end());
+  return codes;
+}
+
 FailureOr<bool> Importer::accumulatesCodes(const Node &node) {
   FailureOr<Known *> input = lookup(node, 0), weights = lookup(node, 1);
   if (failed(input) || failed(weights))
     return failure();
-  auto isDequantized = [](const Known &known) {
-    return known.kind == Known::Dequantized;
-  };
-  return isDequantized(**input) && !(*input)->isConstant() &&
-         isDequantized(**weights) && (*weights)->isConstant();
+  if ((*input)->kind != Known::Dequantized || (*input)->isConstant() ||
+      !(*weights)->isConstant())
+    return false;
+  if ((*weights)->kind == Known::Dequantized)
+    return true;
+  std::optional<Tensor> codes = integerWeights(*(*weights)->constant);
+  if (!codes)
+    return false;
+  Known known = constantOf(std::move(*codes));
+  known.kind = Known::Dequantized;
+  known.quantization.scales = {1};
+  known.quantization.zeroPoints = {0};
+  known.loc = (*weights)->loc;
+  **weights = std::move(known); // the same real numbers to all readers
+  return true;
 }
 
 /// `filter` is [O, h, w, I / groups].

@@ -69,6 +69,12 @@ ArrayRef<Operator> frontend::supportedOperators() {
   static const Attributes line[] = {{"alpha", Float}, {"beta", Float}};
   // The ratio is an input since operator set 12.
   static const Attributes dropout[] = {{"ratio", Float}, {"seed", Int}};
+  static const Attributes quant[] = {
+      {"signed", Int}, {"narrow", Int}, {"rounding_mode", String}};
+  static const Attributes threshold[] = {{"out_dtype", String},
+                                         {"out_scale", Float},
+                                         {"out_bias", Float},
+                                         {"data_layout", String}};
   static const Operator operators[] = {
       {"Add", 2, 2, &Importer::importAdd, {}},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
@@ -104,6 +110,12 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Tanh", 1, 1, &Importer::importTanh, {}},
       {"Transpose", 1, 1, &Importer::importTranspose, transpose},
       {"Unsqueeze", 1, 2, &Importer::importUnsqueeze, axes},
+      {"BipolarQuant", 2, 2, &Importer::importBipolarQuant, {}, 1, "qonnx"},
+      {"IntQuant", 4, 4, &Importer::importQuant, quant, 1, "qonnx"},
+      {"MultiThreshold", 2, 2, &Importer::importMultiThreshold, threshold, 1,
+       "qonnx"},
+      {"Quant", 4, 4, &Importer::importQuant, quant, 1, "qonnx"},
+      {"Trunc", 5, 6, &Importer::importTrunc, quant, 1, "qonnx"},
   };
   return operators;
 }

@@ -143,6 +143,24 @@ public:
   mlir::LogicalResult importGlobalAveragePool(const Node &node);
   mlir::LogicalResult importReduceMean(const Node &node);
 
+  // QONNX.cpp
+  mlir::LogicalResult importQuant(const Node &node);
+  mlir::LogicalResult importBipolarQuant(const Node &node);
+  mlir::LogicalResult importTrunc(const Node &node);
+  mlir::LogicalResult importMultiThreshold(const Node &node);
+
+  /// Of Quant nodes; `Sign` is +1 from 0 on, else -1.
+  enum class QuantRounding {
+    HalfEven,
+    Ceil,
+    Floor,
+    Up,
+    Down,
+    HalfUp,
+    HalfDown,
+    Sign
+  };
+
 private:
   // The function. Importer.cpp
   mlir::LogicalResult defineInputs();
@@ -293,6 +311,25 @@ private:
                                  const Tensor &weights,
                                  llvm::ArrayRef<float> bias,
                                  const Geometry &geometry);
+
+  // QONNX.cpp
+  struct QuantNode;
+  mlir::FailureOr<std::shared_ptr<const Tensor>>
+  realParameter(const Node &node, unsigned index, llvm::StringRef what);
+  mlir::FailureOr<llvm::SmallVector<int64_t>>
+  integerParameter(const Node &node, unsigned index, llvm::StringRef what);
+  mlir::FailureOr<QuantNode> quantNode(const Node &node,
+                                       llvm::ArrayRef<int64_t> shape);
+  mlir::LogicalResult quantConstant(const Node &node, const Known &known,
+                                    const QuantNode &quant);
+  mlir::LogicalResult defineCodes(
+      const Node &node, Known &reals, const CodeFormat &format,
+      const Quantization &quantization, bool isLinear,
+      llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &, mlir::Value)>
+          body);
+  mlir::Value countThresholds(mlir::Value x, const Tensor &thresholds,
+                              int64_t dim, int64_t start, int64_t step,
+                              unsigned bits);
 
   // Operators.cpp
   mlir::FailureOr<llvm::SmallVector<int64_t>> axesInput(const Node &node,

@@ -1,7 +1,7 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Operators that take codes, as they are refused: errors name the file's operator."""
+"""QLinear operators and QONNX, as they are refused: errors name the file's operator."""
 
 import numpy as np
 from cases import bad
@@ -67,4 +67,110 @@ def domain():
     x = g.input("x", (1, 2, 4, 4), np.float32)
     w = g.constant(np.ones((3, 2, 1, 1)), np.float32)
     g.output(g.node("Conv", [x, w], "c", domain=MS))
+    return g.model()
+
+
+# QONNX
+
+
+def quant(scale=0.5, zero=0, bits=4, x_shape=(1, 2, 3), domain="qonnx.custom_op.general",
+          op="Quant", **attributes):
+    g = Graph()
+    x = g.input("x", x_shape, np.float32)
+    inputs = [x] + [g.constant(value, np.float32, name)
+                    for value, name in ((scale, "s"), (zero, "z"), (bits, "b"))]
+    g.output(g.node(op, inputs, "q", domain=domain, **attributes))
+    return g.model()
+
+
+@bad("node 'q' (Quant): rounding_mode 'NEAREST' is not known; known are ROUND, HALF_EVEN, CEIL, FLOOR, UP, DOWN, HALF_UP and HALF_DOWN")
+def quant_mode():
+    return quant(rounding_mode="NEAREST")
+
+
+@bad("node 'q' (Quant): input 's' has scale -5.000000e-01, scales are positive, normal and finite")
+def quant_scale():
+    return quant(scale=-0.5)
+
+
+@bad("node 'q' (Quant): input 's' holds nan at index 0")
+def quant_scale_nan():
+    return quant(scale=np.nan)
+
+
+@bad("node 'q' (Quant): input 'z' holds 5.000000e-01, the zero point must be an integer")
+def quant_zero_point():
+    return quant(zero=0.5)
+
+
+@bad("node 'q' (Quant): zero point 9 is outside the range of the codes, [-8, 7]")
+def quant_zero_point_range():
+    return quant(zero=9)
+
+
+@bad("node 'q' (Quant): input 'b' is 0, supported are bit widths from 1 to 16, and to 32 for constants that are signed")
+def quant_no_bits():
+    return quant(bits=0)
+
+
+@bad("node 'q' (Quant): input 'b' is more than 16 for what is no constant")
+def quant_many_bits():
+    return quant(bits=24)
+
+
+@bad("node 'q' (Quant): input 's' has one scale per channel, activations need one per tensor")
+def quant_channels():
+    return quant(scale=[[0.5], [0.25]])
+
+
+@bad("node 'q' (Quant): input 's' has shape 2x3, expected one number or one for each index of one dimension of 1x2x3")
+def quant_two_dimensions():
+    return quant(scale=np.full((2, 3), 0.5))
+
+
+@bad("node 'q' (Quant): input 'b' has 2 values, another parameter has 3")
+def quant_counts():
+    return quant(scale=[0.5] * 3, bits=[4, 4])
+
+
+@bad("has unsupported operators: 1 qonnx.custom_op.channels_last.Quant ('q')")
+def quant_domain():
+    return quant(domain="qonnx.custom_op.channels_last")
+
+
+def threshold(values, shape=(1, 3, 4, 4), **attributes):
+    g = Graph()
+    x = g.input("x", shape, np.float32)
+    g.output(g.node("MultiThreshold", [x, g.constant(values, np.float32, "t")], "m",
+                    domain="finn.custom_op.general", **attributes))
+    return g.model()
+
+
+@bad("node 'm' (MultiThreshold): input 't' has shape 2x1, expected thresholds for 1 or 3 channels")
+def threshold_channels():
+    return threshold([[1], [2]])
+
+
+@bad("node 'm' (MultiThreshold): out_scale 5.000000e-01 and out_bias 1.250000e+00 give no codes: the bias must be a multiple of the scale")
+def threshold_bias():
+    return threshold([[1, 2]], out_scale=0.5, out_bias=1.25)
+
+
+@bad("node 'm' (MultiThreshold): data_layout 'NHWC' does not fit an input of rank 2")
+def threshold_layout():
+    return threshold([[1, 2]], (1, 3), data_layout="NHWC")
+
+
+@bad("node 'm' (MultiThreshold): input 't' holds INF at index 0")
+def threshold_infinite():
+    return threshold([[np.inf, 2]])
+
+
+@bad("node 't' (Trunc): input 'z' is 3, no multiple of 16")
+def trunc_zero_point():
+    g = Graph()
+    x = g.input("x", (1, 2), np.float32)
+    constants = [g.constant(value, np.float32, name) for value, name in (
+        (0.25, "s"), (3, "z"), (8, "i"), (4, "os"), (4, "o"))]
+    g.output(g.node("Trunc", [x] + constants, "t", domain="qonnx.custom_op.general"))
     return g.model()
