@@ -49,6 +49,28 @@ static RangeState clampState(tosa::ClampOp op, const RangeState &input) {
   });
 }
 
+/// The entries of the slice, where its place along the axis is constant.
+static RangeState sliceState(tosa::SliceOp op, const RangeState &input) {
+  int64_t axis = input.getAxis();
+  if (!input.isInteger() || axis < 0)
+    return input;
+  RangeState joined = RangeState::uniform(input.joined());
+  DenseIntElementsAttr start;
+  auto type = dyn_cast<RankedTensorType>(op.getType());
+  if (!type || type.isDynamicDim(axis) ||
+      !matchPattern(op.getStart(), m_Constant(&start)) ||
+      start.getNumElements() <= axis)
+    return joined;
+  int64_t first = start.getValues<APInt>()[axis].getSExtValue();
+  int64_t size = type.getDimSize(axis);
+  if (first < 0 || size < 1 || first > input.size() - size)
+    return joined;
+  SmallVector<Bits, 1> bits;
+  for (int64_t at = 0; at < size; ++at)
+    bits.push_back(input.at(first + at));
+  return RangeState::perIndex(axis, std::move(bits));
+}
+
 /// Sign extension, or truncation of what fits.
 static RangeState castState(tosa::CastOp op, const RangeState &input) {
   Type from = getElementTypeOrSelf(op.getInput().getType());
@@ -120,7 +142,7 @@ Results a2q::transferTosa(Operation *op, StateLookup states) {
         return one(joinedState(states(reshape.getInput1())));
       })
       .Case([&](tosa::SliceOp slice) {
-        return one(joinedState(states(slice.getInput1())));
+        return one(sliceState(slice, states(slice.getInput1())));
       })
       .Case([&](tosa::TileOp tile) {
         return one(joinedState(states(tile.getInput1())));

@@ -89,6 +89,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       // Without the input that asks for training.
       {"Dropout", 1, 2, &Importer::importIdentity, dropout},
       {"Flatten", 1, 1, &Importer::importFlatten, axis},
+      {"Gather", 2, 2, &Importer::importGather, axis},
       {"Gemm", 2, 3, &Importer::importGemm, gemm},
       {"GlobalAveragePool", 1, 1, &Importer::importGlobalAveragePool, {}},
       {"HardSigmoid", 1, 1, &Importer::importHardSigmoid, line},

@@ -137,6 +137,8 @@ public:
   mlir::LogicalResult importFlatten(const Node &node);
   mlir::LogicalResult importReshape(const Node &node);
   mlir::LogicalResult importTranspose(const Node &node);
+  // Gather.cpp
+  mlir::LogicalResult importGather(const Node &node);
   // Pooling.cpp
   mlir::LogicalResult importMaxPool(const Node &node);
   mlir::LogicalResult importAveragePool(const Node &node);
