@@ -85,6 +85,7 @@ private:
   LogicalResult collectWeights();
   void answerForProducts(Storage storage);
   void collectPairings();
+  void collectChannelCodes();
   void examine(const Pairing &pairing);
   void conclude();
   void findWitness(const PairingFinding &finding);
@@ -313,6 +314,26 @@ void Examiner::collectPairings() {
     order[at] = at % pixels * image[0] + at / pixels;
 }
 
+void Examiner::collectChannelCodes() {
+  if (!hasOrder)
+    return;
+  auto withPadding = [&](a2q::Range range) {
+    return padding ? join(range, a2q::Range{*padding, *padding}) : range;
+  };
+  if (codes.size() == 1) {
+    result.channelCodes = {withPadding(codes.front())};
+    return;
+  }
+  int64_t channelsPerGroup = isConvolution ? inputChannels : length;
+  for (int64_t group = 0; group < groups; ++group)
+    for (int64_t channel = 0; channel < channelsPerGroup; ++channel) {
+      a2q::Range all = codes[group * length + order[channel]];
+      for (int64_t at = channel; at < length; at += channelsPerGroup)
+        all = join(all, codes[group * length + order[at]]);
+      result.channelCodes.push_back(withPadding(all));
+    }
+}
+
 //===----------------------------------------------------------------------===//
 // Pairs
 //===----------------------------------------------------------------------===//
@@ -505,6 +526,7 @@ void Examiner::run() {
   if (failed(collectCodes()) || failed(collectWeights()) || weights.empty())
     return;
   collectPairings();
+  collectChannelCodes();
   masks = distinctMasks();
   for (const Pairing &pairing : pairings)
     examine(pairing);

@@ -53,6 +53,10 @@ public:
       else
         json.attribute("runs", nullptr);
       json.attribute("answer", toString(report.answer()));
+      if (report.fix)
+        write(*report.fix);
+      else
+        json.attribute("fix", nullptr);
       json.attributeArray("layers", [&] {
         for (auto [index, layer] : enumerate(report.layers))
           write(layer, report.witnessFiles.empty()
@@ -65,6 +69,8 @@ public:
 private:
   void write(const LayerSaturation &layer, StringRef witnessFile);
   void write(const PairingFinding &finding);
+  void write(const SaturationFix &fix);
+  void write(const LayerMend &mend);
   void write(const SaturatingPair &pair);
 
   static std::string text(StringRef string) {
@@ -102,6 +108,38 @@ void Writer::write(const SaturatingPair &pair) {
         });
     });
     pairOf("sum", pair.sum.lo, pair.sum.hi);
+  });
+}
+
+void Writer::write(const LayerMend &mend) {
+  json.object([&] {
+    json.attribute("name", text(mend.name));
+    json.attributeArray("steps", [&] {
+      for (const std::string &step : mend.steps)
+        json.value(step);
+    });
+    json.attribute("lossless", mend.isLossless());
+    json.attribute("gathers", mend.gathers);
+    pairOf("terms", mend.termsBefore, mend.termsAfter);
+    json.attribute("weights", mend.weights);
+    json.attribute("weights_changed", mend.weightsChanged);
+    json.attribute("seven_bit_channels", mend.sevenBitChannels);
+    json.attribute("relative_error", mend.relativeError);
+    json.attribute("largest_change", mend.largestChange);
+    json.attributeBegin("sum_change");
+    json.rawValue(a2q::toString(mend.sumChange));
+    json.attributeEnd();
+  });
+}
+
+void Writer::write(const SaturationFix &fix) {
+  json.attributeObject("fix", [&] {
+    json.attribute("mode", fix.mode);
+    json.attribute("output", text(fix.output));
+    json.attributeArray("layers", [&] {
+      for (const LayerMend &mend : fix.layers)
+        write(mend);
+    });
   });
 }
 
@@ -260,11 +298,38 @@ static void writeDetails(const LayerSaturation &layer, StringRef witnessFile,
     os << layer.name << ": note: " << note << '\n';
 }
 
+/// "split by a gather, 9 to 18 products: no sum changes".
+static std::string describe(const LayerMend &mend) {
+  std::string text = join(mend.steps, ", ");
+  if (mend.gathers)
+    text += " by a gather";
+  if (mend.termsAfter != mend.termsBefore)
+    text += formatv(", {0} to {1} products", mend.termsBefore, mend.termsAfter);
+  if (mend.isLossless())
+    return text + ": no sum changes";
+  text += formatv(": {0} of {1} weights change, by {2} at most, {3:f2}% in l2; "
+                  "sums by {4} at most",
+                  mend.weightsChanged, mend.weights, mend.largestChange,
+                  100 * mend.relativeError, a2q::toString(mend.sumChange));
+  if (mend.sevenBitChannels)
+    text += formatv("; {0} channels have 7 bits", mend.sevenBitChannels);
+  return text;
+}
+
+static void writeFix(const SaturationFix &fix, raw_ostream &os) {
+  if (fix.layers.empty())
+    os << "nothing to mend\n";
+  for (const LayerMend &mend : fix.layers)
+    os << mend.name << ": mended: " << describe(mend) << '\n';
+}
+
 void a2q::writeTable(const SaturationReport &report, raw_ostream &os) {
   if (report.layers.empty()) {
     os << "no quantized layers\n";
     return;
   }
+  if (report.fix)
+    writeFix(*report.fix, os);
   os << formatv("{0,-24} {1,7} {2,11} {3,8} {4,12}  {5}\n", "layer", "K",
                 "channels", "pairs", "worst error", "answer");
   std::array<int64_t, 3> counts = {};

@@ -77,7 +77,7 @@
 // OTHER: error: --saturation is about other runtimes
 // RUN: not a2q-check %s --witness=%t.dir 2>&1 | FileCheck %s --check-prefix=WITHOUT
 // RUN: not a2q-check %s --calibration=%t.npy 2>&1 | FileCheck %s --check-prefix=WITHOUT
-// WITHOUT: error: --witness, --calibration and --by-type are for --saturation
+// WITHOUT: error: --witness, --calibration, --by-type, --fix and -o are for --saturation
 // RUN: not a2q-check --saturation --by-type %s 2>&1 | FileCheck %s --check-prefix=TYPE
 // TYPE: error: --by-type is for .onnx files
 // RUN: not a2q-check --saturation %s --report=%t.html 2>&1 | FileCheck %s --check-prefix=HTML

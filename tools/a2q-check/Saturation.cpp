@@ -9,11 +9,13 @@
 #include "Saturation.h"
 
 #include "a2q/Analysis/Report.h"
-#include "a2q/Analysis/SaturationReport.h"
 #include "a2q/Calibration/Observe.h"
 #include "a2q/Frontend/ONNX/ByteLayers.h"
+#include "a2q/Frontend/ONNX/Import.h"
+#include "a2q/Frontend/ONNX/Mend.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/Feeds.h"
+#include "a2q/Tools/FileNames.h"
 #include "a2q/Tools/ModelLoader.h"
 #include "a2q/Transforms/Entry.h"
 #include "mlir/IR/Verifier.h"
@@ -26,13 +28,15 @@ using namespace llvm;
 using namespace a2q;
 
 Error SaturationCommand::verifyAbsent() const {
-  if (!witness.empty() || !calibration.empty() || byType)
-    return createStringError("--witness, --calibration and --by-type are for "
-                             "--saturation");
+  if (!witness.empty() || !calibration.empty() || byType || isFixing() ||
+      output.getNumOccurrences())
+    return createStringError("--witness, --calibration, --by-type, --fix and "
+                             "-o are for --saturation");
   return Error::success();
 }
 
-static Error verify(const CompileOptions &compile) {
+Error SaturationCommand::verify(StringRef model,
+                                const CompileOptions &compile) const {
   if (compile.chooses() || compile.checkAccumulators ||
       !compile.targetCpu.empty())
     return createStringError(
@@ -42,6 +46,26 @@ static Error verify(const CompileOptions &compile) {
   if (!compile.report.empty() &&
       failed(checkReportName(compile.report, problem)))
     return createStringError(problem);
+  if (byType && (!model.ends_with(".onnx") || !calibration.empty()))
+    return createStringError("--by-type is for .onnx files, without "
+                             "--calibration");
+  if (!isFixing())
+    return output.getNumOccurrences() ? createStringError("-o is for --fix")
+                                      : Error::success();
+  if (!fix.empty() && fix != "lossless" && fix != "all")
+    return createStringError("--fix=" + fix +
+                             " is unknown, expected lossless or all");
+  if (output.empty())
+    return createStringError("--fix needs -o and the name of a file to write");
+  if (!model.ends_with(".onnx"))
+    return createStringError("--fix is for .onnx files");
+  if (!calibration.empty())
+    return createStringError(
+        "--fix needs proven ranges: what was observed with "
+        "--calibration need not hold for other data");
+  if (!witness.empty())
+    return createStringError("--witness is for unsafe layers, which --fix "
+                             "leaves none of");
   return Error::success();
 }
 
@@ -170,11 +194,11 @@ static Error writeWitnesses(SaturationReport &report, StringRef folder) {
 }
 
 //===----------------------------------------------------------------------===//
-// Layers alone
+// Models
 //===----------------------------------------------------------------------===//
 
-/// False after a diagnostic.
-static bool checkByteLayers(StringRef model, ModelContext &context,
+/// The layers alone. False after a diagnostic.
+static bool checkByteLayers(MemoryBufferRef model, ModelContext &context,
                             const SaturationOptions &options,
                             SaturationReport &report) {
   ByteLayers bytes = importONNXByteLayers(model, context.get());
@@ -196,24 +220,103 @@ static bool checkByteLayers(StringRef model, ModelContext &context,
   return true;
 }
 
+/// The layers of an .onnx file in memory. False after a diagnostic.
+static bool checkONNX(MemoryBufferRef model, ModelContext &context,
+                      const SaturationOptions &options,
+                      SaturationReport &report) {
+  if (report.byType)
+    return checkByteLayers(model, context, options, report);
+  mlir::OwningOpRef<mlir::ModuleOp> module = importONNX(model, context.get());
+  if (module)
+    report.layers = checkSaturation(*module, options);
+  return module.get() != nullptr;
+}
+
+static Expected<std::unique_ptr<MemoryBuffer>> readFile(StringRef path) {
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
+                                      /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return createStringError(
+        "'" + path + "': cannot be read: " + buffer.getError().message());
+  return std::move(*buffer);
+}
+
+//===----------------------------------------------------------------------===//
+// Mending
+//===----------------------------------------------------------------------===//
+
+/// The bytes of the mended file, and its own report in `report`; empty after a
+/// diagnostic.
+static Expected<std::string> mend(StringRef model, StringRef output,
+                                  MendMode mode, ModelContext &context,
+                                  const SaturationOptions &options,
+                                  SaturationReport &report) {
+  std::vector<LayerToMend> unsafe;
+  for (const LayerSaturation &layer : report.layers)
+    if (layer.answer == SaturationAnswer::Unsafe)
+      unsafe.push_back({layer.name, layer.channelCodes, layer.shift});
+  Expected<std::unique_ptr<MemoryBuffer>> file = readFile(model);
+  if (!file)
+    return file.takeError();
+  report.fix = {mode == MendMode::All ? "all" : "lossless", output.str(), {}};
+  if (unsafe.empty())
+    return (*file)->getBuffer().str();
+  Expected<MendedModel> mended =
+      mendONNX((*file)->getMemBufferRef(), unsafe, mode, context.get());
+  if (!mended)
+    return mended.takeError();
+  for (const LayerMend &layer : mended->layers)
+    if (!layer.refusal.empty())
+      return createStringError("layer '" + layer.name + "' cannot be mended: " +
+                               layer.refusal + "; nothing is written");
+  // What is written is what is proven.
+  SaturationReport proof;
+  proof.byType = report.byType;
+  if (!checkONNX(MemoryBufferRef(mended->bytes, output), context, options,
+                 proof))
+    return createStringError(
+        "the mended model cannot be read back; nothing is written");
+  for (const LayerSaturation &layer : proof.layers)
+    if (layer.answer == SaturationAnswer::Unsafe)
+      return createStringError("layer '" + layer.name +
+                               "' is unsafe after mending; nothing is written");
+  report.layers = std::move(proof.layers);
+  report.fix->layers = std::move(mended->layers);
+  return std::move(mended->bytes);
+}
+
+Error SaturationCommand::write(SaturationReport &report, StringRef mended,
+                               const CompileOptions &compile) const {
+  std::string contents;
+  SmallVector<OutputContents> files;
+  if (!compile.report.empty()) {
+    raw_string_ostream os(contents);
+    writeJSON(report, os);
+    files.push_back({compile.report, contents});
+  }
+  if (report.fix)
+    files.push_back({output, mended});
+  return writeOutputFiles(files);
+}
+
 Expected<int> SaturationCommand::run(StringRef model,
                                      const CompileOptions &compile) {
-  if (Error error = verify(compile))
+  if (Error error = verify(model, compile))
     return error;
   SaturationReport report;
   report.isa = compile.isa.empty() ? "avx2" : compile.isa.getValue();
+  report.byType = byType;
   std::optional<ByteProducts> products = parseByteProducts(report.isa);
   if (!products)
     return createStringError("unknown instruction set '" + report.isa +
                              "', expected ssse3, avx2, avx512, avxvnni, "
                              "avx512vnni or amx");
-  if (byType && (!model.ends_with(".onnx") || !calibration.empty()))
-    return createStringError("--by-type is for .onnx files, without "
-                             "--calibration");
   FileNames files;
   files.read(model, "the model");
   files.readArrays(calibration, "calibration data");
   compile.addFiles(files);
+  if (isFixing())
+    files.write(output);
   if (Error error = files.check())
     return std::move(error);
   ModelContext context;
@@ -222,8 +325,10 @@ Expected<int> SaturationCommand::run(StringRef model,
   options.channelsFirst = model.ends_with(".onnx");
   mlir::OwningOpRef<mlir::ModuleOp> module;
   if (byType) {
-    report.byType = true;
-    if (!checkByteLayers(model, context, options, report))
+    Expected<std::unique_ptr<MemoryBuffer>> file = readFile(model);
+    if (!file)
+      return file.takeError();
+    if (!checkByteLayers((*file)->getMemBufferRef(), context, options, report))
       return 1;
   } else {
     module = context.load(model);
@@ -245,17 +350,22 @@ Expected<int> SaturationCommand::run(StringRef model,
   }
   if (!byType)
     report.layers = checkSaturation(*module, options);
+  std::string mended;
+  if (isFixing()) {
+    Expected<std::string> bytes =
+        mend(model, output, fix == "all" ? MendMode::All : MendMode::Lossless,
+             context, options, report);
+    if (!bytes)
+      return bytes.takeError();
+    mended = std::move(*bytes);
+  }
   if (!witness.empty())
     if (Error error = writeWitnesses(report, witness))
       return error;
-  if (!compile.report.empty()) {
-    std::string contents;
-    raw_string_ostream os(contents);
-    writeJSON(report, os);
-    if (Error error = writeOutputFile(compile.report, contents))
-      return fileError(compile.report, toString(std::move(error)));
-  }
-  if (compile.report != "-")
+  if (Error error = write(report, mended, compile))
+    return error;
+  // Standard output belongs to what goes there.
+  if (compile.report != "-" && output != "-")
     writeTable(report, outs());
   switch (report.answer()) {
   case SaturationAnswer::Safe:

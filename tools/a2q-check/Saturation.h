@@ -9,6 +9,7 @@
 #ifndef A2Q_TOOLS_CHECK_SATURATION_H
 #define A2Q_TOOLS_CHECK_SATURATION_H
 
+#include "a2q/Analysis/SaturationReport.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "llvm/Support/Error.h"
 
@@ -43,11 +44,31 @@ struct SaturationCommand {
                      "supported"),
       llvm::cl::init(false), llvm::cl::cat(getToolOptions())};
 
+  llvm::cl::opt<std::string> fix{
+      "fix",
+      llvm::cl::desc(
+          "with --saturation and -o: write the model with its unsafe "
+          "layers mended and proven. lossless (the default): no sum "
+          "of a layer changes. all: weights change where a layer "
+          "would grow by more than an eighth"),
+      llvm::cl::value_desc("lossless|all"), llvm::cl::ValueOptional,
+      llvm::cl::cat(getToolOptions())};
+  llvm::cl::opt<std::string> output{
+      "o", llvm::cl::desc("with --fix: the file to write"),
+      llvm::cl::value_desc("mended.onnx"), llvm::cl::cat(getToolOptions())};
+
   /// An error when options have no meaning without --saturation.
   llvm::Error verifyAbsent() const;
 
   /// The exit status, after diagnostics where it is for bad input.
   llvm::Expected<int> run(llvm::StringRef model, const CompileOptions &compile);
+
+private:
+  bool isFixing() const { return fix.getNumOccurrences() != 0; }
+  llvm::Error verify(llvm::StringRef model,
+                     const CompileOptions &compile) const;
+  llvm::Error write(SaturationReport &report, llvm::StringRef mended,
+                    const CompileOptions &compile) const;
 };
 
 } // namespace a2q

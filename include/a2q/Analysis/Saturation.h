@@ -118,6 +118,10 @@ struct LayerSaturation {
   /// what was added to signed ones.
   Range codes;
   int64_t shift = 0;
+  /// The same for each input channel of a convolution, in all groups, or each
+  /// term of a matrix product, in the order of the file; or one range for all.
+  /// Empty where nothing is known.
+  std::vector<Range> channelCodes;
   std::vector<PairingFinding> findings;
   /// The sums of any two terms of any channel: no packing saturates when they
   /// fit 16 bits.

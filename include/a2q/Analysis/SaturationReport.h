@@ -15,8 +15,19 @@
 #define A2Q_ANALYSIS_SATURATIONREPORT_H
 
 #include "a2q/Analysis/Saturation.h"
+#include "a2q/Math/LayerMend.h"
 
 namespace a2q {
+
+/// What was changed in a file before this report was made of it.
+struct SaturationFix {
+  /// "lossless" or "all".
+  std::string mode;
+  /// The file with the changes.
+  std::string output;
+  /// Of the layers that were unsafe.
+  std::vector<LayerMend> layers;
+};
 
 struct SaturationReport {
   /// The instruction set asked for.
@@ -29,6 +40,8 @@ struct SaturationReport {
   std::vector<LayerSaturation> layers;
   /// Per layer the file of its witness, or empty.
   std::vector<std::string> witnessFiles;
+  /// Layers are those of the mended file.
+  std::optional<SaturationFix> fix;
 
   /// Unsafe if a layer is, else unknown if a layer is.
   SaturationAnswer answer() const;

@@ -311,27 +311,33 @@ ByteLayers Reader::run() {
   return std::move(result);
 }
 
-ByteLayers a2q::importONNXByteLayers(StringRef path, MLIRContext *context) {
+ByteLayers a2q::importONNXByteLayers(llvm::MemoryBufferRef buffer,
+                                     MLIRContext *context) {
   context->loadDialect<A2QDialect, arith::ArithDialect, func::FuncDialect,
                        quant::QuantDialect>();
-  Location loc = FileLineColLoc::get(context, path, 0, 0);
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                            /*RequiresNullTerminator=*/false);
-  if (!buffer) {
-    emitError(loc) << "cannot be read: " << buffer.getError().message();
-    return {};
-  }
+  StringRef path = buffer.getBufferIdentifier(), bytes = buffer.getBuffer();
   onnx::ModelProto model;
   bool parsed = false;
   {
     google::protobuf::LogSilencer silence;
-    StringRef bytes = (*buffer)->getBuffer();
     parsed = bytes.size() <= INT32_MAX &&
              model.ParseFromArray(bytes.data(), bytes.size());
   }
   if (!parsed || !model.has_graph()) {
-    emitError(loc) << "is not an ONNX model, or is truncated";
+    emitError(FileLineColLoc::get(context, path, 0, 0))
+        << "is not an ONNX model, or is truncated";
     return {};
   }
   return Reader(model.graph(), path, context).run();
+}
+
+ByteLayers a2q::importONNXByteLayers(StringRef path, MLIRContext *context) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    emitError(FileLineColLoc::get(context, path, 0, 0))
+        << "cannot be read: " << buffer.getError().message();
+    return {};
+  }
+  return importONNXByteLayers((*buffer)->getMemBufferRef(), context);
 }

@@ -24,14 +24,13 @@ LogicalResult Importer::importGather(const Node &node) {
     return failure();
   const Tensor &indices = **constant;
   if (indices.isFloat() || indices.shape.size() != 1 || indices.ints.empty())
-    return node.emitInputError(1)
-           << "has type " << toString(indices.type) << " and shape "
-           << shapeText(indices.shape)
-           << "; supported are integers in a vector";
+    return node.emitInputError(1) << "has type " << toString(indices.type)
+                                  << " and shape " << shapeText(indices.shape)
+                                  << "; supported are integers in a vector";
   if ((*found)->isConstant())
     return node.emitInputError(0) << "is constant, which is not supported";
-  Known *input = (*found)->kind == Known::Accumulated ? emitReal(**found)
-                                                      : *found;
+  Known *input =
+      (*found)->kind == Known::Accumulated ? emitReal(**found) : *found;
   SmallVector<int64_t> shape(input->shape);
   auto rank = static_cast<int64_t>(shape.size());
   int64_t axis = node.integer("axis", 0);
@@ -56,8 +55,8 @@ LogicalResult Importer::importGather(const Node &node) {
   for (size_t at = 0; at < indices.ints.size();) {
     int64_t first = indices.ints[at];
     if (first < -size || first >= size)
-      return node.emitInputError(1) << "holds index " << first
-                                    << ", outside a dimension of " << size;
+      return node.emitInputError(1)
+             << "holds index " << first << ", outside a dimension of " << size;
     size_t end = at + 1;
     while (end < indices.ints.size() &&
            indices.ints[end] == first + static_cast<int64_t>(end - at) &&
@@ -75,10 +74,10 @@ LogicalResult Importer::importGather(const Node &node) {
   auto type = RankedTensorType::get(
       physicalShape(shape, layout),
       cast<RankedTensorType>(source.getType()).getElementType());
-  Value value = parts.size() == 1
-                    ? parts.front()
-                    : tosa::ConcatOp::create(b, type, parts,
-                                             b.getI32IntegerAttr(dim));
+  Value value =
+      parts.size() == 1
+          ? parts.front()
+          : tosa::ConcatOp::create(b, type, parts, b.getI32IntegerAttr(dim));
   set(result.layouts, layout, value);
   define(node, std::move(result));
   return success();

@@ -19,6 +19,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBufferRef.h"
 
 #include <string>
 #include <vector>
@@ -44,6 +45,10 @@ struct ByteLayers {
 /// operators, and Conv, Gemm and MatMul of two dequantized operands. Null
 /// module after one diagnostic when the file is no model.
 ByteLayers importONNXByteLayers(llvm::StringRef path,
+                                mlir::MLIRContext *context);
+
+/// The same of bytes; the buffer's identifier is the path of the file.
+ByteLayers importONNXByteLayers(llvm::MemoryBufferRef buffer,
                                 mlir::MLIRContext *context);
 
 } // namespace a2q

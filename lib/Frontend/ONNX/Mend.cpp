@@ -1,0 +1,373 @@
+//===- Mend.cpp - ONNX files whose byte products are exact ------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Frontend/ONNX/Mend.h"
+
+#include "MendLayer.h"
+
+#include "a2q/Math/PairMending.h"
+#include "llvm/Support/Path.h"
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <cmath>
+#include <numeric>
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+/// In MendMode::All, weights change where a layer would grow by more than this
+/// part of it.
+static constexpr int64_t kGrowthOf = 8;
+
+namespace {
+/// Mends one layer, from what is known of its codes.
+class Mender {
+public:
+  Mender(MendLayer &layer, const LayerToMend &known, MendMode mode,
+         LayerMend &result)
+      : layer(layer), known(known), mode(mode), result(result) {
+    for (a2q::Range range : known.codes)
+      codes.push_back(range);
+  }
+
+  /// `shifts` says of values of the file by how much earlier layers have
+  /// moved their codes already.
+  void run(llvm::StringMap<int64_t> &shifts);
+
+private:
+  void shift(llvm::StringMap<int64_t> &shifts);
+  bool isSafe() const;
+  a2q::Range joined() const;
+  /// The codes of one group's input channels.
+  std::vector<a2q::Range> codesOf(int64_t group) const;
+  /// Where pairs are channels: rows are the taps of all outputs of a group.
+  std::vector<int64_t> tableOf(int64_t group) const;
+  std::vector<ColumnPlaces> placeGroups() const;
+  void place(std::vector<ColumnPlaces> groups);
+  void widen(llvm::StringMap<int64_t> &shifts);
+  void project();
+  ProjectedRow projectOutput(int64_t output) const;
+  void noteChange(const std::vector<ProjectedRow> &rows);
+
+  /// Neighbours of im2col are channels of one tap where their number is even;
+  /// matrix products have one tap.
+  bool pairsAreChannels() const {
+    return !layer.isConvolution || layer.inputs % 2 == 0;
+  }
+
+  MendLayer &layer;
+  const LayerToMend &known;
+  MendMode mode;
+  LayerMend &result;
+  std::vector<a2q::Range> codes; ///< of the instruction, after shifts
+};
+} // namespace
+
+a2q::Range Mender::joined() const {
+  a2q::Range range = codes.front();
+  for (a2q::Range other : codes)
+    range = join(range, other);
+  return range;
+}
+
+std::vector<a2q::Range> Mender::codesOf(int64_t group) const {
+  if (codes.size() == 1)
+    return codes;
+  return {codes.begin() + group * layer.inputs,
+          codes.begin() + (group + 1) * layer.inputs};
+}
+
+std::vector<int64_t> Mender::tableOf(int64_t group) const {
+  std::vector<int64_t> table;
+  int64_t outputs = layer.outputs / layer.groups;
+  for (int64_t output = group * outputs; output < (group + 1) * outputs;
+       ++output)
+    for (int64_t tap = 0; tap < layer.taps; ++tap)
+      for (int64_t input = 0; input < layer.inputs; ++input)
+        table.push_back(layer.weight(output, input, tap));
+  return table;
+}
+
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+/// Codes from 0 on, where they begin higher.
+void Mender::shift(llvm::StringMap<int64_t> &shifts) {
+  std::string value = layer.activationCodes().str();
+  a2q::Range range = joined();
+  if (value.empty() || range.lo <= 0)
+    return;
+  if (!shifts.contains(value)) {
+    // In the file's codes.
+    std::string refusal =
+        layer.shift(range.lo - known.shift, range.hi - range.lo);
+    if (!refusal.empty())
+      return;
+    shifts[layer.activationCodes()] = range.lo;
+  }
+  int64_t base = shifts.lookup(layer.activationCodes());
+  if (base > range.lo)
+    return;
+  for (a2q::Range &own : codes)
+    own = {own.lo - base, own.hi - base};
+  result.steps.push_back("shift");
+}
+
+/// Whether nothing is left to do.
+bool Mender::isSafe() const {
+  if (!pairsAreChannels())
+    return false;
+  for (int64_t group = 0; group < layer.groups; ++group) {
+    std::vector<int64_t> weights = tableOf(group);
+    std::vector<a2q::Range> ranges = codesOf(group);
+    PairTable table{weights, ranges, layer.inputs};
+    for (int64_t input = 0; input + 1 < layer.inputs; input += 2)
+      if (!table.goTogether(input, input + 1))
+        return false;
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Places
+//===----------------------------------------------------------------------===//
+
+/// All groups with as many places.
+std::vector<ColumnPlaces> Mender::placeGroups() const {
+  std::vector<ColumnPlaces> groups;
+  size_t most = 0;
+  for (int64_t group = 0; group < layer.groups; ++group) {
+    std::vector<int64_t> weights = tableOf(group);
+    std::vector<a2q::Range> ranges = codesOf(group);
+    groups.push_back(placeColumns({weights, ranges, layer.inputs}));
+    most = std::max(most, groups.back().column.size());
+  }
+  int64_t rows = layer.outputs / layer.groups * layer.taps;
+  // The last of an odd number of terms is alone in a matrix product.
+  bool dropsLast = !layer.isConvolution && groups.front().added == 1;
+  for (ColumnPlaces &places : groups) {
+    auto size = dropsLast ? most - 1 : most;
+    std::vector<int64_t> weights;
+    for (int64_t row = 0; row < rows; ++row)
+      for (size_t at = 0; at < size; ++at)
+        weights.push_back(at < places.column.size()
+                              ? places.weights[row * places.column.size() + at]
+                              : 0);
+    places.column.resize(size, 0);
+    places.weights = std::move(weights);
+    places.added = static_cast<int64_t>(size) - layer.inputs;
+  }
+  return groups;
+}
+
+void Mender::place(std::vector<ColumnPlaces> groups) {
+  auto places = static_cast<int64_t>(groups.front().column.size());
+  int64_t outputs = layer.outputs / layer.groups;
+  std::vector<int64_t> order, weights;
+  for (auto [group, columns] : llvm::enumerate(groups)) {
+    for (int64_t column : columns.column)
+      order.push_back(static_cast<int64_t>(group) * layer.inputs + column);
+    for (int64_t output = 0; output < outputs; ++output)
+      for (int64_t at = 0; at < places; ++at)
+        for (int64_t tap = 0; tap < layer.taps; ++tap)
+          weights.push_back(
+              columns.weights[(output * layer.taps + tap) * places + at]);
+  }
+  bool adds = places != layer.inputs;
+  result.steps.push_back(adds ? "split" : "reorder");
+  if (adds || !layer.absorbOrder(order).empty()) {
+    layer.gatherInputs(order);
+    result.gathers = true;
+  }
+  layer.setWeights(weights, places);
+  result.termsAfter = places * layer.taps;
+}
+
+/// Runtimes that take weights in u8 take activations in u8 beside them.
+void Mender::widen(llvm::StringMap<int64_t> &shifts) {
+  if (known.shift && !shifts.contains(layer.activationCodes())) {
+    result.refusal = layer.shift(-known.shift, 255);
+    if (!result.refusal.empty())
+      return;
+    shifts[layer.activationCodes()] = 0;
+    result.steps.push_back("shift");
+  }
+  result.refusal = layer.widen();
+  if (result.refusal.empty())
+    result.steps.push_back("widen");
+}
+
+//===----------------------------------------------------------------------===//
+// Nearest weights
+//===----------------------------------------------------------------------===//
+
+/// Terms in the order of im2col. With an odd number of channels pairs of im2col
+/// and pairs of channels overlap: one after the other, because what fits keeps
+/// fitting when weights move towards 0.
+ProjectedRow Mender::projectOutput(int64_t output) const {
+  std::vector<int64_t> terms;
+  for (int64_t tap = 0; tap < layer.taps; ++tap)
+    for (int64_t input = 0; input < layer.inputs; ++input)
+      terms.push_back(layer.weight(output, input, tap));
+  std::vector<a2q::Range> own =
+      codesOf(output / (layer.outputs / layer.groups));
+  std::vector<a2q::Range> ranges = own;
+  for (int64_t tap = 1; own.size() > 1 && tap < layer.taps; ++tap)
+    ranges.insert(ranges.end(), own.begin(), own.end());
+  ProjectedRow row = projectRow(terms, ranges);
+  if (pairsAreChannels())
+    return row;
+  for (int64_t tap = 0; tap < layer.taps; ++tap) {
+    std::span<int64_t> part =
+        std::span(row.weights).subspan(tap * layer.inputs, layer.inputs);
+    ProjectedRow channels = projectRow(part, own);
+    std::ranges::copy(channels.weights, part.begin());
+  }
+  row.error = 0;
+  for (size_t at = 0; at < terms.size(); ++at)
+    row.error += (row.weights[at] - terms[at]) * (row.weights[at] - terms[at]);
+  return row;
+}
+
+void Mender::project() {
+  bool canHalve = layer.canDoubleScales() && !layer.hasWeightZeroPoint();
+  std::vector<ProjectedRow> rows;
+  std::vector<bool> halved;
+  bool projects = false, halves = false;
+  for (int64_t output = 0; output < layer.outputs; ++output) {
+    ProjectedRow row = projectOutput(output);
+    if (canHalve && row.error > 0) {
+      std::vector<int64_t> terms;
+      for (int64_t tap = 0; tap < layer.taps; ++tap)
+        for (int64_t input = 0; input < layer.inputs; ++input)
+          terms.push_back(layer.weight(output, input, tap));
+      ProjectedRow half = halveRow(terms);
+      if (half.error < row.error)
+        row = std::move(half);
+    }
+    halved.push_back(row.isHalved);
+    halves |= row.isHalved;
+    projects |= !row.isHalved && row.error > 0;
+    rows.push_back(std::move(row));
+  }
+  noteChange(rows);
+  std::vector<int64_t> weights(layer.outputs * layer.inputs * layer.taps);
+  for (int64_t output = 0; output < layer.outputs; ++output)
+    for (int64_t input = 0; input < layer.inputs; ++input)
+      for (int64_t tap = 0; tap < layer.taps; ++tap)
+        weights[(output * layer.inputs + input) * layer.taps + tap] =
+            rows[output].weights[tap * layer.inputs + input];
+  layer.setWeights(weights, layer.inputs);
+  if (halves)
+    layer.doubleScales(halved);
+  if (projects)
+    result.steps.push_back("project");
+  if (halves)
+    result.steps.push_back("seven-bits");
+}
+
+/// How far the new weights are from the old, before they are set.
+void Mender::noteChange(const std::vector<ProjectedRow> &rows) {
+  double norm = 0, error = 0;
+  for (int64_t output = 0; output < layer.outputs; ++output) {
+    const ProjectedRow &row = rows[output];
+    std::vector<a2q::Range> ranges =
+        codesOf(output / (layer.outputs / layer.groups));
+    Interval change;
+    for (int64_t tap = 0; tap < layer.taps; ++tap)
+      for (int64_t input = 0; input < layer.inputs; ++input) {
+        int64_t old = layer.weight(output, input, tap);
+        int64_t now =
+            row.weights[tap * layer.inputs + input] * (row.isHalved ? 2 : 1);
+        norm += static_cast<double>(old * old);
+        error += static_cast<double>((now - old) * (now - old));
+        result.weightsChanged += now != old;
+        result.largestChange =
+            std::max(result.largestChange, std::abs(now - old));
+        change =
+            change + product(now - old, ranges.size() == 1 ? ranges.front()
+                                                           : ranges[input]);
+      }
+    result.sumChange =
+        std::max({result.sumChange, change.hi, Wide(-change.lo)});
+    result.sevenBitChannels += row.isHalved;
+  }
+  result.relativeError = norm > 0 ? std::sqrt(error / norm) : 0;
+}
+
+void Mender::run(llvm::StringMap<int64_t> &shifts) {
+  result.name = known.name;
+  result.weights = layer.outputs * layer.inputs * layer.taps;
+  result.termsBefore = result.termsAfter = layer.inputs * layer.taps;
+  auto channels = static_cast<size_t>(layer.inputs * layer.groups);
+  if (codes.size() != 1 && codes.size() != channels) {
+    result.refusal = "the ranges of its channels are not known";
+    return;
+  }
+  shift(shifts);
+  if (isSafe())
+    return;
+  if (layer.isDepthwise()) {
+    widen(shifts);
+    if (result.refusal.empty() || mode == MendMode::Lossless)
+      return;
+    result.refusal.clear();
+    // Channels may have been permuted for a layer after this one.
+    codes = {joined()};
+    return project();
+  }
+  // Places beside zeros, and shares of weights, stand for weights of 0.
+  if (!layer.hasWeightZeroPoint()) {
+    std::vector<ColumnPlaces> groups = placeGroups();
+    int64_t added = groups.front().added;
+    if (mode == MendMode::Lossless || added * kGrowthOf <= layer.inputs)
+      return place(std::move(groups));
+  } else if (mode == MendMode::Lossless) {
+    result.refusal = "its weights have a zero point";
+    return;
+  }
+  project();
+}
+
+llvm::Expected<MendedModel> a2q::mendONNX(llvm::MemoryBufferRef file,
+                                          ArrayRef<LayerToMend> layers,
+                                          MendMode mode, MLIRContext *context) {
+  onnx::ModelProto model;
+  StringRef bytes = file.getBuffer(), path = file.getBufferIdentifier();
+  bool parsed = false;
+  {
+    google::protobuf::LogSilencer silence;
+    parsed = bytes.size() <= INT32_MAX &&
+             model.ParseFromArray(bytes.data(), bytes.size());
+  }
+  if (!parsed || !model.has_graph())
+    return llvm::createStringError("'" + path +
+                                   "': is not an ONNX model, or is truncated");
+  ModelEditor editor(model, llvm::sys::path::parent_path(path), context);
+  MendedModel result;
+  llvm::StringMap<int64_t> shifts;
+  for (const LayerToMend &known : layers) {
+    LayerMend &mend = result.layers.emplace_back();
+    mend.name = known.name;
+    std::optional<MendLayer> layer =
+        MendLayer::find(editor, known.name, mend.refusal);
+    if (layer && known.codes.empty())
+      mend.refusal = "the range of its activations is not known";
+    else if (layer)
+      Mender(*layer, known, mode, mend).run(shifts);
+  }
+  std::string problem;
+  std::optional<std::string> mended = editor.finish(problem);
+  if (!mended)
+    return llvm::createStringError("'" + path + "': " + problem);
+  result.bytes = std::move(*mended);
+  return result;
+}

@@ -1,0 +1,417 @@
+//===- MendLayer.cpp - One node that multiplies bytes -----------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MendLayer.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+const onnx::AttributeProto *frontend::findAttribute(const onnx::NodeProto &node,
+                                                    StringRef name) {
+  for (const onnx::AttributeProto &attribute : node.attribute())
+    if (name == attribute.name())
+      return &attribute;
+  return nullptr;
+}
+
+int64_t frontend::integerAttribute(const onnx::NodeProto &node, StringRef name,
+                                   int64_t otherwise) {
+  const onnx::AttributeProto *attribute = findAttribute(node, name);
+  return attribute ? attribute->i() : otherwise;
+}
+
+std::string frontend::nameOfNode(const onnx::NodeProto &node) {
+  if (!node.name().empty() || !node.output_size())
+    return node.name();
+  return node.op_type() + " of " + node.output(0);
+}
+
+static bool movesElements(const onnx::NodeProto &node) {
+  return llvm::StringSwitch<bool>(node.op_type())
+      .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
+              "Unsqueeze"},
+             true)
+      .Default(false);
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+std::optional<MendLayer> MendLayer::find(ModelEditor &editor, StringRef name,
+                                         std::string &refusal) {
+  MendLayer layer(editor);
+  int64_t count = 0;
+  for (onnx::NodeProto &node : *editor.graph().mutable_node())
+    if (nameOfNode(node) == name) {
+      layer.node = &node;
+      ++count;
+    }
+  if (count == 0)
+    refusal = "no node of the graph has its name";
+  else if (count > 1)
+    refusal = "several nodes of the graph have its name";
+  else
+    refusal = layer.readOperands();
+  if (!refusal.empty())
+    return std::nullopt;
+  return layer;
+}
+
+std::string MendLayer::readOperands() {
+  StringRef op = node->op_type();
+  isConvolution = op == "Conv" || op == "QLinearConv";
+  isOperator = true;
+  if (op == "QLinearConv" || op == "QLinearMatMul") {
+    weights = 3;
+    weightScale = 4;
+    weightZero = 5;
+    bias = isConvolution ? 8 : -1;
+  } else if (op == "QGemm") {
+    weights = 3;
+    weightScale = 4;
+    weightZero = 5;
+    bias = 6;
+  } else if (op == "MatMulInteger" || op == "ConvInteger") {
+    isConvolution = op == "ConvInteger";
+    weights = 1;
+    weightZero = 3;
+  } else if (op == "MatMulIntegerToFloat") {
+    weights = 1;
+    weightZero = 5;
+  } else if (op == "DynamicQuantizeMatMul") {
+    weights = 1;
+    weightZero = 3;
+  } else if (op == "Conv" || op == "Gemm" || op == "MatMul") {
+    isOperator = false;
+    weights = 1;
+    bias = 2;
+  } else {
+    return "the operator " + op.str() + " is none that can be changed";
+  }
+  if (integerAttribute(*node, "transA", 0))
+    return "its activations are transposed";
+  if (node->input_size() <= weights)
+    return "its weights are missing";
+  std::string refusal = readActivations();
+  return refusal.empty() ? readWeights() : refusal;
+}
+
+std::string MendLayer::readActivations() {
+  if (isOperator)
+    return "";
+  std::string value = node->input(activations);
+  for (;;) {
+    onnx::NodeProto *producer = editor->producer(value);
+    if (!producer)
+      return "its activations are not dequantized";
+    if (producer->op_type() == "DequantizeLinear") {
+      dequantize = producer;
+      break;
+    }
+    if (!movesElements(*producer) || producer->input_size() == 0)
+      return "the operator " + producer->op_type() +
+             " stands between it and its activations' codes";
+    moves.insert(moves.begin(), producer);
+    value = producer->input(0);
+  }
+  std::string problem;
+  std::optional<Tensor> scale = editor->read(
+      dequantize->input_size() > 1 ? dequantize->input(1) : "", problem);
+  if (!scale || scale->size() != 1)
+    return "its activations have no constant scale for all";
+  return "";
+}
+
+std::string MendLayer::weightName() const {
+  if (isOperator)
+    return node->input(weights);
+  const onnx::NodeProto *source =
+      editor->producer(node->input(weights), "DequantizeLinear");
+  return source ? source->input(0) : "";
+}
+
+std::string MendLayer::readWeights() {
+  std::string problem;
+  std::optional<Tensor> read = editor->read(weightName(), problem);
+  if (!read)
+    return problem.empty() ? "its weights are not constant codes" : problem;
+  codes = std::move(*read);
+  if (codes.type != ElementType::Int8)
+    return "its weights have type " + toString(codes.type) + ", not INT8";
+  auto rank = static_cast<int64_t>(codes.shape.size());
+  if (isConvolution ? rank < 3 : rank != 2)
+    return "its weights have shape " + shapeText(codes.shape);
+  inputsFirst = !isConvolution && integerAttribute(*node, "transB", 0) == 0;
+  outputs = codes.shape[inputsFirst ? 1 : 0];
+  inputs = codes.shape[inputsFirst ? 0 : 1];
+  for (int64_t size : ArrayRef(codes.shape).drop_front(2))
+    taps *= size;
+  groups = isConvolution ? integerAttribute(*node, "group", 1) : 1;
+  if (codes.ints.empty() || groups < 1 || outputs % groups)
+    return "its weights have shape " + shapeText(codes.shape) + " in " +
+           std::to_string(groups) + " groups";
+  std::string zero;
+  if (!isOperator) {
+    const onnx::NodeProto *source = editor->producer(node->input(weights));
+    if (integerAttribute(*source, "block_size", 0))
+      return "its weights have scales per block";
+    zero = source->input_size() > 2 ? source->input(2) : "";
+  } else if (weightZero >= 0 && weightZero < node->input_size()) {
+    zero = node->input(weightZero);
+  }
+  if (zero.empty())
+    return "";
+  std::optional<Tensor> zeros = editor->read(zero, problem);
+  if (!zeros)
+    return "the zero points of its weights are not constant";
+  weightZeroPoint = llvm::any_of(zeros->ints, [](int64_t z) { return z != 0; });
+  return "";
+}
+
+StringRef MendLayer::activationCodes() const {
+  if (!isOperator)
+    return dequantize->input(0);
+  return node->op_type() == "DynamicQuantizeMatMul"
+             ? StringRef()
+             : StringRef(node->input(activations));
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+void MendLayer::setWeightInput(int ofOperator, int ofDequantize,
+                               StringRef value) {
+  if (isOperator)
+    return editor->setInput(node, ofOperator, value);
+  editor->setInput(editor->ownProducer(node, weights), ofDequantize, value);
+}
+
+void MendLayer::setWeights(ArrayRef<int64_t> values, int64_t places) {
+  Tensor changed;
+  changed.type = codes.type;
+  changed.shape = codes.shape;
+  changed.shape[inputsFirst ? 0 : 1] = places;
+  changed.ints.resize(values.size());
+  size_t at = 0;
+  for (int64_t output = 0; output < outputs; ++output)
+    for (int64_t place = 0; place < places; ++place)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        changed.ints[offset(output, place, tap, places)] = values[at++];
+  std::string name = editor->addConstant(weightName() + "_mended", changed);
+  setWeightInput(weights, 0, name);
+  if (!isOperator)
+    editor->forgetType(node->input(weights));
+  codes = std::move(changed);
+  inputs = places;
+}
+
+/// 128 more, in codes and zero points.
+std::string MendLayer::widen() {
+  if (isOperator && weightZero < 0)
+    return "its operator has no zero points for weights";
+  std::string problem, zeroName, scaleName;
+  if (isOperator) {
+    zeroName = weightZero < node->input_size() ? node->input(weightZero) : "";
+    scaleName = weightScale >= 0 ? node->input(weightScale) : "";
+  } else {
+    const onnx::NodeProto *source = editor->producer(node->input(weights));
+    zeroName = source->input_size() > 2 ? source->input(2) : "";
+    scaleName = source->input(1);
+  }
+  std::optional<Tensor> zeros;
+  if (!zeroName.empty()) {
+    zeros = editor->read(zeroName, problem);
+  } else if (std::optional<Tensor> scales = editor->read(scaleName, problem)) {
+    zeros.emplace();
+    zeros->shape = scales->shape;
+    zeros->ints.assign(scales->size(), 0);
+  }
+  if (!zeros)
+    return "the scales of its weights are not constant";
+  zeros->type = ElementType::UInt8;
+  for (int64_t &zero : zeros->ints)
+    zero += 128;
+  Tensor shifted = codes;
+  shifted.type = ElementType::UInt8;
+  for (int64_t &code : shifted.ints)
+    code += 128;
+  std::string name = weightName();
+  setWeightInput(weights, 0, editor->addConstant(name + "_u8", shifted));
+  setWeightInput(weightZero, 2, editor->addConstant(name + "_u8_zero", *zeros));
+  return "";
+}
+
+/// The scales of the weights, one per output channel, and a bias that can
+/// follow them.
+bool MendLayer::canDoubleScales() {
+  std::string problem;
+  auto hasAll = [&](StringRef value) {
+    std::optional<Tensor> tensor = editor->read(value, problem);
+    return tensor && tensor->shape.size() == 1 && tensor->size() == outputs;
+  };
+  if (isOperator) {
+    if (weightScale < 0 || !hasAll(node->input(weightScale)))
+      return false;
+    return bias < 0 || bias >= node->input_size() ||
+           node->input(bias).empty() || hasAll(node->input(bias));
+  }
+  const onnx::NodeProto *source = editor->producer(node->input(weights));
+  if (!hasAll(source->input(1)))
+    return false;
+  if (bias >= node->input_size() || node->input(bias).empty())
+    return true;
+  const onnx::NodeProto *biasSource = editor->producer(node->input(bias));
+  if (!biasSource || biasSource->op_type() == "Constant")
+    return editor->constant(node->input(bias)) != nullptr; // real numbers
+  return biasSource->op_type() == "DequantizeLinear" &&
+         hasAll(biasSource->input(0)) && hasAll(biasSource->input(1));
+}
+
+void MendLayer::doubleScales(const std::vector<bool> &channels) {
+  std::string problem;
+  auto doubled = [&](const std::string &name) {
+    Tensor scales = *editor->read(name, problem);
+    for (size_t at = 0; at < channels.size(); ++at)
+      scales.floats[at] *= channels[at] ? 2 : 1;
+    return editor->addConstant(name + "_mended", scales);
+  };
+  auto halved = [&](const std::string &name) {
+    Tensor biases = *editor->read(name, problem);
+    for (size_t at = 0; at < channels.size(); ++at) {
+      int64_t &value = biases.ints[at];
+      int64_t half = value >> 1;
+      if (channels[at])
+        value = value & 1 ? half + (half & 1) : half;
+    }
+    return editor->addConstant(name + "_mended", biases);
+  };
+  bool hasBias =
+      bias >= 0 && bias < node->input_size() && !node->input(bias).empty();
+  if (isOperator) {
+    editor->setInput(node, weightScale, doubled(node->input(weightScale)));
+    if (hasBias)
+      editor->setInput(node, bias, halved(node->input(bias)));
+    return;
+  }
+  onnx::NodeProto *source = editor->ownProducer(node, weights);
+  editor->setInput(source, 1, doubled(source->input(1)));
+  if (!hasBias || !editor->producer(node->input(bias), "DequantizeLinear"))
+    return;
+  source = editor->ownProducer(node, bias);
+  editor->setInput(source, 0, halved(source->input(0)));
+  editor->setInput(source, 1, doubled(source->input(1)));
+}
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+std::string MendLayer::shift(int64_t base, int64_t most) {
+  if (isOperator)
+    return "its activations' zero point is in the nodes that read them";
+  std::string value = dequantize->input(0), problem;
+  onnx::NodeProto *quantize = editor->producer(value, "QuantizeLinear");
+  if (!quantize)
+    return "its activations' codes come from no QuantizeLinear";
+  auto zeroOf = [&](const onnx::NodeProto &of) -> std::optional<Tensor> {
+    if (of.input_size() > 2 && !of.input(2).empty())
+      return editor->read(of.input(2), problem);
+    Tensor zero;
+    zero.type = ElementType::UInt8;
+    zero.ints = {0};
+    return zero;
+  };
+  std::optional<Tensor> zero = zeroOf(*quantize);
+  if (!zero || zero->size() != 1 || integerFormat(zero->type)->bits != 8)
+    return "its activations have no constant zero point of 8 bits";
+  for (const Use &use : editor->uses(value)) {
+    if (!use.node || use.node->op_type() != "DequantizeLinear" ||
+        use.input != 0)
+      return "other operators read its activations' codes";
+    std::optional<Tensor> other = zeroOf(*use.node);
+    if (!other || other->ints != zero->ints || other->type != zero->type)
+      return "its activations are dequantized with several zero points";
+  }
+  Tensor moved = *zero;
+  moved.type = ElementType::UInt8;
+  moved.ints.front() -= base;
+  if (moved.ints.front() < 0 || moved.ints.front() > 255)
+    return "its zero point would be " + std::to_string(moved.ints.front());
+  if (most < 255 && editor->opset() < 12)
+    return "operator sets before 12 have no Clip of integers";
+  SmallVector<Use> readers(editor->uses(value));
+  std::string name =
+      editor->addConstant(quantize->output(0) + "_zero_point", moved);
+  editor->setInput(quantize, 2, name);
+  auto *attributes = quantize->mutable_attribute();
+  for (int index = attributes->size(); index-- > 0;)
+    if (attributes->Get(index).name() == "output_dtype")
+      attributes->DeleteSubrange(index, 1);
+  editor->forgetType(value);
+  std::string codes = value;
+  // The old type ended there.
+  if (most < 255) {
+    Tensor bound;
+    bound.type = ElementType::UInt8;
+    bound.ints = {0};
+    std::string lower = editor->addConstant(value + "_least", bound);
+    bound.ints = {most};
+    std::string upper = editor->addConstant(value + "_most", bound);
+    codes =
+        editor
+            ->addNode(quantize, /*before=*/false, "Clip", {value, lower, upper},
+                      nameOfNode(*quantize) + "_clip")
+            ->output(0);
+  }
+  for (const Use &use : readers) {
+    editor->setInput(use.node, 0, codes);
+    editor->setInput(use.node, 2, name);
+  }
+  return "";
+}
+
+void MendLayer::gatherInputs(ArrayRef<int64_t> order) {
+  Tensor indices;
+  indices.type = ElementType::Int64;
+  indices.shape = {static_cast<int64_t>(order.size())};
+  indices.ints.assign(order.begin(), order.end());
+  std::string hint = nameOfNode(*node);
+  std::string list = editor->addConstant(hint + "_channels", indices);
+  std::string value = node->input(activations);
+  if (!isOperator) {
+    value = dequantize->input(0);
+    for (const onnx::NodeProto *move : moves) {
+      std::vector<std::string> inputs(move->input().begin(),
+                                      move->input().end());
+      inputs[0] = value;
+      value = editor->addCopy(node, *move, inputs, hint + "_codes")->output(0);
+    }
+  }
+  onnx::NodeProto *gather = editor->addNode(node, /*before=*/true, "Gather",
+                                            {value, list}, hint + "_gather");
+  onnx::AttributeProto *axis = gather->add_attribute();
+  axis->set_name("axis");
+  axis->set_type(onnx::AttributeProto::INT);
+  axis->set_i(isConvolution ? 1 : -1);
+  value = gather->output(0);
+  if (!isOperator) {
+    std::vector<std::string> inputs(dequantize->input().begin(),
+                                    dequantize->input().end());
+    inputs[0] = value;
+    dequantize =
+        editor->addCopy(node, *dequantize, inputs, hint + "_gather_dequantize");
+    moves.clear();
+    value = dequantize->output(0);
+  }
+  editor->setInput(node, activations, value);
+}

@@ -1,0 +1,93 @@
+//===- MendLayer.h - One node that multiplies bytes -------------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_LIB_FRONTEND_ONNX_MENDLAYER_H
+#define A2Q_LIB_FRONTEND_ONNX_MENDLAYER_H
+
+#include "ModelEditor.h"
+
+namespace a2q::frontend {
+
+/// A layer as the file has it, with the changes that mending is made of. Each
+/// `std::string` that a change returns is why it was refused, or empty.
+class MendLayer {
+public:
+  /// Nullopt with the reason when the node is none that can be changed.
+  static std::optional<MendLayer>
+  find(ModelEditor &editor, llvm::StringRef name, std::string &refusal);
+
+  bool isConvolution = false;
+  int64_t groups = 1;
+  int64_t outputs = 0, inputs = 0, taps = 1; ///< `inputs` is per group
+
+  /// s8, before the zero point is taken off.
+  int64_t weight(int64_t output, int64_t input, int64_t tap) const {
+    return codes.ints[offset(output, input, tap, inputs)];
+  }
+  bool hasWeightZeroPoint() const { return weightZeroPoint; }
+  bool isDepthwise() const {
+    return isConvolution && groups > 1 && inputs == 1;
+  }
+
+  /// The activations' codes as a value of the file; "" where they have none.
+  llvm::StringRef activationCodes() const;
+
+  /// Codes less `base`, in u8, which is at most `most` then.
+  std::string shift(int64_t base, int64_t most);
+  /// Weights [outputs][places][taps] of `places` input channels per group.
+  void setWeights(llvm::ArrayRef<int64_t> weights, int64_t places);
+  std::string widen();
+  /// Whether output channels have scales of their own, which can be doubled.
+  bool canDoubleScales();
+  /// Doubles the scales of these output channels; their biases are halved.
+  void doubleScales(const std::vector<bool> &channels);
+
+  /// Input channels of all groups in this order, by a Gather.
+  void gatherInputs(llvm::ArrayRef<int64_t> order);
+  /// The same by the layer before it, of a permutation.
+  std::string absorbOrder(llvm::ArrayRef<int64_t> order);
+
+private:
+  explicit MendLayer(ModelEditor &editor) : editor(&editor) {}
+  std::string readOperands();
+  std::string readActivations();
+  std::string readWeights();
+  int64_t offset(int64_t output, int64_t input, int64_t tap,
+                 int64_t perGroup) const {
+    return inputsFirst ? input * outputs + output
+                       : (output * perGroup + input) * taps + tap;
+  }
+  /// Inputs of the node, or of its weights' DequantizeLinear.
+  std::string weightName() const;
+  void setWeightInput(int ofOperator, int ofDequantize, llvm::StringRef value);
+
+  ModelEditor *editor;
+  onnx::NodeProto *node = nullptr;
+  int activations = 0, weights = 0;
+  /// Weights' scale and zero point, and bias, of integer operators; -1: none.
+  int weightScale = -1, weightZero = -1, bias = -1;
+  bool isOperator = false; ///< takes codes itself
+  /// Of standard operators: the DequantizeLinear of the activations, and what
+  /// moves elements between it and the node.
+  onnx::NodeProto *dequantize = nullptr;
+  std::vector<onnx::NodeProto *> moves;
+  Tensor codes;
+  bool inputsFirst = false; ///< weights are [inputs, outputs]
+  bool weightZeroPoint = false;
+};
+
+const onnx::AttributeProto *findAttribute(const onnx::NodeProto &node,
+                                          llvm::StringRef name);
+int64_t integerAttribute(const onnx::NodeProto &node, llvm::StringRef name,
+                         int64_t otherwise);
+/// The node's name, or one made of its operator and first output.
+std::string nameOfNode(const onnx::NodeProto &node);
+
+} // namespace a2q::frontend
+
+#endif // A2Q_LIB_FRONTEND_ONNX_MENDLAYER_H

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Models whose layers saturate, to be mended.
+
+    saturation_fix.py make FOLDER
+    saturation_fix.py same MODEL MENDED       a2q-run gives the same outputs, on
+                                              extreme and random codes
+    saturation_fix.py valid MODEL [OP ...]    the standard's checker accepts it,
+                                              and it has these operators
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__),
+                                "../../Frontend/ONNX/Inputs"))
+from models import I8, I32, U8, Graph  # noqa: E402
+
+
+def conv(g, x, weights, name, bias=None, dtype=I8, **attributes):
+    """A convolution of dequantized codes; `weights` are its codes."""
+    weights = np.asarray(weights)
+    scale = np.float32(2.0) ** -(1 + np.arange(len(weights)) % 3)
+    w = g.dequantize(g.constant(weights, dtype), scale, 0, dtype, axis=0)
+    inputs = [x, w]
+    if bias is not None:
+        inputs.append(g.dequantize(g.constant(bias, I32), scale * 0.5, 0, I32,
+                                   axis=0))
+    return g.node("Conv", inputs, name, **attributes)
+
+
+def first(g, channels, shape=(1, 3, 6, 6), dtype=U8):
+    """An input and a safe layer that gives out `channels`."""
+    x = g.codes(g.input("x", shape, dtype), dtype=dtype)
+    return conv(g, x, g.rng.integers(-60, 61, (channels, shape[1], 1, 1)),
+                "first", bias=g.rng.integers(-40, 40, channels))
+
+
+def large_and_small():
+    """Neighbours that saturate; each would be safe beside a small one."""
+    weights = np.random.default_rng(2).integers(-7, 8, (4, 8, 3, 3))
+    for large, beside in ((0, 1), (2, 3)):
+        weights[:, large] = weights[:, beside] = 120
+    return weights
+
+
+def reorder(through=lambda g, x: x, twice=False):
+    g = Graph()
+    x = g.requantize(through(g, g.node("Relu", [first(g, 8)])), 0.25, clip=None)
+    y = conv(g, x, large_and_small(), "layer", pads=[1, 1, 1, 1])
+    g.output(g.node("Add", [y, conv(g, x, g.rng.integers(-9, 9, (4, 8, 1, 1)),
+                                    "other")]) if twice else y)
+    return g.model()
+
+
+def through_depthwise(g, x):
+    x = g.requantize(x, 0.25, clip=None)
+    return g.node("MaxPool", [conv(g, x, g.rng.integers(1, 40, (8, 1, 3, 3)),
+                                   "depthwise", group=8,
+                                   bias=np.arange(8) * 9, pads=[1, 1, 1, 1])],
+                  kernel_shape=[2, 2])
+
+
+def gemm(through=None):
+    g = Graph()
+    x = g.codes(g.input("x", (3, 6)))
+    w = g.dequantize(g.constant(g.rng.integers(-60, 61, (6, 8)), I8), 0.5, 0, I8)
+    x = g.node("Add", [g.node("MatMul", [x, w], "first"),
+                       g.constant(np.arange(8) * 0.5, np.float32)])
+    x = g.requantize(x, 0.5, clip=None)
+    weights = large_and_small()[:, :, 0, 0]
+    w = g.dequantize(g.constant(weights, I8), 0.5, 0, I8)
+    g.output(g.node("Gemm", [x, w], "layer", transB=1))
+    return g.model()
+
+
+def shift():
+    """A ReLU in s8, whose codes [0, 127] are [128, 255] to the instruction."""
+    g = Graph()
+    x = g.node("Relu", [first(g, 8, dtype=I8)])
+    x = g.requantize(x, 0.25, dtype=I8, clip=None)
+    y = conv(g, x, g.rng.integers(-127, 128, (4, 8, 3, 3)), "layer")
+    g.output(g.node("Add", [y, conv(g, x, g.rng.integers(-127, 128, (4, 8, 3, 3)),
+                                    "twin")]))
+    return g.model()
+
+
+def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8):
+    """Too many pairs for another order."""
+    g = Graph()
+    x = first(g, channels, dtype=dtype)
+    x = g.requantize(x, 0.25, dtype=dtype, clip=None)
+    weights = g.rng.integers(-127, 128, (8, channels // group, 3, 3))
+    bias = g.rng.integers(-99, 99, 8)
+    if per_tensor:
+        w = g.dequantize(g.constant(weights, I8), 0.5, 0, I8)
+        y = g.node("Conv", [x, w], "layer")
+    else:
+        y = conv(g, x, weights, "layer", bias, group=group, pads=list(pads))
+    g.output(y)
+    return g.model()
+
+
+def flattened():
+    g = Graph()
+    x = g.requantize(first(g, 4), 0.25, clip=None)
+    x = g.node("Flatten", [x], "flatten")
+    w = g.dequantize(g.constant(g.rng.integers(-127, 128, (5, 144)), I8), 0.5,
+                     0, I8)
+    g.output(g.node("Gemm", [x, w], "layer", transB=1))
+    return g.model()
+
+
+def integers(zero=None):
+    """An operator of dynamic quantization."""
+    g = Graph()
+    x = g.input("x", (2, 8), np.float32)
+    g.nodes.append(onnx.helper.make_node(
+        "DynamicQuantizeLinear", [x], ["codes", "scale", "zero"], "quantize"))
+    w = g.rng.integers(-127, 128, (8, 6))
+    inputs = ["codes", g.constant(w, I8), "zero"]
+    if zero is not None:
+        inputs.append(g.constant(zero, I8))
+    g.output(g.node("MatMulInteger", inputs, "layer"),
+             dtype=onnx.TensorProto.INT32)
+    return g.model()
+
+
+def unknown():
+    """The same beside a layer that nobody can judge."""
+    model = integers()
+    other = onnx.helper.make_tensor_value_info("other", onnx.TensorProto.INT8,
+                                               (6, 3))
+    model.graph.input.append(other)
+    model.graph.node.append(onnx.helper.make_node(
+        "MatMulInteger", ["codes", "other2"], ["product"], "computed"))
+    model.graph.node.insert(0, onnx.helper.make_node(
+        "Pad", ["other", "pads"], ["other2"], "pad"))
+    model.graph.initializer.append(numpy_helper.from_array(
+        np.array([2, 0, 0, 0]), "pads"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info(
+        "product", onnx.TensorProto.INT32, None))
+    return model
+
+
+MODELS = {
+    "reorder": reorder,
+    "reorder_depthwise": lambda: reorder(through_depthwise),
+    "reorder_shared": lambda: reorder(twice=True),
+    "reorder_gemm": gemm,
+    "shift": shift,
+    "dense": dense,
+    "dense_odd": lambda: dense(channels=5, pads=(1, 1, 1, 1)),
+    "dense_per_tensor": lambda: dense(per_tensor=True),
+    "grouped": lambda: dense(group=2),
+    "depthwise": lambda: dense(group=8),
+    "depthwise_signed": lambda: dense(group=8, dtype=I8),
+    "flattened": flattened,
+    "integers": integers,
+    "unknown": unknown,
+    "zero_point": lambda: integers(zero=3),
+}
+
+
+def make(folder):
+    os.makedirs(folder, exist_ok=True)
+    for name, build in MODELS.items():
+        onnx.save(build(), os.path.join(folder, name + ".onnx"))
+    onnx.save(dense(), os.path.join(folder, "external.onnx"),
+              save_as_external_data=True, location="external.bin",
+              size_threshold=0)
+
+
+def same(path, mended):
+    info = onnx.load(path, load_external_data=False).graph.input[0]
+    shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
+    dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[info.type.tensor_type.elem_type]
+    lo, hi = np.iinfo(dtype).min, np.iinfo(dtype).max
+    numbers = np.random.default_rng(1)
+    codes = [np.full(shape, lo), np.full(shape, hi)]
+    for _ in range(4):
+        codes += [numbers.integers(lo, hi, shape, endpoint=True),
+                  np.where(numbers.random(shape) < 0.5, lo, hi)]
+    outputs = []
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(folder + "/x.npy", np.concatenate(codes).astype(dtype))
+        for model in (path, mended):
+            subprocess.run(["a2q-run", model, "--input", folder + "/x.npy",
+                            "--output", folder + "/y.npy"], check=True,
+                           stdout=subprocess.DEVNULL)
+            outputs.append(np.load(folder + "/y.npy"))
+    assert outputs[0].any() and (outputs[0] == outputs[1]).all()
+    valid(mended, [])
+
+
+def valid(path, operators):
+    model = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
+    onnx.checker.check_model(model)
+    found = [node.op_type for node in model.graph.node]
+    for operator in operators:
+        assert operator in found, (operator, found)
+    read = {name for node in model.graph.node for name in node.input}
+    unread = {t.name for t in model.graph.initializer} - read
+    assert not unread, unread
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        make(sys.argv[2])
+    elif sys.argv[1] == "same":
+        same(*sys.argv[2:])
+    else:
+        valid(sys.argv[2], sys.argv[3:])
