@@ -214,6 +214,16 @@ void Tile::takeCheapest(Side side, Wide number) {
 // Conditions that share both signs
 //===----------------------------------------------------------------------===//
 
+/// The most that neg may grow, on average, for each unit that pos falls by.
+static double unitsBack(const Budget &budget) {
+  double most = 0;
+  for (const Budget::Condition &condition : {budget.upper, budget.lower})
+    if (condition.neg > 0)
+      most = std::max(most, std::ceil(static_cast<double>(condition.pos) /
+                                      static_cast<double>(condition.neg)));
+  return most;
+}
+
 /// Finds the pos of least error among the norms on the edge of the budget:
 /// pos goes down one by one from the largest that fits, and neg comes back as
 /// far as that makes room. Changes `tile`; the caller starts over with the pos.
@@ -226,25 +236,32 @@ static Wide bestPos(Tile tile, const Budget &budget, Wide pos, Wide neg) {
   tile.takeCheapest(Side::Negative, allNeg - neg);
 
   // The next positive unit to go, and the best negative unit to come back.
-  std::priority_queue<Unit, std::vector<Unit>, std::greater<>> next;
-  std::priority_queue<Unit> gone;
-  auto offer = [&](size_t i) {
-    if (full[i] > 0 && tile.q[i] > 0)
-      next.push({tile.cost(i), i});
-    else if (full[i] < 0 && tile.q[i] != full[i])
-      gone.push({tile.cost(i) - 2 * tile.weight(i), i});
+  auto nextOf = [&](size_t i) { return Unit{tile.cost(i), i}; };
+  auto goneOf = [&](size_t i) {
+    return Unit{tile.cost(i) - 2 * tile.weight(i), i};
   };
+  std::vector<Unit> allNext, allGone;
   for (size_t i = 0; i < full.size(); ++i)
-    offer(i);
+    if (full[i] > 0 && tile.q[i] > 0)
+      allNext.push_back(nextOf(i));
+    else if (full[i] < 0 && tile.q[i] != full[i])
+      allGone.push_back(goneOf(i));
+  std::priority_queue next(std::greater<Unit>(), std::move(allNext));
+  std::priority_queue gone(std::less<Unit>(), std::move(allGone));
+  double mostBack = unitsBack(budget);
 
   Wide best = first;
   double change = 0, bestChange = 0;
   for (pos = first; pos > 0 && neg < allNeg;) {
     Unit off = next.top();
+    // Units that go cost ever more, and those that come back bring ever less.
+    if (neg == budget.largestNeg(pos) && off.cost >= mostBack * gone.top().cost)
+      break;
     next.pop();
     tile.q[off.owner] -= 1;
     change += off.cost;
-    offer(off.owner);
+    if (tile.q[off.owner] > 0)
+      next.push(nextOf(off.owner));
     --pos;
     for (Wide room = std::min(allNeg, budget.largestNeg(pos)); neg < room;
          ++neg) {
@@ -252,7 +269,8 @@ static Wide bestPos(Tile tile, const Budget &budget, Wide pos, Wide neg) {
       gone.pop();
       tile.q[back.owner] -= 1;
       change -= back.cost;
-      offer(back.owner);
+      if (tile.q[back.owner] != full[back.owner])
+        gone.push(goneOf(back.owner));
     }
     if (change < bestChange) {
       bestChange = change;

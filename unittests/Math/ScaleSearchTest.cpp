@@ -13,6 +13,7 @@
 #include "a2q/Math/Truncation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -142,6 +143,54 @@ TEST(SearchScale, NeverWorseThanScaleOne) {
       EXPECT_LE(errorOf(u, searchScale(u, budget, 7, diagonal), diagonal),
                 errorOf(u, fixed, diagonal) + 1e-12);
     }
+  }
+}
+
+// The ones of top-b are integers of the budget, so they can never be better.
+// Equal magnitudes, where top-b has a choice, and ternary weights, of which it
+// is the best there is, come up often here.
+TEST(SearchScale, NeverWorseThanOnes) {
+  std::mt19937_64 random(37);
+  std::vector<uint32_t> tiles = {7, 20, 21, 40};
+  for (int trial = 0; trial < 600; ++trial) {
+    std::vector<double> u = laplace(40, random), h(u.size());
+    for (double &value : u)
+      if (trial % 3 == 0)
+        value = std::round(value);
+      else if (trial % 3 == 1)
+        value = std::copysign(random() % 8 ? 0.01 : 1 + 0.01 * value, value);
+    for (double &value : h)
+      value = static_cast<double>(random() % 100) / 10;
+    Range range =
+        std::array{Range{0, 15}, Range{-8, 7}, Range{-3, 12}}[random() % 3];
+    Bound bound = random() % 2 ? Bound::Centred : Bound::Exact;
+    Budget budget = budgetOf(bound, 5 + random() % 6, range);
+    for (std::span<const double> diagonal : {std::span<const double>(), {h}})
+      for (TileEnds ends : {TileEnds(), TileEnds(tiles)}) {
+        ScaledIntegers ones = largestAsOnes(u, budget, diagonal, ends);
+        ScaledIntegers found = searchScale(u, budget, 7, diagonal, ends);
+        EXPECT_LE(squaredError(u, found.integers, found.scale, diagonal),
+                  squaredError(u, ones.integers, ones.scale, diagonal) *
+                      (1 + 1e-12))
+            << trial;
+      }
+  }
+}
+
+// Codes of either sign: a norm for each sign stands in for conditions that
+// share them while scales are tried. Mostly positive weights, and a range that
+// is far from even, are where that is at its worst.
+TEST(SearchScale, LopsidedWeightsOfSharedConditions) {
+  std::mt19937_64 random(38);
+  for (int trial = 0; trial < 12; ++trial) {
+    std::vector<double> u = laplace(200, random), h;
+    for (double &value : u)
+      value = random() % 10 ? std::abs(value) : -std::abs(value);
+    Range range = trial % 2 ? Range{-3, 12} : Range{-8, 7};
+    Budget budget = budgetOf(Bound::Exact, 8 + trial % 4, range);
+    ScaledIntegers found = searchScale(u, budget, 7);
+    EXPECT_TRUE(budget.admits(norms(found.integers)));
+    EXPECT_LE(errorOf(u, found), denseSearch(u, budget, 7, {}) * 1.01);
   }
 }
 
