@@ -216,11 +216,4 @@ chooseActivationCodes(const Histogram &values, unsigned bits, RangeRule rule) {
   return result;
 }
 
-double quantizationError(const Histogram &values, ActivationCodes codes) {
-  if (values.count() == 0)
-    return 0;
-  return squaredError(values.bins(), codes.codes, codes.scale) /
-         static_cast<double>(values.count());
-}
-
 } // namespace a2q

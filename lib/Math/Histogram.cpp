@@ -80,26 +80,6 @@ bool Histogram::add(std::span<const float> values) {
   return true;
 }
 
-void Histogram::merge(const Histogram &other) {
-  if (other.total == 0)
-    return;
-  least = total ? std::min(least, other.least) : other.least;
-  most = total ? std::max(most, other.most) : other.most;
-  total += other.total;
-  zeroCount += other.zeroCount;
-  if (other.cells.empty())
-    return;
-  Histogram wide = other;
-  int wanted =
-      cells.empty() ? other.exponent : std::max(exponent, other.exponent);
-  wide.widen(wanted);
-  widen(wanted);
-  for (int64_t i = 0; i < 2 * side; ++i) {
-    cells[i].count += wide.cells[i].count;
-    cells[i].sum += wide.cells[i].sum;
-  }
-}
-
 std::vector<Histogram::Bin> Histogram::collect(std::span<const Cell> cells,
                                                int64_t first, double lowest,
                                                double highest) const {

@@ -35,7 +35,6 @@ std::vector<float> laplace(size_t count, unsigned seed, double zeros = 0) {
 
 void expectSame(const Histogram &a, const Histogram &b) {
   EXPECT_EQ(a.count(), b.count());
-  EXPECT_EQ(a.zeros(), b.zeros());
   EXPECT_EQ(a.min(), b.min());
   EXPECT_EQ(a.max(), b.max());
   std::vector<Bin> left = a.bins(), right = b.bins();
@@ -90,46 +89,18 @@ TEST(Histogram, IsTheSameInAnyOrderAndSplit) {
   std::sort(values.begin(), values.end(),
             [](float a, float b) { return std::abs(a) < std::abs(b); });
   for (size_t block : {size_t(1), size_t(977)}) {
-    Histogram ascending, merged;
+    Histogram ascending;
     for (size_t at = 0; at < values.size(); at += block) {
       std::span<const float> part(values.data() + at,
                                   std::min(block, values.size() - at));
       ASSERT_TRUE(ascending.add(part));
-      if (block == 1)
-        continue;
-      Histogram other;
-      ASSERT_TRUE(other.add(part));
-      // Into the narrower and into the wider one.
-      if (at % 2) {
-        merged.merge(other);
-      } else {
-        other.merge(merged);
-        merged = other;
-      }
     }
     expectSame(whole, ascending);
-    if (block != 1)
-      expectSame(whole, merged);
   }
   std::reverse(values.begin(), values.end());
   Histogram descending;
   ASSERT_TRUE(descending.add(values));
   expectSame(whole, descending);
-}
-
-TEST(Histogram, MergesWithEmptyOnes) {
-  Histogram values, empty, zeros;
-  ASSERT_TRUE(values.add(std::vector<float>{-1, 0, 2.5f}));
-  ASSERT_TRUE(zeros.add(std::vector<float>{0, -0.0f}));
-  Histogram copy = values;
-  copy.merge(empty);
-  expectSame(copy, values);
-  empty.merge(values);
-  expectSame(empty, values);
-  zeros.merge(values);
-  EXPECT_EQ(zeros.zeros(), 3u);
-  EXPECT_EQ(zeros.count(), 5u);
-  EXPECT_EQ(zeros.min(), -1);
 }
 
 TEST(Histogram, ZerosAreABinBetweenTheSigns) {

@@ -34,22 +34,21 @@ TEST(Moments, ExactForCodes) {
   std::span<const float> all(x);
   ASSERT_TRUE(accumulator.add(all.first(length * 270)));
   ASSERT_TRUE(accumulator.add(all.subspan(length * 270)));
-  accumulator.addZeros(20);
   Moments moments = accumulator.take();
   EXPECT_EQ(moments.length, 37);
-  EXPECT_EQ(moments.samples, 320);
+  EXPECT_EQ(moments.samples, 300);
   EXPECT_EQ(moments.refusal(37), "");
   for (size_t i = 0; i < length; ++i) {
     int64_t first = 0;
     for (size_t n = 0; n < count; ++n)
       first += static_cast<int64_t>(x[n * length + i]);
-    EXPECT_EQ(moments.mean[i], static_cast<double>(first) / 320);
+    EXPECT_EQ(moments.mean[i], static_cast<double>(first) / 300);
     for (size_t j = 0; j < length; ++j) {
       int64_t second = 0;
       for (size_t n = 0; n < count; ++n)
         second += static_cast<int64_t>(x[n * length + i]) *
                   static_cast<int64_t>(x[n * length + j]);
-      EXPECT_EQ(moments.product(i, j), static_cast<double>(second) / 320);
+      EXPECT_EQ(moments.product(i, j), static_cast<double>(second) / 300);
     }
     EXPECT_EQ(moments.diagonal()[i], moments.product(i, i));
   }

@@ -71,9 +71,6 @@ struct ActivationCodes {
 std::optional<ActivationCodes>
 chooseActivationCodes(const Histogram &values, unsigned bits, RangeRule rule);
 
-/// Mean of `(scale * code - x)^2`, as far as the bins tell.
-double quantizationError(const Histogram &values, ActivationCodes codes);
-
 } // namespace a2q
 
 #endif // A2Q_MATH_ACTIVATIONRANGE_H

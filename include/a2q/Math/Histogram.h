@@ -11,7 +11,7 @@
 // make one pass enough: when a value does not fit, neighbours are merged in
 // pairs and every bin is twice as wide. No count is ever split or guessed, so
 // the histogram of some values is the same in whatever order and in however
-// many blocks or histograms they came.
+// many blocks they came.
 //
 // For 2048 bins a side and values that begin with 3.9 (bins of 2^-9), a value
 // of 5.2 merges bins once: [0, 2^-9) and [2^-9, 2^-8) become [0, 2^-8). The
@@ -55,10 +55,7 @@ public:
   /// number.
   bool add(std::span<const float> values);
 
-  void merge(const Histogram &other);
-
   uint64_t count() const { return total; }
-  uint64_t zeros() const { return zeroCount; }
   /// The exact ends; 0 while there is no value.
   double min() const { return total ? least : 0; }
   double max() const { return total ? most : 0; }

@@ -45,6 +45,12 @@ struct Moments {
   /// E[x_k^2].
   std::vector<double> diagonal() const;
 
+  /// Whether there were at least as many vectors as activations. Fewer leave
+  /// the products singular.
+  bool haveEnoughSamples() const {
+    return samples >= static_cast<double>(length);
+  }
+
   /// What is wrong with them for weights of this length, as a diagnostic says
   /// it: sizes that do not match, no samples, values that are no numbers, a
   /// negative square. Empty: nothing is.
@@ -62,9 +68,6 @@ public:
   /// returns false when a value is not finite. The size is a multiple of the
   /// length.
   [[nodiscard]] bool add(std::span<const float> vectors);
-
-  /// Counts vectors of zeros.
-  void addZeros(double count) { samples += count; }
 
   /// The moments of all vectors so far; all zeros for none. The accumulator is
   /// empty afterwards.
