@@ -60,7 +60,7 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
   nearestPlane &= anyAlive;
   // Of fewer samples than activations, most of what the factor knows is the
   // damping: then late columns would have to make up for all the early ones.
-  nearestPlane &= moments.samples >= static_cast<double>(layer.length);
+  nearestPlane &= moments.haveEnoughSamples();
   if (nearestPlane)
     result.refusal = form.factor();
   if (!result.refusal.empty())

@@ -68,19 +68,73 @@ static bool fits(const Goal &goal, const DotProduct &dot) {
   return all;
 }
 
-/// Refuses a width that leaves a channel without a non-zero weight.
+namespace {
+/// The channels of one group that a method is to give new integers.
+struct GroupChannels {
+  int64_t group = 0;
+  Range range = {}; ///< of their codes, joined over all terms
+  SmallVector<int64_t> channels;
+};
+} // namespace
+
+/// "channel 3", "channels 0, 2 and 5 to 9".
+static std::string describe(ArrayRef<int64_t> channels) {
+  SmallVector<std::string> parts;
+  for (size_t i = 0; i < channels.size();) {
+    size_t end = i + 1;
+    while (end < channels.size() && channels[end] == channels[end - 1] + 1)
+      ++end;
+    if (end - i > 2) {
+      parts.push_back(
+          llvm::formatv("{0} to {1}", channels[i], channels[end - 1]).str());
+      i = end;
+    } else {
+      parts.push_back(std::to_string(channels[i++]));
+    }
+  }
+  std::string text = channels.size() == 1 ? "channel " : "channels ";
+  for (auto [index, part] : llvm::enumerate(parts)) {
+    if (index > 0)
+      text += index + 1 == parts.size() ? " and " : ", ";
+    text += part;
+  }
+  return text;
+}
+
+/// Refuses a width that leaves channels without a non-zero weight: one error
+/// that names all of them, and the smallest width for each range of codes.
 static LogicalResult checkWidth(AccumulatingOpInterface op, const Goal &goal,
-                                int64_t channel, Range range) {
-  unsigned smallest = goal.method->smallestWidth(range, goal.bound);
-  if (goal.width >= smallest)
+                                ArrayRef<GroupChannels> groups) {
+  SmallVector<GroupChannels> ranges; // by range, whatever the group
+  SmallVector<int64_t> all;
+  for (const GroupChannels &group : groups) {
+    if (goal.width >= goal.method->smallestWidth(group.range, goal.bound))
+      continue;
+    llvm::append_range(all, group.channels);
+    auto same = llvm::find_if(ranges, [&](const GroupChannels &other) {
+      return other.range == group.range;
+    });
+    if (same == ranges.end())
+      ranges.push_back(group);
+    else
+      llvm::append_range(same->channels, group.channels);
+  }
+  if (all.empty())
     return success();
-  InFlightDiagnostic error =
-      op.emitError() << "channel " << channel
-                     << " would lose all its weights: " << bitsText(goal.width)
-                     << (goal.width == 1 ? " holds" : " hold")
-                     << " no product of codes in [" << range.lo << ", "
-                     << range.hi << "]";
-  error.attachNote() << "the smallest width that holds one is " << smallest;
+  InFlightDiagnostic error = op.emitError();
+  error << describe(all) << " would lose all "
+        << (all.size() == 1 ? "its" : "their")
+        << " weights: " << bitsText(goal.width)
+        << (goal.width == 1 ? " holds" : " hold") << " no product of codes in ["
+        << ranges.front().range.lo << ", " << ranges.front().range.hi << "]";
+  for (const GroupChannels &some : ranges) {
+    Diagnostic &note = error.attachNote();
+    note << "the smallest width that holds one is "
+         << goal.method->smallestWidth(some.range, goal.bound);
+    if (ranges.size() > 1)
+      note << " for codes in [" << some.range.lo << ", " << some.range.hi
+           << "], of " << describe(some.channels);
+  }
   return error;
 }
 
@@ -127,8 +181,10 @@ namespace {
 class Chooser {
 public:
   Chooser(const AccumulatingOp &layer, const Goal &goal, Range codes,
-          const LayerStatistics &statistics, std::span<const double> reals)
+          const LayerStatistics &statistics, std::span<const double> reals,
+          bool hasReals)
       : op(layer.op), goal(goal), codes(codes), statistics(statistics),
+        seesAll(hasReals && goal.method->needsMoments()),
         order(layer.schedule().order),
         problem(reorder(layer.problem, layer.schedule().order)),
         reals(inOrder<double>(reals, problem.length, order)),
@@ -141,13 +197,18 @@ public:
   }
 
 private:
-  LogicalResult run(int64_t group, ArrayRef<int64_t> misfits, Change &change);
+  GroupChannels channelsOf(int64_t group, bool all) const;
+  LogicalResult run(const GroupChannels &group, Change &change);
+  std::vector<bool> keepsOld(ArrayRef<int64_t> channels,
+                             ArrayRef<ScaledIntegers> chosen,
+                             const Moments &moments) const;
   LogicalResult take(int64_t channel, ScaledIntegers chosen, Change &change);
 
   AccumulatingOpInterface op;
   const Goal &goal;
   Range codes;
   const LayerStatistics &statistics;
+  bool seesAll; ///< channels that fit take part
   std::vector<int64_t> order;
   AccumulationProblem problem;
   std::vector<double> reals; ///< what the weights stand for
@@ -155,29 +216,81 @@ private:
 };
 } // namespace
 
-LogicalResult Chooser::run(Change &change) {
+/// Channels that do not fit or, if `all` is set, have a weight.
+GroupChannels Chooser::channelsOf(int64_t group, bool all) const {
+  GroupChannels result;
+  result.group = group;
   int64_t perGroup = problem.channels / problem.groups;
-  for (int64_t group = 0; group < problem.groups; ++group) {
-    SmallVector<int64_t> misfits;
-    for (int64_t channel = group * perGroup; channel < (group + 1) * perGroup;
-         ++channel)
-      if (!fits(goal, problem.dot(channel)))
-        misfits.push_back(channel);
-    if (!misfits.empty() && failed(run(group, misfits, change)))
-      return failure();
+  for (int64_t channel = group * perGroup; channel < (group + 1) * perGroup;
+       ++channel) {
+    auto row = reals.begin() + channel * problem.length;
+    if (!fits(goal, problem.dot(channel)) ||
+        (all && std::any_of(row, row + problem.length,
+                            [](double value) { return value != 0; })))
+      result.channels.push_back(channel);
   }
+  if (!result.channels.empty())
+    result.range = joinedRange(problem.dot(result.channels.front()));
+  return result;
+}
+
+LogicalResult Chooser::run(Change &change) {
+  SmallVector<GroupChannels> groups;
+  for (int64_t group = 0; group < problem.groups; ++group)
+    if (GroupChannels misfits = channelsOf(group, /*all=*/false);
+        !misfits.channels.empty())
+      groups.push_back(std::move(misfits));
+  if (failed(checkWidth(op, goal, groups)))
+    return failure();
+  if (seesAll) {
+    groups.clear();
+    for (int64_t group = 0; group < problem.groups; ++group)
+      groups.push_back(channelsOf(group, /*all=*/true));
+  }
+  for (const GroupChannels &group : groups)
+    if (!group.channels.empty() &&
+        goal.width >= goal.method->smallestWidth(group.range, goal.bound) &&
+        failed(run(group, change)))
+      return failure();
   return success();
 }
 
-/// The channels of a group that do not fit: they read the same inputs.
-LogicalResult Chooser::run(int64_t group, ArrayRef<int64_t> misfits,
-                           Change &change) {
+/// Which of these channels fit and lose no less on the calibration data by new
+/// integers than by those that they have: what is fed back is a heuristic.
+std::vector<bool> Chooser::keepsOld(ArrayRef<int64_t> channels,
+                                    ArrayRef<ScaledIntegers> chosen,
+                                    const Moments &moments) const {
+  std::vector<bool> result(channels.size());
+  SmallVector<size_t> fitting;
+  std::vector<double> errors; // old and new, for each channel that fits
+  auto add = [&](std::span<const int64_t> integers, double scale,
+                 const double *reals) {
+    for (auto [k, integer] : llvm::enumerate(integers))
+      errors.push_back(scale * static_cast<double>(integer) - reals[k]);
+  };
+  for (auto [index, channel] : llvm::enumerate(channels)) {
+    if (!fits(goal, problem.dot(channel)))
+      continue;
+    fitting.push_back(index);
+    const double *row = &reals[channel * problem.length];
+    add(problem.dot(channel).weights, 1, row);
+    add(chosen[index].integers, chosen[index].scale, row);
+  }
+  if (fitting.empty())
+    return result;
+  std::vector<SumStatistics> sums = sumStatistics(errors, moments);
+  for (auto [i, index] : llvm::enumerate(fitting))
+    result[index] = LayerStatistics::energy({&sums[2 * i], 1}) <=
+                    LayerStatistics::energy({&sums[2 * i + 1], 1});
+  return result;
+}
+
+/// These channels of a group: they read the same inputs.
+LogicalResult Chooser::run(const GroupChannels &group, Change &change) {
   LayerConstraint layer;
-  layer.range = joinedRange(problem.dot(misfits.front()));
-  if (failed(checkWidth(op, goal, misfits.front(), layer.range)))
-    return failure();
+  layer.range = group.range;
   std::vector<double> rows;
-  for (int64_t channel : misfits) {
+  for (int64_t channel : group.channels) {
     auto row = reals.begin() + channel * problem.length;
     rows.insert(rows.end(), row, row + problem.length);
   }
@@ -188,22 +301,26 @@ LogicalResult Chooser::run(int64_t group, ArrayRef<int64_t> misfits,
   layer.weightBits = codeBits({std::min<int64_t>(codes.lo, -1), codes.hi});
   layer.bound = goal.bound;
   layer.tiles = ends;
-  std::vector<double> diagonal(statistics.diagonal(group).begin(),
-                               statistics.diagonal(group).end());
+  std::span<const double> known = statistics.diagonal(group.group);
+  std::vector<double> diagonal(known.begin(), known.end());
   if (statistics.hasDiagonals())
     diagonal = inOrder<double>(diagonal, problem.length, order);
   layer.diagonal = diagonal;
   std::optional<Moments> moments;
   if (goal.method->needsMoments())
-    moments = inOrder(statistics.moments(group), order);
+    moments = inOrder(statistics.moments(group.group), order);
   LayerResult result =
       goal.method->constrainLayer(layer, moments ? &*moments : nullptr);
   if (!result.refusal.empty())
     return op.emitError() << "weights cannot be constrained by '"
                           << StringRef(goal.method->name)
                           << "': " << result.refusal;
-  for (auto [channel, chosen] : llvm::zip_equal(misfits, result.channels))
-    if (failed(take(channel, std::move(chosen), change)))
+  std::vector<bool> keeps(group.channels.size());
+  if (seesAll)
+    keeps = keepsOld(group.channels, result.channels, *moments);
+  for (auto [channel, chosen, keep] :
+       llvm::zip_equal(group.channels, result.channels, keeps))
+    if (!keep && failed(take(channel, std::move(chosen), change)))
       return failure();
   return success();
 }
@@ -264,7 +381,7 @@ FailureOr<Change> a2q::chooseWeights(const AccumulatingOp &layer,
   Change change;
   change.scales.assign(problem.channels, 1);
   change.shifts.assign(problem.channels, 0);
-  Chooser chooser(layer, goal, codes, statistics, before);
+  Chooser chooser(layer, goal, codes, statistics, before, !reals.empty());
   if (failed(chooser.run(change)))
     return failure();
   change.weights = chooser.weights();

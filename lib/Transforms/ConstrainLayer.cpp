@@ -415,11 +415,12 @@ static std::string summarize(const ConstraintReport &report, const Goal &goal,
                           change.stubborn->getName())
                 .str();
   if (StringRef(report.method).starts_with("optq"))
-    if (double samples = statistics.moments(0).samples;
-        samples < static_cast<double>(layer.problem.length))
-      note += llvm::formatv(", as by gpfq for {0} samples of {1} inputs",
-                            static_cast<int64_t>(samples), layer.problem.length)
-                  .str();
+    if (const Moments &moments = statistics.moments(0);
+        !moments.haveEnoughSamples())
+      note +=
+          llvm::formatv(", as by gpfq for {0} samples of {1} inputs",
+                        static_cast<int64_t>(moments.samples), moments.length)
+              .str();
   if (report.emptied > 0)
     note += llvm::formatv(", {0} without any weight", report.emptied).str();
   return note;
@@ -524,7 +525,7 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
 
 LogicalResult a2q::correctLayer(AccumulatingOpInterface op,
                                 const RangeAnalysis &ranges,
-                                const LayerKnowledge &knowledge, bool scale) {
+                                const LayerKnowledge &knowledge) {
   std::string reason;
   FailureOr<AccumulatingOp> layer = analyzeAccumulator(op, ranges, reason);
   if (failed(layer))
@@ -534,17 +535,14 @@ LogicalResult a2q::correctLayer(AccumulatingOpInterface op,
     return failure();
   if (!layer->constantWeights || statistics->targets().empty())
     return success();
-  scale &= hasOwnableWeights(op);
   Change change;
   change.weights = layer->problem.weights;
   change.scales.assign(layer->problem.channels, 1);
   change.shifts.assign(layer->problem.channels, 0);
-  restore(*layer, *statistics, scale, change);
+  restore(*layer, *statistics, /*scale=*/false, change);
   if (failed(follow(*layer, sumWidth(*layer), change)))
     return failure();
   if (change.meansRestored)
     dropTargets(op);
-  if (change.changesScales())
-    replaceWeights(op, change.weights, change.scales);
   return success();
 }

@@ -149,19 +149,6 @@ TEST_F(ConstrainLayer, CorrectsTheBiasAlone) {
                   0.25f);
 }
 
-TEST_F(ConstrainLayer, CorrectsScalesOnRequest) {
-  std::vector<Moments> moments = {independent()};
-  // Twice the standard deviation in channel 0, as it is in channel 1.
-  std::vector<SumStatistics> sums = {{10 * 0.25, 4 * 52 * 0.0625},
-                                     {2 * 0.125, 4 * 0.015625}};
-  ASSERT_TRUE(succeeded(correctLayer(op(), RangeAnalysis(*module),
-                                     {.moments = moments, .sums = sums},
-                                     /*scale=*/true)));
-  auto multipliers = requantize().getMultiplierAttr().getValues<float>();
-  EXPECT_FLOAT_EQ(multipliers[0], 0.5f);
-  EXPECT_FLOAT_EQ(multipliers[1], 0.5f);
-}
-
 TEST_F(ConstrainLayer, RefusesBadKnowledge) {
   double nan = std::numeric_limits<double>::quiet_NaN();
   std::vector<double> reals = {1, 2, nan, 4};

@@ -62,13 +62,12 @@ mlir::FailureOr<bool> constrainLayer(AccumulatingOpInterface op,
 
 /// Brings back the statistics that the sums are to have, and leaves the
 /// weights. Nothing happens where there are no moments or no statistics to aim
-/// at, or where what reads the sums cannot follow. The bias alone follows
-/// unless `scale` is set. An error, after which the op is as it was, where a
-/// constant would leave its type.
+/// at, or where what reads the sums cannot follow. The bias alone follows. An
+/// error, after which the op is as it was, where a constant would leave its
+/// type.
 mlir::LogicalResult correctLayer(AccumulatingOpInterface op,
                                  const RangeAnalysis &ranges,
-                                 const LayerKnowledge &knowledge = {},
-                                 bool scale = false);
+                                 const LayerKnowledge &knowledge = {});
 
 /// Proves the layer's accumulators from the integers that stand in the module,
 /// or emits an error.
