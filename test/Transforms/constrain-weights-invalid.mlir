@@ -26,6 +26,21 @@ func.func @too_narrow(%x: tensor<1x2x!x>) -> tensor<1x2xi32> {
 
 // -----
 
+// All channels that the width would empty are named, in runs.
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @too_narrow_for_many(%x: tensor<1x1x1x1x!x>) -> tensor<1x1x1x7xi32> {
+  %c = arith.constant dense<[[[[0]]], [[[1]]], [[[2]]], [[[-3]]], [[[0]]], [[[1]]], [[[-1]]]]> : tensor<7x1x1x1xi8>
+  %w = quant.scast %c : tensor<7x1x1x1xi8> to tensor<7x1x1x1x!w>
+  // expected-error @+2 {{channels 1 to 3, 5 and 6 would lose all their weights: 3 bits hold no product of codes in [0, 15]}}
+  // expected-note @+1 {{the smallest width that holds one is 4}}
+  %s = a2q.conv_2d %x, %w : tensor<1x1x1x1x!x>, tensor<7x1x1x1x!w> -> tensor<1x1x1x7x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x1x1x7x!a2q.acc<32>> to tensor<1x1x1x7xi32>
+  return %d : tensor<1x1x1x7xi32>
+}
+
+// -----
+
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 // expected-note @+1 {{a2q-stage-accumulators narrows accumulators of any product, and a2q.constrain = {skip} leaves a layer alone}}

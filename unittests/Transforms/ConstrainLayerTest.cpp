@@ -103,6 +103,49 @@ TEST_F(ConstrainLayer, RoundsRealWeights) {
   EXPECT_TRUE(succeeded(proveLayer(op(), RangeAnalysis(*module))));
 }
 
+/// Inputs that are nearly the same.
+Moments alike() {
+  return {
+      .length = 2, .samples = 4, .mean = {0, 0}, .products = {1, .9, .9, 1}};
+}
+
+// Rounded one by one both weights are .4 too large, and so is their sum: an
+// error of .61. With one of them .6 too small it is .09.
+TEST_F(ConstrainLayer, FeedsErrorsBackWhereRealsAreKnown) {
+  spec.width = 16;
+  std::vector<Moments> moments = {alike()};
+  std::vector<double> reals = {2.6, 1.6, 1, 0};
+  for (const char *method : {"gpfq-fixed-scale", "optq-fixed-scale"}) {
+    spec.method = method;
+    module = parseSourceString<ModuleOp>(layer, &context);
+    // Codes that are all there is and fit are kept.
+    ASSERT_TRUE(succeeded(constrain({.moments = moments})));
+    EXPECT_EQ(codes(), (std::vector<int64_t>{3, 2, 1, 0}));
+    FailureOr<bool> changed = constrain({.moments = moments, .weights = reals});
+    ASSERT_TRUE(succeeded(changed));
+    EXPECT_TRUE(*changed);
+    std::vector<int64_t> found = codes();
+    EXPECT_EQ(found[0] + found[1], 4);
+    EXPECT_EQ(found[2], 1);
+    EXPECT_EQ(found[3], 0);
+  }
+}
+
+// Methods keep to narrow range, so -8 would become -7.
+TEST_F(ConstrainLayer, KeepsCodesThatFitAndLoseLess) {
+  std::string text = layer.str();
+  text.replace(text.find("i8<-7:7>"), 8, "i8<-8:7>");
+  text.replace(text.find("[3, 2]"), 6, "[-8, 2]");
+  module = parseSourceString<ModuleOp>(text, &context);
+  spec.width = 16;
+  spec.method = "gpfq-fixed-scale";
+  std::vector<Moments> moments = {independent()};
+  std::vector<double> reals = {-8, 2, 1.1, 0};
+  FailureOr<bool> changed = constrain({.moments = moments, .weights = reals});
+  ASSERT_TRUE(succeeded(changed));
+  EXPECT_EQ(codes(), (std::vector<int64_t>{-8, 2, 1, 0}));
+}
+
 TEST_F(ConstrainLayer, LeavesWhatFits) {
   spec.width = 16;
   FailureOr<bool> changed = constrain();
