@@ -8,7 +8,6 @@
 
 #include "a2q/Execution/Program.h"
 
-#include "a2q/Execution/CheckFailed.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -22,7 +21,8 @@ Program::Program(Program &&) = default;
 Program::~Program() = default;
 
 Expected<Program> Program::load(std::unique_ptr<MemoryBuffer> object,
-                                StringRef prefix) {
+                                StringRef prefix,
+                                decltype(&a2q_check_failed) onCheckFailed) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
   Program program;
@@ -41,7 +41,7 @@ Expected<Program> Program::load(std::unique_ptr<MemoryBuffer> object,
   library.addGenerator(std::move(*process));
   orc::SymbolMap symbols;
   symbols[program.jit->mangleAndIntern("a2q_check_failed")] = {
-      orc::ExecutorAddr::fromPtr(&a2q_check_failed),
+      orc::ExecutorAddr::fromPtr(onCheckFailed),
       JITSymbolFlags::Exported | JITSymbolFlags::Callable};
   if (Error error = library.define(orc::absoluteSymbols(std::move(symbols))))
     return std::move(error);
@@ -55,10 +55,17 @@ Expected<Program> Program::load(std::unique_ptr<MemoryBuffer> object,
   if (!run)
     return run.takeError();
   program.entry = run->toPtr<decltype(program.entry)>();
-  program.workspace = std::make_unique<char[]>(size->toPtr<size_t (*)()>()());
+  program.workspaceSize = size->toPtr<size_t (*)()>()();
   return program;
 }
 
 int Program::run(ArrayRef<const void *> inputs, ArrayRef<void *> outputs) {
-  return entry(inputs.data(), outputs.data(), workspace.get());
+  if (!workspace)
+    workspace = std::make_unique<char[]>(workspaceSize);
+  return run(inputs, outputs, workspace.get());
+}
+
+int Program::run(ArrayRef<const void *> inputs, ArrayRef<void *> outputs,
+                 void *workspace) const {
+  return entry(inputs.data(), outputs.data(), workspace);
 }

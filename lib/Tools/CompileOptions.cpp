@@ -8,11 +8,7 @@
 
 #include "a2q/Tools/CompileOptions.h"
 
-#include "a2q/IR/A2QOps.h"
-#include "a2q/Pipelines/ToLLVM.h"
-#include "a2q/Transforms/Passes.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/WithColor.h"
 
 using namespace llvm;
@@ -94,43 +90,16 @@ Error CompileOptions::verify(const CpuTarget &target) const {
   return Error::success();
 }
 
-std::optional<unsigned>
-CompileOptions::getInnerWidth(const CpuTarget &target) const {
-  unsigned width;
-  if (!StringRef(accumulator).getAsInteger(10, width))
-    return width;
-  if (accumulator == "given" || !constrain.empty())
-    return std::nullopt;
-  // One vpdpbusd multiplies and adds into 32 bits what takes two instructions
-  // with 16-bit accumulators, and three with 32-bit ones without VNNI.
-  StringRef chosen = isa.empty() ? target.bestIsa() : StringRef(isa);
-  return chosen == "avx512vnni" ? 32 : 16;
-}
-
-/// Whether everything that reads the sums takes them as 32 bits wide.
-static bool allowsFullWidth(AccumulatingOpInterface op) {
-  return all_of(op->getUsers(), [](mlir::Operation *user) {
-    auto decode = dyn_cast<DecodeOp>(user);
-    return !decode || decode.getType().getElementTypeBitWidth() >= 32;
-  });
-}
-
-/// Gives ops whose sums are proven to fit fewer bits an accumulator of 32 bits.
-static mlir::LogicalResult useFullWidth(mlir::ModuleOp module) {
-  SmallVector<AccumulatingOpInterface> ops;
-  module.walk([&](AccumulatingOpInterface op) {
-    auto type = dyn_cast<AccumulatorType>(op.getAccumulatorType());
-    if (type && type.getStages().size() == 1 && type.getWidth() < 32 &&
-        allowsFullWidth(op))
-      ops.push_back(op);
-  });
-  auto type = AccumulatorType::get(module.getContext(), 32);
-  for (AccumulatingOpInterface op : ops) {
-    mlir::IRRewriter rewriter(op);
-    if (failed(op.rebuildWithAccumulator(rewriter, type, nullptr)))
-      return op->emitOpError("cannot hold an accumulator of 32 bits");
-  }
-  return mlir::success();
+AccumulatorChoice CompileOptions::getChoice() const {
+  AccumulatorChoice choice;
+  if (!StringRef(accumulator).getAsInteger(10, choice.width))
+    choice.kind = AccumulatorChoice::Width;
+  else if (accumulator == "given")
+    choice.kind = AccumulatorChoice::Given;
+  choice.constraint = parseConstraint(constrain);
+  choice.overridesFile = constrainOverrides;
+  choice.isa = isa;
+  return choice;
 }
 
 bool CompileOptions::chooses() const {
@@ -139,33 +108,7 @@ bool CompileOptions::chooses() const {
 
 mlir::LogicalResult CompileOptions::choose(mlir::ModuleOp module,
                                            const CpuTarget &target) const {
-  mlir::PassManager choose(module.getContext());
-  if (std::optional<ConstraintSpec> constraint = parseConstraint(constrain)) {
-    A2QConstrainWeightsOptions options;
-    options.width = constraint->width;
-    options.tile = constraint->tile;
-    options.method = constraint->method;
-    options.bound = constraint->bound;
-    options.overridesFile = constrainOverrides;
-    choose.addPass(createA2QConstrainWeights(options));
-  }
-  std::optional<unsigned> inner = getInnerWidth(target);
-  if (inner) {
-    A2QStageAccumulatorsOptions options;
-    options.inner = *inner;
-    choose.addPass(createA2QStageAccumulators(options));
-  }
-  if (failed(choose.run(module)))
-    return mlir::failure();
-  if (inner == 32 && failed(useFullWidth(module)))
-    return mlir::failure();
-
-  if (accumulator == "given")
-    return mlir::success();
-  // Nothing before this is trusted.
-  mlir::PassManager verify(module.getContext());
-  verify.addPass(createA2QVerifyAccumulators());
-  return verify.run(module);
+  return chooseAccumulators(module, getChoice(), target);
 }
 
 mlir::LogicalResult CompileOptions::writeReport(mlir::ModuleOp module,
@@ -192,14 +135,12 @@ mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
 mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
                                           const CpuTarget &target,
                                           StringRef prefix) const {
-  mlir::PassManager pm(module.getContext());
-  ToLLVMOptions options;
-  options.targetCpu = targetCpu.getValue();
-  options.isa = isa.empty() ? target.bestIsa().str() : isa.getValue();
-  options.checkAccumulators = checkAccumulators.getValue();
-  options.prefix = prefix.str();
-  buildToLLVMPipeline(pm, options);
-  return pm.run(module);
+  LoweringChoice choice;
+  choice.targetCpu = targetCpu;
+  choice.isa = isa;
+  choice.checkAccumulators = checkAccumulators;
+  choice.prefix = prefix.str();
+  return lowerNetwork(module, choice, target);
 }
 
 int a2q::reportError(Error error) {

@@ -72,7 +72,7 @@ match(StringRef what, ArrayRef<TensorSpec> specs, ArrayRef<NamedFile> files) {
 }
 
 template <typename T>
-static std::optional<size_t> findOutside(const NpyArray &array,
+static std::optional<size_t> findOutside(const ArrayView &array,
                                          const ElementRanges &ranges,
                                          int64_t &value) {
   size_t inner = 1, axisSize = 1;
@@ -93,12 +93,11 @@ static std::optional<size_t> findOutside(const NpyArray &array,
   return std::nullopt;
 }
 
-static Error checkRange(const TensorSpec &spec, const NamedArray &input) {
+static Error checkRange(const TensorSpec &spec, const ArrayView &array) {
   if (!spec.range)
     return Error::success();
   int64_t value = 0;
   std::optional<size_t> outside;
-  const NpyArray &array = input.array;
   switch (spec.kind) {
   case ElementKind::I8:
     outside = findOutside<int8_t>(array, *spec.range, value);
@@ -127,27 +126,38 @@ static Error checkRange(const TensorSpec &spec, const NamedArray &input) {
   if (!outside)
     return Error::success();
   Range range = spec.range->joined();
-  return fileError(input.file.path,
-                   "element " + Twine(*outside) + " is " + Twine(value) +
-                       ", outside of the integers from " + Twine(range.lo) +
-                       " to " + Twine(range.hi) + " that input '" + spec.name +
-                       "' promises");
+  return createStringError("element " + Twine(*outside) + " is " +
+                           Twine(value) + ", outside of the integers from " +
+                           Twine(range.lo) + " to " + Twine(range.hi) +
+                           " that input '" + spec.name + "' promises");
 }
 
 /// How often the network has to run for this array; an error when its shape
 /// does not fit.
 static Expected<int64_t> countRuns(const TensorSpec &spec,
-                                   const NamedArray &input) {
-  ArrayRef<int64_t> shape = input.array.shape, wanted = spec.shape;
+                                   const ArrayView &array) {
+  ArrayRef<int64_t> shape = array.shape, wanted = spec.shape;
   if (shape == wanted)
     return 1;
   if (shape.size() == wanted.size() && !shape.empty() && shape[0] > 0 &&
       shape[0] % wanted[0] == 0 && shape.drop_front() == wanted.drop_front())
     return shape[0] / wanted[0];
-  return fileError(input.file.path,
-                   "has shape " + formatShape(shape) + ", input '" + spec.name +
-                       "' takes " + spec.describe() +
-                       " or a multiple along the first dimension");
+  return createStringError("has shape " + formatShape(shape) + ", input '" +
+                           spec.name + "' takes " + spec.describe() +
+                           " or a multiple along the first dimension");
+}
+
+Expected<int64_t> a2q::bindInput(const TensorSpec &spec,
+                                 const ArrayView &array) {
+  if (array.kind != spec.kind)
+    return createStringError("holds " + numpyName(array.kind) + ", input '" +
+                             spec.name + "' takes " + spec.describe());
+  Expected<int64_t> count = countRuns(spec, array);
+  if (!count)
+    return count;
+  if (Error error = checkRange(spec, array))
+    return std::move(error);
+  return count;
 }
 
 Expected<Feeds> Feeds::bind(const Signature &signature,
@@ -165,16 +175,12 @@ Expected<Feeds> Feeds::bind(const Signature &signature,
   SmallVector<int64_t> runs;
   for (auto [input, index] : zip_equal(inputs, *inputIndices)) {
     const TensorSpec &spec = signature.inputs[index];
-    if (input.array.kind != spec.kind)
-      return fileError(input.file.path, "holds " + numpyName(input.array.kind) +
-                                            ", input '" + spec.name +
-                                            "' takes " + spec.describe());
-    Expected<int64_t> count = countRuns(spec, input);
+    const NpyArray &array = input.array;
+    Expected<int64_t> count =
+        bindInput(spec, {array.kind, array.shape, array.data});
     if (!count)
-      return count.takeError();
+      return fileError(input.file.path, toString(count.takeError()));
     runs.push_back(*count);
-    if (Error error = checkRange(spec, input))
-      return std::move(error);
     given[index] = true;
     feeds.inputArrays[index] = std::move(input.array);
   }

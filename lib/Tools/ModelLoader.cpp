@@ -8,7 +8,6 @@
 
 #include "a2q/Tools/ModelLoader.h"
 
-#include "a2q/Frontend/ONNX/Import.h"
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/InitAll.h"
 #include "mlir/Parser/Parser.h"
@@ -42,7 +41,8 @@ ModelContext::~ModelContext() = default;
 MLIRContext *ModelContext::operator->() { return &impl->context; }
 MLIRContext *ModelContext::get() { return &impl->context; }
 
-OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
+OwningOpRef<ModuleOp> ModelContext::load(StringRef path,
+                                         const ImportOptions &options) {
   auto fail = [&](const Twine &message) {
     emitError(UnknownLoc::get(get())) << "'" << path << "': " << message;
     return nullptr;
@@ -50,7 +50,7 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path) {
   if (llvm::sys::fs::is_directory(path))
     return fail("is a directory");
   if (path.ends_with(".onnx"))
-    return importONNX(path, get());
+    return importONNX(path, get(), options);
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(path, &error);
   if (!file) {

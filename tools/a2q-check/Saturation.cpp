@@ -9,16 +9,11 @@
 #include "Saturation.h"
 
 #include "a2q/Analysis/Report.h"
-#include "a2q/Calibration/Observe.h"
-#include "a2q/Frontend/ONNX/ByteLayers.h"
-#include "a2q/Frontend/ONNX/Import.h"
 #include "a2q/Frontend/ONNX/Mend.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/Feeds.h"
 #include "a2q/Tools/FileNames.h"
-#include "a2q/Tools/ModelLoader.h"
-#include "a2q/Transforms/Entry.h"
-#include "mlir/IR/Verifier.h"
+#include "a2q/Tools/SaturationCheck.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -70,96 +65,6 @@ Error SaturationCommand::verify(StringRef model,
 }
 
 //===----------------------------------------------------------------------===//
-// Ranges on data
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// The codes of one activation tensor, per index of the axis that terms follow.
-class ObservedRange {
-public:
-  explicit ObservedRange(AccumulatingOpInterface op)
-      : axis(op.getActivationAxis()) {
-    auto quantized = getElementTypeOrSelf(op.getActivations().getType());
-    auto type = dyn_cast<mlir::quant::QuantizedType>(quantized);
-    isSigned = type ? type.isSigned() : !op.hasUnsignedActivations();
-  }
-
-  mlir::LogicalResult add(const TensorSpec &spec, const void *elements) {
-    int64_t inner = 1, size = 1;
-    if (axis >= 0) {
-      size = spec.shape[axis];
-      for (int64_t dim : ArrayRef(spec.shape).drop_front(axis + 1))
-        inner *= dim;
-    }
-    if (sizeInBytes(spec.kind) != 1)
-      return mlir::success(); // no bytes, and said so of the layer
-    const auto *bytes = static_cast<const uint8_t *>(elements);
-    bool fresh = seen.ranges.empty();
-    if (fresh)
-      seen = {SmallVector<Range, 1>(size), axis >= 0 && size > 1 ? axis : -1};
-    SmallVector<bool> first(size, fresh);
-    for (int64_t at = 0; at < spec.numElements(); ++at) {
-      int64_t index = at / inner % size;
-      int64_t code = isSigned ? static_cast<int8_t>(bytes[at]) : bytes[at];
-      Range &range = seen.ranges[index];
-      range = first[index] ? Range{code, code} : join(range, {code, code});
-      first[index] = false;
-    }
-    return mlir::success();
-  }
-
-  const ElementRanges &get() const { return seen; }
-
-private:
-  int64_t axis;
-  bool isSigned;
-  ElementRanges seen;
-};
-} // namespace
-
-/// Runs the network on the data. False after a diagnostic.
-static Expected<bool> observeRanges(mlir::ModuleOp module,
-                                    ArrayRef<std::string> files,
-                                    SaturationOptions &options, int64_t &runs) {
-  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(module);
-  if (failed(entry))
-    return false;
-  mlir::FailureOr<Signature> signature = getSignature(module);
-  if (failed(signature))
-    return false;
-  Expected<std::vector<NamedArray>> inputs = readInputs(files);
-  if (!inputs)
-    return inputs.takeError();
-  Expected<Feeds> feeds = Feeds::bind(*signature, std::move(*inputs), {});
-  if (!feeds)
-    return feeds.takeError();
-  SmallVector<mlir::Value> values;
-  std::vector<ObservedRange> ranges;
-  SmallVector<mlir::Operation *> layers;
-  entry->walk([&](AccumulatingOpInterface op) {
-    if (!op.isAccumulating() || op->getBlock() != &entry->getBody().front())
-      return;
-    values.push_back(op.getActivations());
-    ranges.emplace_back(op);
-    layers.push_back(op);
-  });
-  CalibrationData data;
-  data.runs = runs = feeds->getNumRuns();
-  for (const void *array : feeds->inputs(0))
-    data.arrays.push_back(static_cast<const char *>(array));
-  if (failed(observe(
-          *entry, values, data,
-          [&](size_t index, const TensorSpec &spec, const void *elements) {
-            return ranges[index].add(spec, elements);
-          })))
-    return false;
-  for (auto [op, range] : zip_equal(layers, ranges))
-    if (!range.get().ranges.empty())
-      options.observed[op] = range.get();
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
 // Witnesses
 //===----------------------------------------------------------------------===//
 
@@ -194,54 +99,6 @@ static Error writeWitnesses(SaturationReport &report, StringRef folder) {
 }
 
 //===----------------------------------------------------------------------===//
-// Models
-//===----------------------------------------------------------------------===//
-
-/// The layers alone. False after a diagnostic.
-static bool checkByteLayers(MemoryBufferRef model, ModelContext &context,
-                            const SaturationOptions &options,
-                            SaturationReport &report) {
-  ByteLayers bytes = importONNXByteLayers(model, context.get());
-  if (!bytes.module || failed(mlir::verify(*bytes.module)))
-    return false;
-  std::vector<LayerSaturation> read = checkSaturation(*bytes.module, options);
-  auto next = read.begin();
-  for (const ByteLayer &layer : bytes.layers) {
-    if (layer.reason.empty()) {
-      next->op = layer.op;
-      report.layers.push_back(std::move(*next++));
-      continue;
-    }
-    LayerSaturation &unknown = report.layers.emplace_back();
-    unknown.name = layer.name;
-    unknown.op = layer.op;
-    unknown.reason = layer.reason;
-  }
-  return true;
-}
-
-/// The layers of an .onnx file in memory. False after a diagnostic.
-static bool checkONNX(MemoryBufferRef model, ModelContext &context,
-                      const SaturationOptions &options,
-                      SaturationReport &report) {
-  if (report.byType)
-    return checkByteLayers(model, context, options, report);
-  mlir::OwningOpRef<mlir::ModuleOp> module = importONNX(model, context.get());
-  if (module)
-    report.layers = checkSaturation(*module, options);
-  return module.get() != nullptr;
-}
-
-static Expected<std::unique_ptr<MemoryBuffer>> readFile(StringRef path) {
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
-                                      /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return createStringError(
-        "'" + path + "': cannot be read: " + buffer.getError().message());
-  return std::move(*buffer);
-}
-
-//===----------------------------------------------------------------------===//
 // Mending
 //===----------------------------------------------------------------------===//
 
@@ -255,9 +112,11 @@ static Expected<std::string> mend(StringRef model, StringRef output,
   for (const LayerSaturation &layer : report.layers)
     if (layer.answer == SaturationAnswer::Unsafe)
       unsafe.push_back({layer.name, layer.channelCodes, layer.shift});
-  Expected<std::unique_ptr<MemoryBuffer>> file = readFile(model);
+  auto file = MemoryBuffer::getFile(model, /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
   if (!file)
-    return file.takeError();
+    return createStringError("'" + model +
+                             "': cannot be read: " + file.getError().message());
   report.fix = {mode == MendMode::All ? "all" : "lossless", output.str(), {}};
   if (unsafe.empty())
     return (*file)->getBuffer().str();
@@ -272,8 +131,8 @@ static Expected<std::string> mend(StringRef model, StringRef output,
   // What is written is what is proven.
   SaturationReport proof;
   proof.byType = report.byType;
-  if (!checkONNX(MemoryBufferRef(mended->bytes, output), context, options,
-                 proof))
+  if (failed(checkSaturation(MemoryBufferRef(mended->bytes, output), context,
+                             options, proof)))
     return createStringError(
         "the mended model cannot be read back; nothing is written");
   for (const LayerSaturation &layer : proof.layers)
@@ -299,18 +158,24 @@ Error SaturationCommand::write(SaturationReport &report, StringRef mended,
   return writeOutputFiles(files);
 }
 
+/// The files that the command line names, bound to the inputs.
+static Expected<Feeds> bindFiles(const Signature &signature,
+                                 ArrayRef<std::string> files) {
+  Expected<std::vector<NamedArray>> inputs = readInputs(files);
+  if (!inputs)
+    return inputs.takeError();
+  return Feeds::bind(signature, std::move(*inputs), {});
+}
+
 Expected<int> SaturationCommand::run(StringRef model,
                                      const CompileOptions &compile) {
   if (Error error = verify(model, compile))
     return error;
-  SaturationReport report;
-  report.isa = compile.isa.empty() ? "avx2" : compile.isa.getValue();
-  report.byType = byType;
-  std::optional<ByteProducts> products = parseByteProducts(report.isa);
-  if (!products)
-    return createStringError("unknown instruction set '" + report.isa +
-                             "', expected ssse3, avx2, avx512, avxvnni, "
-                             "avx512vnni or amx");
+  SaturationQuestion question;
+  question.model = model.str();
+  if (!compile.isa.empty())
+    question.isa = compile.isa;
+  question.byType = byType;
   FileNames files;
   files.read(model, "the model");
   files.readArrays(calibration, "calibration data");
@@ -320,41 +185,33 @@ Expected<int> SaturationCommand::run(StringRef model,
   if (Error error = files.check())
     return std::move(error);
   ModelContext context;
-  SaturationOptions options;
-  options.products = *products;
-  options.channelsFirst = model.ends_with(".onnx");
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  if (byType) {
-    Expected<std::unique_ptr<MemoryBuffer>> file = readFile(model);
-    if (!file)
-      return file.takeError();
-    if (!checkByteLayers((*file)->getMemBufferRef(), context, options, report))
-      return 1;
-  } else {
-    module = context.load(model);
-    if (!module) {
-      if (model.ends_with(".onnx"))
-        errs() << "note: --by-type looks at the layers of the file alone\n";
-      return 1;
-    }
+  std::optional<Feeds> feeds;
+  auto bind = [&](const Signature &signature) -> Expected<CalibrationData> {
+    Expected<Feeds> bound = bindFiles(signature, calibration);
+    if (!bound)
+      return bound.takeError();
+    feeds = std::move(*bound);
+    CalibrationData data;
+    data.runs = feeds->getNumRuns();
+    for (const void *array : feeds->inputs(0))
+      data.arrays.push_back(static_cast<const char *>(array));
+    return data;
+  };
+  Expected<SaturationOptions> options = makeOptions(question);
+  if (!options)
+    return options.takeError();
+  SaturationReport report;
+  if (failed(checkSaturation(context, question, *options, report,
+                             calibration.empty() ? DataBinder() : bind))) {
+    if (!byType && model.ends_with(".onnx"))
+      errs() << "note: --by-type looks at the layers of the file alone\n";
+    return 1;
   }
-  if (!calibration.empty()) {
-    int64_t runs = 0;
-    Expected<bool> observed =
-        observeRanges(*module, calibration, options, runs);
-    if (!observed)
-      return observed.takeError();
-    if (!*observed)
-      return 1;
-    report.observedRuns = runs;
-  }
-  if (!byType)
-    report.layers = checkSaturation(*module, options);
   std::string mended;
   if (isFixing()) {
     Expected<std::string> bytes =
         mend(model, output, fix == "all" ? MendMode::All : MendMode::Lossless,
-             context, options, report);
+             context, *options, report);
     if (!bytes)
       return bytes.takeError();
     mended = std::move(*bytes);

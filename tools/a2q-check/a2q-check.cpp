@@ -17,11 +17,8 @@
 
 #include "Saturation.h"
 
-#include "a2q/Pipelines/Prove.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
-#include "a2q/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/CommandLine.h"
 
 using namespace llvm;
@@ -60,52 +57,14 @@ static Expected<CpuTarget> verify(const Options &options) {
   return options.compile.getTarget();
 }
 
-/// Proves accumulators that are plain integers, which no type of this project
-/// speaks for: every partial sum in any order.
-static mlir::LogicalResult provePlain(mlir::ModuleOp module) {
-  RangeAnalysis ranges(module);
-  mlir::WalkResult result =
-      module.walk([&](AccumulatingOpInterface op) -> mlir::WalkResult {
-        if (!op.isAccumulating() || !op.getAccumulatorType().isIntOrFloat())
-          return mlir::WalkResult::advance();
-        std::string reason;
-        mlir::FailureOr<AccumulatingOp> layer =
-            analyzeAccumulator(op, ranges, reason);
-        if (failed(layer))
-          return op.emitError()
-                 << "the accumulator cannot be proven: " << reason;
-        StageNeed need = layer->prove(layer->schedule()).front();
-        unsigned has = op.getAccumulatorType().getIntOrFloatBitWidth();
-        if (need.prefixWidth <= has)
-          return mlir::WalkResult::advance();
-        mlir::InFlightDiagnostic diag = op.emitError()
-                                        << "channel " << need.channel
-                                        << " needs " << need.prefixWidth
-                                        << " bits, the accumulator has " << has;
-        diag.attachNote() << "elements of i" << PowerOf2Ceil(need.prefixWidth)
-                          << " hold every partial sum; a2q.range on arguments "
-                             "tells that fewer values occur";
-        return diag;
-      });
-  return mlir::failure(result.wasInterrupted());
-}
-
 /// Checks what the model claims, then chooses accumulators.
 static mlir::LogicalResult prove(mlir::ModuleOp module, const Options &options,
                                  const CpuTarget &target) {
-  if (failed(provePlain(module)))
+  if (failed(proveClaims(module)))
     return mlir::failure();
-  mlir::PassManager pm(module.getContext());
-  pm.addPass(createA2QVerifyAccumulators());
-  if (!options.compile.chooses()) {
-    ProveOptions prove;
-    prove.bound = options.bound.getValue();
-    buildProvePipeline(pm, prove);
-  }
-  if (failed(pm.run(module)))
-    return mlir::failure();
-  return mlir::success(!options.compile.chooses() ||
-                       succeeded(options.compile.choose(module, target)));
+  if (options.compile.chooses())
+    return options.compile.choose(module, target);
+  return inferNarrowest(module, options.bound);
 }
 
 /// True when all went well; false after a diagnostic.

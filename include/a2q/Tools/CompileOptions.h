@@ -10,10 +10,8 @@
 #define A2Q_TOOLS_COMPILEOPTIONS_H
 
 #include "a2q/Analysis/Report.h"
-#include "a2q/Execution/Target.h"
-#include "a2q/IR/ConstraintAttr.h"
+#include "a2q/Tools/Compile.h"
 #include "a2q/Tools/FileNames.h"
-#include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/CommandLine.h"
 
 namespace a2q {
@@ -105,9 +103,7 @@ public:
 
 private:
   llvm::Error verify(const CpuTarget &target) const;
-  /// The width that the options ask for on this processor; nullopt to keep the
-  /// types that the module has.
-  std::optional<unsigned> getInnerWidth(const CpuTarget &target) const;
+  AccumulatorChoice getChoice() const;
 };
 
 /// Prints "error: ..." and returns the exit status 1.

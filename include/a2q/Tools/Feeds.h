@@ -29,6 +29,20 @@ struct NamedArray {
 llvm::Expected<std::vector<NamedArray>>
 readInputs(llvm::ArrayRef<std::string> arguments);
 
+/// A dense row-major array, wherever it lies.
+struct ArrayView {
+  ElementKind kind;
+  llvm::ArrayRef<int64_t> shape;
+  llvm::ArrayRef<char> data;
+};
+
+/// How often the network runs for this array: its shape is the input's, or a
+/// multiple of it along the first dimension. An error when element type or
+/// shape do not fit, or when an integer is outside of the range that the
+/// network's proofs assume.
+llvm::Expected<int64_t> bindInput(const TensorSpec &spec,
+                                  const ArrayView &array);
+
 /// Arrays bound to the inputs and outputs of a network.
 ///
 /// Input arrays have the network's shapes, or all of them are n times as long

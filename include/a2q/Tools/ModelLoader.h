@@ -9,6 +9,7 @@
 #ifndef A2Q_TOOLS_MODELLOADER_H
 #define A2Q_TOOLS_MODELLOADER_H
 
+#include "a2q/Frontend/ONNX/Import.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Error.h"
@@ -27,9 +28,10 @@ public:
   mlir::MLIRContext *operator->();
   mlir::MLIRContext *get();
 
-  /// Reads a .onnx file, or a .mlir file (text or bytecode). Null after one
-  /// diagnostic.
-  mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path);
+  /// Reads a .onnx file, or a .mlir file (text or bytecode), which has no use
+  /// for options. Null after one diagnostic.
+  mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path,
+                                         const ImportOptions &options = {});
 
   /// Reads a .onnx file whose batch dimension is open, with this batch. Null
   /// without a diagnostic for any other file: a model with a fixed batch runs

@@ -1,0 +1,183 @@
+//===- SaturationCheck.cpp - Byte products of a model's layers ------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "a2q/Tools/SaturationCheck.h"
+
+#include "a2q/Frontend/ONNX/ByteLayers.h"
+#include "a2q/Frontend/ONNX/Import.h"
+#include "a2q/Transforms/Entry.h"
+#include "mlir/IR/Verifier.h"
+
+using namespace llvm;
+using namespace a2q;
+
+//===----------------------------------------------------------------------===//
+// Ranges on data
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The codes of one activation tensor, per index of the axis that terms follow.
+class ObservedRange {
+public:
+  explicit ObservedRange(AccumulatingOpInterface op)
+      : axis(op.getActivationAxis()) {
+    auto quantized = getElementTypeOrSelf(op.getActivations().getType());
+    auto type = dyn_cast<mlir::quant::QuantizedType>(quantized);
+    isSigned = type ? type.isSigned() : !op.hasUnsignedActivations();
+  }
+
+  mlir::LogicalResult add(const TensorSpec &spec, const void *elements) {
+    int64_t inner = 1, size = 1;
+    if (axis >= 0) {
+      size = spec.shape[axis];
+      for (int64_t dim : ArrayRef(spec.shape).drop_front(axis + 1))
+        inner *= dim;
+    }
+    if (sizeInBytes(spec.kind) != 1)
+      return mlir::success(); // no bytes, and said so of the layer
+    const auto *bytes = static_cast<const uint8_t *>(elements);
+    bool fresh = seen.ranges.empty();
+    if (fresh)
+      seen = {SmallVector<Range, 1>(size), axis >= 0 && size > 1 ? axis : -1};
+    SmallVector<bool> first(size, fresh);
+    for (int64_t at = 0; at < spec.numElements(); ++at) {
+      int64_t index = at / inner % size;
+      int64_t code = isSigned ? static_cast<int8_t>(bytes[at]) : bytes[at];
+      Range &range = seen.ranges[index];
+      range = first[index] ? Range{code, code} : join(range, {code, code});
+      first[index] = false;
+    }
+    return mlir::success();
+  }
+
+  const ElementRanges &get() const { return seen; }
+
+private:
+  int64_t axis;
+  bool isSigned;
+  ElementRanges seen;
+};
+} // namespace
+
+/// Runs the network on the data. Fails with a diagnostic.
+static mlir::LogicalResult observeRanges(mlir::ModuleOp module,
+                                         DataBinder bindData,
+                                         SaturationOptions &options,
+                                         SaturationReport &report) {
+  mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(module);
+  if (failed(entry))
+    return mlir::failure();
+  mlir::FailureOr<Signature> signature = getSignature(module);
+  if (failed(signature))
+    return mlir::failure();
+  Expected<CalibrationData> data = bindData(*signature);
+  if (!data)
+    return mlir::emitError(mlir::UnknownLoc::get(module.getContext()))
+           << toString(data.takeError());
+  SmallVector<mlir::Value> values;
+  std::vector<ObservedRange> ranges;
+  SmallVector<mlir::Operation *> layers;
+  entry->walk([&](AccumulatingOpInterface op) {
+    if (!op.isAccumulating() || op->getBlock() != &entry->getBody().front())
+      return;
+    values.push_back(op.getActivations());
+    ranges.emplace_back(op);
+    layers.push_back(op);
+  });
+  if (failed(observe(
+          *entry, values, *data,
+          [&](size_t index, const TensorSpec &spec, const void *elements) {
+            return ranges[index].add(spec, elements);
+          })))
+    return mlir::failure();
+  for (auto [op, range] : zip_equal(layers, ranges))
+    if (!range.get().ranges.empty())
+      options.observed[op] = range.get();
+  report.observedRuns = data->runs;
+  return mlir::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Models
+//===----------------------------------------------------------------------===//
+
+/// The layers of a file alone. Fails with a diagnostic.
+static mlir::LogicalResult checkByteLayers(MemoryBufferRef model,
+                                           ModelContext &context,
+                                           const SaturationOptions &options,
+                                           SaturationReport &report) {
+  ByteLayers bytes = importONNXByteLayers(model, context.get());
+  if (!bytes.module || failed(mlir::verify(*bytes.module)))
+    return mlir::failure();
+  std::vector<LayerSaturation> read = checkSaturation(*bytes.module, options);
+  auto next = read.begin();
+  for (const ByteLayer &layer : bytes.layers) {
+    if (layer.reason.empty()) {
+      next->op = layer.op;
+      report.layers.push_back(std::move(*next++));
+      continue;
+    }
+    LayerSaturation &unknown = report.layers.emplace_back();
+    unknown.name = layer.name;
+    unknown.op = layer.op;
+    unknown.reason = layer.reason;
+  }
+  return mlir::success();
+}
+
+mlir::LogicalResult a2q::checkSaturation(MemoryBufferRef model,
+                                         ModelContext &context,
+                                         const SaturationOptions &options,
+                                         SaturationReport &report) {
+  if (report.byType)
+    return checkByteLayers(model, context, options, report);
+  mlir::OwningOpRef<mlir::ModuleOp> module = importONNX(model, context.get());
+  if (!module)
+    return mlir::failure();
+  report.layers = checkSaturation(*module, options);
+  return mlir::success();
+}
+
+Expected<SaturationOptions>
+a2q::makeOptions(const SaturationQuestion &question) {
+  std::optional<ByteProducts> products = parseByteProducts(question.isa);
+  if (!products)
+    return createStringError("unknown instruction set '" + question.isa +
+                             "', expected ssse3, avx2, avx512, avxvnni, "
+                             "avx512vnni or amx");
+  SaturationOptions options;
+  options.products = *products;
+  options.channelsFirst = StringRef(question.model).ends_with(".onnx");
+  return options;
+}
+
+mlir::LogicalResult a2q::checkSaturation(ModelContext &context,
+                                         const SaturationQuestion &question,
+                                         SaturationOptions &options,
+                                         SaturationReport &report,
+                                         DataBinder bindData) {
+  report.isa = question.isa;
+  report.byType = question.byType;
+  if (question.byType) {
+    auto file = MemoryBuffer::getFile(question.model, /*IsText=*/false,
+                                      /*RequiresNullTerminator=*/false);
+    if (!file)
+      return mlir::emitError(mlir::UnknownLoc::get(context.get()))
+             << "'" << question.model
+             << "': cannot be read: " << file.getError().message();
+    return checkByteLayers((*file)->getMemBufferRef(), context, options,
+                           report);
+  }
+  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(question.model);
+  if (!module)
+    return mlir::failure();
+  if (bindData && failed(observeRanges(*module, bindData, options, report)))
+    return mlir::failure();
+  report.layers = checkSaturation(*module, options);
+  return mlir::success();
+}
