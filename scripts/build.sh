@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 preset=${1:-release}
 
 scripts/setup.sh
+scripts/python.sh || echo "build: the Python package is left out" >&2
 if [ ! -f "build/$preset/build.ninja" ]; then
   echo "build: configuring build/$preset"
   log=$(mktemp)
