@@ -40,6 +40,12 @@ ArrayRef<Operator> frontend::macroOperators() {
     return Operator{name, least, most, nullptr, attributes, 1, domain, expand};
   };
   static const Operator operators[] = {
+      macro("ConvInteger", 2, 4, &Expander::expandConvInteger, conv, ""),
+      macro("DynamicQuantizeMatMul", 3, 5,
+            &Expander::expandDynamicQuantizeMatMul),
+      macro("MatMulInteger", 2, 4, &Expander::expandMatMulInteger, {}, ""),
+      macro("MatMulIntegerToFloat", 4, 7,
+            &Expander::expandMatMulIntegerToFloat),
       macro("QGemm", 6, 9, &Expander::expandQGemm, gemm),
       macro("QLinearAdd", 7, 8, &Expander::expandBinary),
       macro("QLinearAveragePool", 4, 5, &Expander::expandUnary, pool),
@@ -163,6 +169,8 @@ std::string Expander::emit(StringRef op, Inputs inputs, StringRef output) {
                                         std::to_string(count++)
                                   : output.str());
   const Operator *found = findOperator(op, "");
+  if (!found)
+    found = findOperator(op, kOwnDomain);
   assert(found && found->import && "macros become operators that are imported");
   if (op != "QuantizeLinear" && op != "DequantizeLinear")
     for (const onnx::AttributeProto &attribute : macro->proto->attribute())
@@ -182,11 +190,15 @@ std::string Expander::dequantized(const Node &node, unsigned index,
       emit("DequantizeLinear",
            {node.input(index), scale.empty() ? node.input(index + 1) : scale,
             zeroPoint});
+  setAxis(axis);
+  return value;
+}
+
+void Expander::setAxis(int64_t axis) {
   onnx::AttributeProto &attribute = *last().add_attribute();
   attribute.set_name("axis");
   attribute.set_type(onnx::AttributeProto::INT);
   attribute.set_i(axis);
-  return value;
 }
 
 void Expander::quantized(const Node &node, StringRef value, unsigned index) {
@@ -207,10 +219,7 @@ FailureOr<std::string> Expander::bias(const Node &node, unsigned index,
   bool isScalar = products.size() == 1;
   std::string units = real(isScalar ? ArrayRef<int64_t>() : shape, products);
   std::string value = emit("DequantizeLinear", {node.input(index), units});
-  onnx::AttributeProto &attribute = *last().add_attribute();
-  attribute.set_name("axis");
-  attribute.set_type(onnx::AttributeProto::INT);
-  attribute.set_i(-1);
+  setAxis(-1);
   return value;
 }
 

@@ -34,6 +34,11 @@ public:
   mlir::LogicalResult expandBinary(const Node &node);
   mlir::LogicalResult expandUnary(const Node &node);
   mlir::LogicalResult expandQLinearConcat(const Node &node);
+  // ExpandIntegers.cpp
+  mlir::LogicalResult expandMatMulInteger(const Node &node);
+  mlir::LogicalResult expandConvInteger(const Node &node);
+  mlir::LogicalResult expandDynamicQuantizeMatMul(const Node &node);
+  mlir::LogicalResult expandMatMulIntegerToFloat(const Node &node);
 
 private:
   using Inputs = llvm::ArrayRef<llvm::StringRef>;
@@ -45,9 +50,9 @@ private:
   std::string zeroPoint(const Node &node, unsigned index, unsigned scaleIndex);
   onnx::TensorProto &ownTensor(int32_t type, llvm::ArrayRef<int64_t> shape);
   std::string real(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
-  /// A node of a standard operator with one output, whose name it returns; the
-  /// macro's own when `output` is given. Attributes of the macro that the
-  /// operator knows go along.
+  /// A node of a standard operator, or one of `kOwnDomain`, with one output,
+  /// whose name it returns; the macro's own when `output` is given. Attributes
+  /// of the macro that the operator knows go along.
   std::string emit(llvm::StringRef op, Inputs inputs,
                    llvm::StringRef output = "");
   /// DequantizeLinear of an input by the two that follow; `axis` of weights.
@@ -58,6 +63,17 @@ private:
   mlir::FailureOr<std::string> bias(const Node &node, unsigned index,
                                     const Tensor &inputScale,
                                     const Tensor &weightScale);
+  std::string unscaled(llvm::StringRef codes, llvm::StringRef zeroPoint,
+                       int64_t axis);
+  std::string integerProduct(llvm::StringRef a, llvm::StringRef b,
+                             llvm::StringRef zeroPoint,
+                             llvm::StringRef weightZeroPoint,
+                             llvm::StringRef output = "");
+  void scaledProduct(const Node &node, llvm::StringRef product,
+                     llvm::StringRef inputScale, llvm::StringRef weightScale,
+                     llvm::StringRef bias);
+  /// Of the node that was emitted last.
+  void setAxis(int64_t axis);
   onnx::NodeProto &last() { return graph.ownNodes.back(); }
 
   Graph &graph;

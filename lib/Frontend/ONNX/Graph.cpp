@@ -171,7 +171,7 @@ LogicalResult Graph::checkOperators() {
   for (const onnx::NodeProto &proto : model.graph().node()) {
     const Operator *op = findOperator(proto.op_type(), proto.domain());
     std::string name = nodeName(proto);
-    if (!op)
+    if (!op || op->domain == kOwnDomain)
       unsupported[operatorText(proto.op_type(), proto.domain())].push_back(
           name);
     else
@@ -196,10 +196,13 @@ LogicalResult Graph::checkOperators() {
   });
   Diagnostic &note = diagnostic.attachNote();
   note << "supported are ";
-  llvm::interleaveComma(
-      llvm::concat<const Operator>(supportedOperators(), macroOperators()),
-      note,
-      [&](const Operator &op) { note << operatorText(op.name, op.domain); });
+  std::vector<std::string> known;
+  for (ArrayRef<Operator> table : {supportedOperators(), macroOperators()})
+    for (const Operator &op : table)
+      if (op.domain != kOwnDomain)
+        known.push_back(operatorText(op.name, op.domain));
+  llvm::sort(known);
+  llvm::interleaveComma(known, note);
   return diagnostic;
 }
 

@@ -33,6 +33,9 @@ struct Node;
 /// "qonnx" stands for all that QONNX, Brevitas and FINN write.
 llvm::StringRef canonicalDomain(llvm::StringRef domain);
 
+/// The domain of operators that only macros may become.
+inline constexpr llvm::StringLiteral kOwnDomain = "a2q.own";
+
 /// One supported operator: how many inputs it takes and which attributes, each
 /// with its type. Anything else on a node is an error, so that nothing is
 /// silently dropped.

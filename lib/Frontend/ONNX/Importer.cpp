@@ -69,6 +69,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
   static const Attributes line[] = {{"alpha", Float}, {"beta", Float}};
   // The ratio is an input since operator set 12.
   static const Attributes dropout[] = {{"ratio", Float}, {"seed", Int}};
+  static const Attributes pads[] = {{"pads", Ints}};
   static const Attributes quant[] = {
       {"signed", Int}, {"narrow", Int}, {"rounding_mode", String}};
   static const Attributes threshold[] = {{"out_dtype", String},
@@ -88,6 +89,12 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Div", 2, 2, &Importer::importDiv, {}},
       // Without the input that asks for training.
       {"Dropout", 1, 2, &Importer::importIdentity, dropout},
+      {"DynamicQuantizeLinear",
+       1,
+       1,
+       &Importer::importDynamicQuantizeLinear,
+       {},
+       3},
       {"Flatten", 1, 1, &Importer::importFlatten, axis},
       {"Gather", 2, 2, &Importer::importGather, axis},
       {"Gemm", 2, 3, &Importer::importGemm, gemm},
@@ -117,6 +124,9 @@ ArrayRef<Operator> frontend::supportedOperators() {
        "qonnx"},
       {"Quant", 4, 4, &Importer::importQuant, quant, 1, "qonnx"},
       {"Trunc", 5, 6, &Importer::importTrunc, quant, 1, "qonnx"},
+      // What macros become.
+      {"IntegerSums", 2, 3, &Importer::importIntegerSums, {}, 1, kOwnDomain},
+      {"PadCodes", 2, 2, &Importer::importPadCodes, pads, 1, kOwnDomain},
   };
   return operators;
 }

@@ -145,6 +145,10 @@ public:
   mlir::LogicalResult importGlobalAveragePool(const Node &node);
   mlir::LogicalResult importReduceMean(const Node &node);
 
+  // Dynamic.cpp
+  mlir::LogicalResult importDynamicQuantizeLinear(const Node &node);
+  mlir::LogicalResult importPadCodes(const Node &node);
+  mlir::LogicalResult importIntegerSums(const Node &node);
   // QONNX.cpp
   mlir::LogicalResult importQuant(const Node &node);
   mlir::LogicalResult importBipolarQuant(const Node &node);
@@ -313,6 +317,13 @@ private:
                                  const Tensor &weights,
                                  llvm::ArrayRef<float> bias,
                                  const Geometry &geometry);
+
+  // Dynamic.cpp
+  mlir::Value extreme(mlir::Value x, bool isLargest);
+  mlir::FailureOr<mlir::Value>
+  computedZeroPoint(const Node &node, unsigned index, ElementType type);
+  static llvm::SmallVector<int64_t> weightSums(const Known &weights,
+                                               int64_t channels);
 
   // QONNX.cpp
   struct QuantNode;

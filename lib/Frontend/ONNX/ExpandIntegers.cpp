@@ -1,0 +1,119 @@
+//===- ExpandIntegers.cpp - MatMulInteger and its kin ---------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A product of integers is one of real numbers of scale 1, whose sums are then
+// taken as INT32. A zero point that is computed is not known to the layer:
+// Dynamic.cpp says how it comes off its sums.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Expand.h"
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+/// DequantizeLinear of scale 1; without the zero point when it is computed.
+std::string Expander::unscaled(StringRef codes, StringRef zeroPoint,
+                               int64_t axis) {
+  const onnx::TensorProto *zero = constant(zeroPoint);
+  int64_t count = zero && zero->dims_size() == 1 ? zero->dims(0) : 0;
+  constexpr int64_t kMostChannels = int64_t(1) << 24;
+  bool isVector = count > 1 && count <= kMostChannels;
+  std::string scale = isVector ? real({count}, std::vector<float>(count, 1.0f))
+                               : real(zero && count == 1 ? ArrayRef<int64_t>{1}
+                                                         : ArrayRef<int64_t>(),
+                                      1.0f);
+  std::string value =
+      emit("DequantizeLinear", {codes, scale, zero ? zeroPoint : StringRef()});
+  setAxis(axis);
+  return value;
+}
+
+/// INT32 of a, b, and their zero points, which may be "".
+std::string Expander::integerProduct(StringRef a, StringRef b,
+                                     StringRef zeroPoint,
+                                     StringRef weightZeroPoint,
+                                     StringRef output) {
+  std::string x = unscaled(a, zeroPoint, 0);
+  std::string w = unscaled(b, weightZeroPoint, -1);
+  std::string sums = emit("MatMul", {x, w});
+  bool isComputed = !zeroPoint.empty() && !constant(zeroPoint);
+  return emit("IntegerSums", {sums, w, isComputed ? zeroPoint : StringRef()},
+              output);
+}
+
+/// a, b, az, bz.
+LogicalResult Expander::expandMatMulInteger(const Node &node) {
+  integerProduct(node.input(0), node.input(1), node.input(2), node.input(3),
+                 node.output());
+  return success();
+}
+
+/// x, w, xz, wz. Padding is the zero point: codes are padded before the layer
+/// where it is computed.
+LogicalResult Expander::expandConvInteger(const Node &node) {
+  std::string codes = node.input(0).str();
+  bool isComputed = node.hasInput(2) && !constant(node.input(2));
+  bool isPadded = llvm::any_of(node.integers("pads", {}),
+                               [](int64_t size) { return size != 0; });
+  StringRef automatic = node.string("auto_pad", "NOTSET");
+  if (isComputed && automatic != "NOTSET" && automatic != "VALID")
+    return node.emitError() << "auto_pad " << automatic
+                            << " is not supported where the zero point is "
+                               "computed, only pads";
+  if (isComputed && isPadded)
+    codes = emit("PadCodes", {codes, node.input(2)});
+  std::string x = unscaled(codes, node.input(2), 0);
+  std::string w = unscaled(node.input(1), node.input(3), 0);
+  std::string sums = emit("Conv", {x, w});
+  if (isComputed && isPadded)
+    for (onnx::AttributeProto &attribute : *last().mutable_attribute())
+      if (attribute.name() == "pads")
+        for (int64_t &size : *attribute.mutable_ints())
+          size = 0;
+  emit("IntegerSums", {sums, w, isComputed ? node.input(2) : StringRef()},
+       node.output());
+  return success();
+}
+
+/// float32(sums) * (as * bs) + bias, in the order of the unfused nodes.
+void Expander::scaledProduct(const Node &node, StringRef product,
+                             StringRef inputScale, StringRef weightScale,
+                             StringRef bias) {
+  std::string sums = emit("Cast", {product});
+  onnx::AttributeProto &type = *last().add_attribute();
+  type.set_name("to");
+  type.set_type(onnx::AttributeProto::INT);
+  type.set_i(onnx::TensorProto::FLOAT);
+  std::string scale = emit("Mul", {inputScale, weightScale});
+  std::string reals =
+      emit("Mul", {sums, scale}, bias.empty() ? node.output() : "");
+  if (!bias.empty())
+    emit("Add", {reals, bias}, node.output());
+}
+
+/// a (real), b, bs, bz, bias.
+LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
+  std::string codes = emit("DynamicQuantizeLinear", {node.input(0)});
+  std::string scale = codes + ":scale", zeroPoint = codes + ":zero_point";
+  last().add_output(scale);
+  last().add_output(zeroPoint);
+  std::string product =
+      integerProduct(codes, node.input(1), zeroPoint, node.input(3));
+  scaledProduct(node, product, scale, node.input(2), node.input(4));
+  return success();
+}
+
+/// a, b, as, bs, az, bz, bias.
+LogicalResult Expander::expandMatMulIntegerToFloat(const Node &node) {
+  std::string product = integerProduct(node.input(0), node.input(1),
+                                       node.input(4), node.input(5));
+  scaledProduct(node, product, node.input(2), node.input(3), node.input(6));
+  return success();
+}
