@@ -41,11 +41,7 @@ ArrayRef<Operator> frontend::macroOperators() {
   };
   static const Operator operators[] = {
       macro("ConvInteger", 2, 4, &Expander::expandConvInteger, conv, ""),
-      macro("DynamicQuantizeMatMul", 3, 5,
-            &Expander::expandDynamicQuantizeMatMul),
       macro("MatMulInteger", 2, 4, &Expander::expandMatMulInteger, {}, ""),
-      macro("MatMulIntegerToFloat", 4, 7,
-            &Expander::expandMatMulIntegerToFloat),
       macro("QGemm", 6, 9, &Expander::expandQGemm, gemm),
       macro("QLinearAdd", 7, 8, &Expander::expandBinary),
       macro("QLinearAveragePool", 4, 5, &Expander::expandUnary, pool),
@@ -139,9 +135,13 @@ std::string Expander::zeroPoint(const Node &node, unsigned index,
   return proto.name();
 }
 
+std::string Expander::ownName(StringRef base) {
+  return (base + kOwnName + Twine(count++)).str();
+}
+
 onnx::TensorProto &Expander::ownTensor(int32_t type, ArrayRef<int64_t> shape) {
   onnx::TensorProto &proto = graph.ownTensors.emplace_back();
-  proto.set_name(macro->output().str() + ":constant" + std::to_string(count++));
+  proto.set_name(ownName(macro->output()));
   proto.set_data_type(type);
   for (int64_t size : shape)
     proto.add_dims(size);
@@ -165,9 +165,9 @@ std::string Expander::emit(StringRef op, Inputs inputs, StringRef output) {
   proto.set_op_type(op.str());
   for (StringRef input : inputs)
     proto.add_input(input.str());
-  proto.add_output(output.empty() ? macro->output().str() + ":" + op.lower() +
-                                        std::to_string(count++)
-                                  : output.str());
+  // Errors about what is dequantized name the input.
+  StringRef base = op == "DequantizeLinear" ? inputs[0] : macro->output();
+  proto.add_output(output.empty() ? ownName(base) : output.str());
   const Operator *found = findOperator(op, "");
   if (!found)
     found = findOperator(op, kOwnDomain);

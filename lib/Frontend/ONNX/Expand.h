@@ -48,6 +48,7 @@ private:
   const onnx::TensorProto *constant(llvm::StringRef name) const;
 
   std::string zeroPoint(const Node &node, unsigned index, unsigned scaleIndex);
+  std::string ownName(llvm::StringRef base);
   onnx::TensorProto &ownTensor(int32_t type, llvm::ArrayRef<int64_t> shape);
   std::string real(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
   /// A node of a standard operator, or one of `kOwnDomain`, with one output,

@@ -32,7 +32,10 @@ InFlightDiagnostic Node::emitError() const {
 
 InFlightDiagnostic Node::emitInputError(unsigned index) const {
   InFlightDiagnostic diagnostic = emitError();
-  diagnostic << "input '" << input(index) << "' ";
+  StringRef name = input(index);
+  if (!macro.empty())
+    name = name.take_front(name.rfind(kOwnName));
+  diagnostic << "input '" << name << "' ";
   return diagnostic;
 }
 

@@ -35,6 +35,8 @@ llvm::StringRef canonicalDomain(llvm::StringRef domain);
 
 /// The domain of operators that only macros may become.
 inline constexpr llvm::StringLiteral kOwnDomain = "a2q.own";
+/// Follows the file's name in the names of values between them.
+inline constexpr llvm::StringLiteral kOwnName = ":a2q.";
 
 /// One supported operator: how many inputs it takes and which attributes, each
 /// with its type. Anything else on a node is an error, so that nothing is

@@ -201,9 +201,9 @@ onnx::NodeProto *ModelEditor::ownProducer(onnx::NodeProto *node, int index) {
     return source;
   std::vector<std::string> inputs(source->input().begin(),
                                   source->input().end());
-  onnx::NodeProto *own = addCopy(
-      node, *source, inputs,
-      source->name().empty() ? source->output(0) : source->name());
+  onnx::NodeProto *own =
+      addCopy(node, *source, inputs,
+              source->name().empty() ? source->output(0) : source->name());
   setInput(node, index, own->output(0));
   return own;
 }

@@ -174,3 +174,35 @@ def trunc_zero_point():
         (0.25, "s"), (3, "z"), (8, "i"), (4, "os"), (4, "o"))]
     g.output(g.node("Trunc", [x] + constants, "t", domain="qonnx.custom_op.general"))
     return g.model()
+
+
+# Products of integers
+
+
+def integers(op, weights_shape, zero_shape=(), computed=False, **attributes):
+    g = Graph()
+    x, z = g.input("x", (1, 2, 4, 4), U8), g.input("z", zero_shape, U8)
+    w = (g.input("w", weights_shape, I8) if computed
+         else g.constant(np.ones(weights_shape), I8, "w"))
+    g.output(g.node(op, [x, w, z], "m", **attributes), 6)
+    return g.model()
+
+
+@bad("node 'm' (ConvInteger): auto_pad SAME_UPPER is not supported where the zero point is computed, only pads")
+def conv_integer_padding():
+    return integers("ConvInteger", (3, 2, 3, 3), auto_pad="SAME_UPPER")
+
+
+@bad("node 'm' (ConvInteger): input 'z' has shape 2, a zero point that is computed must be one UINT8 code")
+def conv_integer_zero_points():
+    return integers("ConvInteger", (3, 2, 3, 3), (2,))
+
+
+@bad("node 'm' (MatMulInteger): input 'w' is computed, weights must be constant")
+def matmul_integer_weights():
+    return integers("MatMulInteger", (4, 5), computed=True)
+
+
+@bad("has unsupported operators: 1 a2q.own.IntegerSums ('m')")
+def own_domain():
+    return integers("IntegerSums", (4, 5), domain="a2q.own")

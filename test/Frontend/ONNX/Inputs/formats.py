@@ -79,7 +79,10 @@ def answer(name, case):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = (
+        level.ORT_ENABLE_ALL if case.runtime == "onnxruntime-optimized"
+        else level.ORT_DISABLE_ALL)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options,
                                            providers=["CPUExecutionProvider"])
     (output,) = session.run(None, arrays)
@@ -118,6 +121,7 @@ def difference(folder, name, case, expected):
 def main():
     # The files that register models, one for each format.
     import format_dynamic  # noqa: F401
+    import format_qdq  # noqa: F401
     import format_qlinear  # noqa: F401
     import format_qonnx  # noqa: F401
 
