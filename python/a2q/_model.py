@@ -405,6 +405,8 @@ def load(path: Path, batch: int | None = None) -> Model:
     batch: size of a batch dimension that the file leaves open; 1 by default.
     """
     name = os.fspath(path)
+    if name == "-":
+        raise Error("'-': is standard input, which only the tools read")
     if batch is not None:
         batch = natural(batch, "batch", 1)
     quoted = shlex.quote(name)

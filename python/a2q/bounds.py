@@ -19,8 +19,8 @@ The bounds, from loose to tight, are "datatype", "a2q", "a2q-plus", "exact" and
 [8]
 >>> prefix_interval(weights, codes=(0, 15)).tolist()
 [[-45, 195]]
->>> l1_budget(8, codes=(0, 15))
-15
+>>> l1_budget(8, codes=(0, 15), bound="centred")
+17
 """
 
 from __future__ import annotations
