@@ -8,10 +8,14 @@
 
 #include "a2q/Analysis/Accumulators.h"
 
+#include "RangeState.h"
+
 #include "a2q/IR/QuantTypes.h"
 
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace a2q;
@@ -69,12 +73,25 @@ std::vector<StageNeed> AccumulatingOp::prove(const Schedule &schedule) const {
   return worst;
 }
 
-ChannelBounds AccumulatingOp::bounds(int64_t channel) const {
+ChannelBounds AccumulatingOp::boxBounds(int64_t channel) const {
   return boundChannel(problem.dot(channel), constantWeights ? weightBits : 1);
 }
 
+ChannelBounds AccumulatingOp::bounds(int64_t channel) const {
+  ChannelBounds result = boxBounds(channel);
+  if (!problem.fact)
+    return result;
+  SumIntervals sums = problem.sum(channel);
+  result.final = sums.final;
+  result.prefix = sums.prefix;
+  result.exact = signedWidth(sums.prefix);
+  result.centred = spanWidth(sums.prefix);
+  result.finalWidth = signedWidth(sums.final);
+  return result;
+}
+
 Interval AccumulatingOp::sum(int64_t channel) const {
-  Interval result = finalInterval(problem.dot(channel));
+  Interval result = problem.sum(channel).final;
   if (problem.initial.empty())
     return result;
   Range initial = problem.initial[channel];
@@ -102,14 +119,16 @@ namespace {
 /// Fills an AccumulatingOp step by step; each step names its own obstacle.
 class Collector {
 public:
-  Collector(AccumulatingOpInterface op, RangeLookup lookup, std::string &reason)
-      : op(op), lookup(lookup), reason(reason) {}
+  Collector(AccumulatingOpInterface op, RangeLookup lookup, FactLookup facts,
+            std::string &reason)
+      : op(op), lookup(lookup), facts(facts), reason(reason) {}
 
   FailureOr<AccumulatingOp> run() {
     result.op = op;
     if (failed(collectShape()) || failed(collectActivations()) ||
         failed(collectWeights()) || failed(collectInitial()))
       return failure();
+    collectFact();
     return std::move(result);
   }
 
@@ -119,11 +138,15 @@ private:
   LogicalResult collectWeights();
   LogicalResult collectProducts();
   LogicalResult collectInitial();
+  void collectFact();
 
   AccumulatingOpInterface op;
   RangeLookup lookup;
+  FactLookup facts;
   std::string &reason;
   AccumulatingOp result;
+  /// What the activations are multiplied by where that is no constant.
+  Range factor = {1, 1};
 };
 } // namespace
 
@@ -219,6 +242,7 @@ LogicalResult Collector::collectProducts() {
   std::optional<Range> codes = subtract(ranges->joined(), *offset);
   if (!codes)
     return fail(reason, "its second operand leaves 64 bits");
+  factor = *codes;
   AccumulationProblem &problem = result.problem;
   for (Range &range : problem.ranges) {
     Interval terms = product(*codes, range);
@@ -272,10 +296,65 @@ LogicalResult Collector::collectInitial() {
   return success();
 }
 
+/// How often each index of the axis is met, if equally often: the terms of a
+/// kernel meet each channel once per tap.
+static std::optional<int64_t> visitsPerIndex(ArrayRef<int64_t> indices,
+                                             int64_t length) {
+  SmallVector<int64_t> visits(length, 0);
+  for (int64_t index : indices) {
+    if (index < 0 || index >= length)
+      return std::nullopt;
+    ++visits[index];
+  }
+  if (!llvm::all_equal(visits))
+    return std::nullopt;
+  return visits.front();
+}
+
+/// Each tap reads elements of another position, and every position obeys the
+/// fact: all of them together lie in a ball of a radius that grows with the
+/// root of their number, and sum to so many totals.
+void Collector::collectFact() {
+  const AxisFact *fact = facts(op.getActivations());
+  std::optional<int64_t> offset = op.getActivationOffset();
+  AccumulationProblem &problem = result.problem;
+  bool isUnsigned =
+      !readsSigned(op.getActivations().getType(), op.hasUnsignedActivations());
+  // Padding is a code of its own.
+  if (!fact || !fact->zeroPoint || fact->isSigned == isUnsigned || !offset ||
+      op.getNumGroups() != 1 || op.getActivationAxis() != fact->axis ||
+      op.getPaddingCode() || std::abs(*offset) > INT32_MAX)
+    return;
+  SmallVector<int64_t> indices;
+  for (int64_t term = 0; term < problem.length; ++term)
+    indices.push_back(op.getActivationChannel(0, term));
+  std::optional<int64_t> visits = visitsPerIndex(indices, fact->length);
+  if (!visits)
+    return;
+  auto taps = static_cast<double>(*visits);
+  InputFact known;
+  known.shift = *fact->zeroPoint - *offset;
+  if (fact->ball) {
+    Ball &ball = known.ball.emplace();
+    ball.radius = fact->ball->radius * std::sqrt(taps) * (1 + 0x1p-40);
+    for (int64_t index : indices) {
+      ball.centre.push_back(fact->ball->centre[index]);
+      ball.gain.push_back(fact->ball->gain[index]);
+      ball.slack.push_back(fact->ball->slack[index]);
+    }
+  }
+  if (fact->simplex)
+    known.simplex = Simplex{fact->simplex->total * taps};
+  known.factor = factor;
+  problem.fact = std::move(known);
+  result.producer = fact->producer;
+}
+
 FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,
                                                   RangeLookup ranges,
+                                                  FactLookup facts,
                                                   std::string &reason) {
-  return Collector(op, ranges, reason).run();
+  return Collector(op, ranges, facts, reason).run();
 }
 
 FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,
@@ -286,5 +365,5 @@ FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,
       [&](Value value, bool unsignedSignless) {
         return ranges.lookup(value, unsignedSignless);
       },
-      reason);
+      [&](Value value) { return ranges.lookupFact(value); }, reason);
 }

@@ -126,8 +126,9 @@ static RangeState accumulatedState(AccumulatingOpInterface op,
     return state.toRanges(readsSigned(value.getType(), unsignedSignless));
   };
   std::string reason;
-  FailureOr<AccumulatingOp> accumulating =
-      analyzeAccumulator(op, lookup, reason);
+  FailureOr<AccumulatingOp> accumulating = analyzeAccumulator(
+      op, lookup, [&](Value value) { return states(value).getFact().get(); },
+      reason);
   if (waiting)
     return {};
   if (failed(accumulating) || all.getWidth() > 64)

@@ -143,11 +143,17 @@ RangeState RangeState::join(const RangeState &lhs, const RangeState &rhs) {
     return rhs;
   if (rhs.isUninitialized())
     return lhs;
+  RangeState result;
   if (lhs.real && rhs.real)
-    return ofReal({std::min(lhs.real->lo, rhs.real->lo),
-                   std::max(lhs.real->hi, rhs.real->hi)});
-  return zip(lhs, rhs,
-             [](const Bits &a, const Bits &b) { return a.rangeUnion(b); });
+    result = ofReal({std::min(lhs.real->lo, rhs.real->lo),
+                     std::max(lhs.real->hi, rhs.real->hi)});
+  else
+    result = zip(lhs, rhs,
+                 [](const Bits &a, const Bits &b) { return a.rangeUnion(b); });
+  // Two facts that are not the same have nothing simple in common.
+  if (lhs.sameFact(rhs))
+    result.fact = lhs.fact;
+  return result;
 }
 
 RangeState RangeState::intersect(const RangeState &lhs,
@@ -155,11 +161,13 @@ RangeState RangeState::intersect(const RangeState &lhs,
   // Nothing is decreed of reals.
   if (lhs.isUninitialized() || !lhs.isInteger())
     return lhs;
-  return zip(lhs, fallback, [](const Bits &a, const Bits &b) {
+  RangeState result = zip(lhs, fallback, [](const Bits &a, const Bits &b) {
     bool empty = a.smin().sgt(b.smax()) || b.smin().sgt(a.smax()) ||
                  a.umin().ugt(b.umax()) || b.umin().ugt(a.umax());
     return empty ? b : a.intersection(b);
   });
+  result.fact = lhs.fact;
+  return result;
 }
 
 std::optional<ElementRanges> RangeState::toRanges(bool isSigned) const {
@@ -229,4 +237,6 @@ void RangeLattice::print(raw_ostream &os) const {
     os << (state.isUninitialized() ? "<uninitialized>" : "<no integers>");
   for (int64_t i = 0, e = state.size(); i < e; ++i)
     os << (i ? " " : "") << state.at(i);
+  if (const SharedFact &fact = state.getFact())
+    os << " and " << fact->producer << " along axis " << fact->axis;
 }

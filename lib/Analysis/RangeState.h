@@ -9,12 +9,15 @@
 #ifndef A2Q_LIB_ANALYSIS_RANGESTATE_H
 #define A2Q_LIB_ANALYSIS_RANGESTATE_H
 
-#include "a2q/IR/RangeAttr.h"
+#include "a2q/Analysis/Ranges.h"
 #include "mlir/Analysis/DataFlow/SparseAnalysis.h"
 #include "mlir/IR/Value.h"
 #include "mlir/Interfaces/InferIntRangeInterface.h"
 
 namespace a2q {
+
+/// Facts are large and shared by the values that they pass through.
+using SharedFact = std::shared_ptr<const AxisFact>;
 
 /// Finite float32 values, both ends included.
 struct RealRange {
@@ -49,10 +52,14 @@ public:
   unsigned getWidth() const { return bits.front().smin().getBitWidth(); }
   bool operator==(const RangeState &other) const {
     return visited == other.visited && axis == other.axis &&
-           bits == other.bits && real == other.real;
+           bits == other.bits && real == other.real && sameFact(other);
   }
   /// nullopt: no float32 elements, or they may be anything, NaN included.
   std::optional<RealRange> getReal() const { return real; }
+
+  /// What is known of elements together; may be null.
+  const SharedFact &getFact() const { return fact; }
+  void setFact(SharedFact known) { fact = std::move(known); }
 
   static RangeState notInteger();
   /// Real elements; ends that are not finite say that nothing is known.
@@ -80,10 +87,15 @@ public:
   std::optional<ElementRanges> toRanges(bool isSigned) const;
 
 private:
+  bool sameFact(const RangeState &other) const {
+    return fact == other.fact || (fact && other.fact && *fact == *other.fact);
+  }
+
   bool visited = false;
   llvm::SmallVector<Bits, 1> bits;
   int64_t axis = -1;
   std::optional<RealRange> real;
+  SharedFact fact;
 };
 
 /// Width of the patterns that stand for elements of this type; 0 when they are

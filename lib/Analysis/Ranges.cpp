@@ -100,8 +100,21 @@ private:
     });
   }
 
+  /// Facts are of a shape and an order of elements, so no family passes them
+  /// on with a state: `transferFact` says which survive.
   static SmallVector<RangeState, 1> transfer(Operation *op,
                                              StateLookup states) {
+    SmallVector<RangeState, 1> results = transferRanges(op, states);
+    for (auto [index, state] : llvm::enumerate(results)) {
+      state.setFact(nullptr);
+      if (index == 0 && results.size() == 1 && !state.isUninitialized())
+        setFact(op, state, transferFact(op, states));
+    }
+    return results;
+  }
+
+  static SmallVector<RangeState, 1> transferRanges(Operation *op,
+                                                   StateLookup states) {
     for (auto family : {transferQuantized, transferMoves, transferLinalg,
                         transferTosa, transferReal})
       if (Results results = family(op, states))
@@ -137,6 +150,12 @@ RangeAnalysis::RangeAnalysis(Operation *root) : impl(new Impl) {
 }
 
 RangeAnalysis::~RangeAnalysis() = default;
+
+const AxisFact *RangeAnalysis::lookupFact(Value value) const {
+  auto *lattice =
+      impl ? impl->solver.lookupState<RangeLattice>(value) : nullptr;
+  return lattice ? lattice->getValue().getFact().get() : nullptr;
+}
 
 std::optional<ElementRanges>
 RangeAnalysis::lookup(Value value, bool unsignedSignless) const {

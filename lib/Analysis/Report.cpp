@@ -176,6 +176,25 @@ static void describeStages(LayerReport &report, const AccumulatingOp &layer) {
   }
 }
 
+/// Names the fact where it gives other intervals than the ranges do, and what
+/// the ranges would need.
+static void describeProof(LayerReport &report, const AccumulatingOp &layer) {
+  bool helps = false;
+  for (int64_t channel = 0; channel < layer.problem.channels; ++channel) {
+    ChannelBounds box = layer.boxBounds(channel);
+    const ChannelBounds &proven = report.channels[channel];
+    report.boxExact = std::max(report.boxExact, box.exact);
+    report.boxCentred = std::max(report.boxCentred, box.centred);
+    helps |= box.prefix != proven.prefix || box.final != proven.final;
+  }
+  if (!helps)
+    return;
+  report.proof = layer.producer;
+  report.notes.push_back(llvm::formatv("{0} bits: {1} bound; the box needs {2}",
+                                       *report.width(Bound::Exact),
+                                       layer.producer, report.boxExact));
+}
+
 static LayerReport describe(const AccumulatingOp &layer, int64_t index) {
   Operation *op = AccumulatingOpInterface(layer.op).getOperation();
   const AccumulationProblem &problem = layer.problem;
@@ -192,6 +211,7 @@ static LayerReport describe(const AccumulatingOp &layer, int64_t index) {
                       static_cast<double>(problem.weights.size());
   for (int64_t channel = 0; channel < problem.channels; ++channel)
     report.channels.push_back(layer.bounds(channel));
+  describeProof(report, layer);
   describeStages(report, layer);
   report.constraint = constraintReport(op);
   if (auto notes = op->getAttrOfType<DictionaryAttr>(kNotes))
@@ -307,6 +327,10 @@ void JSONWriter::write(const LayerReport &layer) {
       width("zero-point", layer.zeroPointWidth());
     });
     json.attribute("proof", layer.proof);
+    json.attributeObject("box_width", [&] {
+      json.attribute("exact", layer.boxExact);
+      json.attribute("centred", layer.boxCentred);
+    });
     json.attribute("accumulator", layer.accumulator);
     json.attributeArray("stages", [&] {
       for (const StageReport &stage : layer.stages)

@@ -41,6 +41,14 @@ Results transferReal(mlir::Operation *op, StateLookup states);
 llvm::SmallVector<RangeState, 1> transferScalar(mlir::Operation *op,
                                                 StateLookup states);
 
+/// What is known of the elements of the op's only result together, from its
+/// operands' facts or because the op ends a normalization or softmax; null when
+/// nothing is.
+SharedFact transferFact(mlir::Operation *op, StateLookup states);
+
+/// Gives the op's result a fact, and the ranges of codes that follow from it.
+void setFact(mlir::Operation *op, RangeState &state, SharedFact fact);
+
 /// Beyond this many indices a range per index costs more than it tells.
 constexpr int64_t maxRangeIndices = 65536;
 

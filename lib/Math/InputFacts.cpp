@@ -49,7 +49,7 @@ Ball normalizedBall(size_t length, double share) {
   return ball;
 }
 
-Ball scaled(Ball ball, std::span<const float> factors) {
+Ball scaled(Ball ball, std::span<const double> factors) {
   for (size_t k = 0; k < ball.length(); ++k) {
     double factor = factors[factors.size() == 1 ? 0 : k];
     ball.centre[k] *= factor;
@@ -62,7 +62,7 @@ Ball scaled(Ball ball, std::span<const float> factors) {
   return ball;
 }
 
-Ball shifted(Ball ball, std::span<const float> offsets) {
+Ball shifted(Ball ball, std::span<const double> offsets) {
   for (size_t k = 0; k < ball.length(); ++k) {
     double offset = offsets[offsets.size() == 1 ? 0 : k];
     ball.slack[k] = ball.slack[k] * (1 + roundoff) + tiny +
@@ -166,22 +166,28 @@ struct Piece {
 /// The multiplier at which the best distances have the norm `radius`; 0 when
 /// all terms reach their caps within it.
 static double findMultiplier(std::span<const Piece> pieces, double radius) {
+  double squares = 0; // of the slopes that are not saturated
+  double steepest = 0;
+  for (const Piece &piece : pieces)
+    if (piece.slope > 0 && piece.base < piece.cap) {
+      squares += piece.slope * piece.slope;
+      steepest = std::max(steepest,
+                          piece.slope * piece.slope / (piece.cap - piece.base));
+    }
+  double left = radius * radius;
+  // Most often no term reaches its cap, and nothing has to be sorted.
+  if (double multiplier = std::sqrt(squares / left); steepest <= multiplier)
+    return multiplier;
   struct Growing {
     double ratio, reach, slope;
   };
   std::vector<Growing> growing;
-  double squares = 0; // of the slopes that are not saturated
-  for (const Piece &piece : pieces) {
-    double reach = piece.reach();
-    if (piece.slope <= 0 || reach <= 0)
-      continue;
-    growing.push_back({piece.slope / reach, reach, piece.slope});
-    squares += piece.slope * piece.slope;
-  }
+  for (const Piece &piece : pieces)
+    if (double reach = piece.reach(); piece.slope > 0 && reach > 0)
+      growing.push_back({piece.slope / reach, reach, piece.slope});
   std::sort(
       growing.begin(), growing.end(),
       [](const Growing &a, const Growing &b) { return a.ratio > b.ratio; });
-  double left = radius * radius;
   for (const Growing &next : growing) {
     // With what is left of the radius, does the next one stay below its cap?
     if (left <= 0)

@@ -52,6 +52,10 @@ func.func @main(%x: tensor<1x6x!x>, %v: tensor<1x2x!x>, %u: tensor<1x3x2x!x>) ->
   // CHECK-NEXT: "centred": 9,
   // CHECK-NEXT: "zero-point":
   // CHECK: "proof": "box",
+  // CHECK-NEXT: "box_width": {
+  // CHECK-NEXT: "exact": 10,
+  // CHECK-NEXT: "centred": 9
+  // CHECK-NEXT: },
   // CHECK-NEXT: "accumulator": "!a2q.acc<8 x 3, 9>",
   // CHECK-NEXT: "stages": [
   // CHECK-NEXT: {

@@ -129,7 +129,7 @@ TEST(InputFacts, ZeroPointOutsideOfCodesSaysNothing) {
 
 TEST(InputFacts, HugeValuesAreLeftToTheirRanges) {
   Ball ball = normalizedBall(2, 0.5);
-  std::vector<float> factors = {3e38f, 1};
+  std::vector<double> factors = {3e38, 1};
   ball = scaled(std::move(ball), factors);
   EXPECT_TRUE(std::isinf(ball.gain[0]));
   EXPECT_FALSE(std::isinf(ball.gain[1]));

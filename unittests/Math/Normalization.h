@@ -56,7 +56,9 @@ struct Normalization {
 
   InputFact fact() const {
     Ball ball = normalizedBall(length(), 1.0 / static_cast<double>(length()));
-    ball = shifted(scaled(std::move(ball), gains), offsets);
+    std::vector<double> factors(gains.begin(), gains.end());
+    std::vector<double> summands(offsets.begin(), offsets.end());
+    ball = shifted(scaled(std::move(ball), factors), summands);
     double scales[] = {scale};
     return {quantized(std::move(ball), scales, zeroPoint, codes,
                       Rounding::HalfEven),

@@ -26,6 +26,8 @@ struct AccumulatingOp {
   unsigned weightBits = 0;
   Range activations;
   bool constantWeights = true;
+  /// Who guarantees `problem.fact`; empty without one.
+  std::string producer;
 
   /// The op's schedule, or the trivial one.
   Schedule schedule() const;
@@ -33,6 +35,8 @@ struct AccumulatingOp {
   std::vector<StageNeed> prove(const Schedule &schedule) const;
   /// The figures of one channel, whole K, without initial value.
   ChannelBounds bounds(int64_t channel) const;
+  /// The same by the ranges alone.
+  ChannelBounds boxBounds(int64_t channel) const;
   /// All values that the sums of one channel can take when they are complete,
   /// the initial value included.
   Interval sum(int64_t channel) const;
@@ -43,13 +47,18 @@ struct AccumulatingOp {
 using RangeLookup = llvm::function_ref<std::optional<ElementRanges>(
     mlir::Value value, bool unsignedSignless)>;
 
-/// Collects weights, ranges (padding and zero points joined in), and initial
-/// values. On failure `reason` says what is not known, for a diagnostic.
+/// Likewise for what is known of elements together; null when nothing is.
+using FactLookup = llvm::function_ref<const AxisFact *(mlir::Value value)>;
+
+/// Collects weights, ranges (padding and zero points joined in), facts, and
+/// initial values. On failure `reason` says what is not known, for a
+/// diagnostic.
 mlir::FailureOr<AccumulatingOp> analyzeAccumulator(AccumulatingOpInterface op,
                                                    const RangeAnalysis &ranges,
                                                    std::string &reason);
 mlir::FailureOr<AccumulatingOp> analyzeAccumulator(AccumulatingOpInterface op,
                                                    RangeLookup ranges,
+                                                   FactLookup facts,
                                                    std::string &reason);
 
 } // namespace a2q

@@ -10,6 +10,7 @@
 #define A2Q_ANALYSIS_RANGES_H
 
 #include "a2q/IR/RangeAttr.h"
+#include "a2q/Math/InputFacts.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/Value.h"
 
@@ -17,6 +18,23 @@
 #include <optional>
 
 namespace a2q {
+
+/// What holds of the elements along one axis together, wherever the other
+/// indices are: more than a range of each. Of real values, or of codes.
+struct AxisFact {
+  int64_t axis = 0;
+  int64_t length = 0;
+  std::optional<Ball> ball;
+  std::optional<Simplex> simplex;
+  /// Set for codes: ball and simplex are of what is left when this is taken
+  /// off codes that are read as signed or not.
+  std::optional<int64_t> zeroPoint = std::nullopt;
+  bool isSigned = true;
+  /// Who guarantees it: "layernorm", "rmsnorm", "softmax".
+  std::string producer;
+
+  bool operator==(const AxisFact &) const = default;
+};
 
 /// Proven ranges of all integer values below `root`. They come from constants,
 /// from types, from upstream's integer range inference, from the ops that this
@@ -37,6 +55,10 @@ public:
   /// integers, a sum that nothing bounds, or beyond 64 bits.
   std::optional<ElementRanges> lookup(mlir::Value value,
                                       bool unsignedSignless = false) const;
+
+  /// What holds of the elements along an axis together; null when nothing is
+  /// known. The pointer lives as long as the analysis.
+  const AxisFact *lookupFact(mlir::Value value) const;
 
 private:
   struct Impl;

@@ -67,8 +67,11 @@ struct LayerReport {
   bool constantWeights = true;
   /// Whole K, without bias.
   std::vector<ChannelBounds> channels;
-  /// What guarantees the ranges: "box".
+  /// What the intervals stand on: "box" for the range of each input, else who
+  /// bounds all inputs together: "layernorm", "rmsnorm", "softmax".
   std::string proof = "box";
+  /// `exact` and `centred` by the ranges alone, in the worst channel.
+  unsigned boxExact = 1, boxCentred = 1;
   /// The type as text.
   std::string accumulator;
   std::vector<StageReport> stages;

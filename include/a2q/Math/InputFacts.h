@@ -121,10 +121,10 @@ Ball normalizedBall(size_t length, double share);
 
 /// The values times `factors` (one for all, or one each), each product rounded
 /// to float32.
-Ball scaled(Ball ball, std::span<const float> factors);
+Ball scaled(Ball ball, std::span<const double> factors);
 
 /// The values plus `offsets` (one for all, or one each), rounded to float32.
-Ball shifted(Ball ball, std::span<const float> offsets);
+Ball shifted(Ball ball, std::span<const double> offsets);
 
 /// The codes of the values, less the zero point; nullopt where that is no code.
 /// `scales` has one element or one each; the values are float32 and so is the
