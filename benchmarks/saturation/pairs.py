@@ -18,12 +18,10 @@ Needs onnx and onnxruntime (PyPI; tried with 1.31.1). On a processor with VNNI
 nothing saturates, hence QEMU.
 """
 
-import itertools
-import sys
-
 import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+from saturating_pairs import neighbours, pairs_of, report
 
 ort.set_default_logger_severity(3)
 EXACT = {"session.x64quantprecision": "1"}
@@ -53,20 +51,6 @@ def run(op, inputs, x, options, domain="", **attributes):
     return session.run(None, {"x": x})[0]
 
 
-def pairs_of(terms, outputs, sums):
-    """The pairs that saturate; `sums` maps weights [outputs, terms] to codes,
-    a multiple of `outputs` channels at a time."""
-    pairs = list(itertools.combinations(range(terms), 2))
-    found = []
-    for begin in range(0, len(pairs), outputs):
-        some = pairs[begin: begin + outputs]
-        weights = np.zeros((outputs, terms), np.int8)
-        for channel, pair in enumerate(some):
-            weights[channel, list(pair)] = 127
-        found += [pair for pair, code in zip(some, sums(weights)) if code < 150]
-    return found
-
-
 def convolution(inputs, height, width, group=1, outputs=16, options={}):
     """`outputs` channels of the first group; the others are 0."""
     def sums(weights):
@@ -89,10 +73,6 @@ def product(terms, rows, op, options={}):
     return pairs_of(terms, 16, sums)
 
 
-def neighbours(terms):
-    return [(i, i + 1) for i in range(0, terms - 1, 2)]
-
-
 def main():
     cases = [
         ("3 channels, 3x3", convolution(3, 3, 3), neighbours(27)),
@@ -109,14 +89,7 @@ def main():
         ("exact, 3 channels", convolution(3, 3, 3, options=EXACT), []),
         ("exact, QGemm", product(7, 3, "QGemm", EXACT), []),
     ]
-    wrong = 0
-    for name, found, expected in cases:
-        wrong += found != expected
-        print(f"{name:24} {'as assumed' if found == expected else 'OTHER':10} "
-              f"{' '.join(f'{a}+{b}' for a, b in found) or 'none'}")
-    if not any(found for _, found, _ in cases):
-        sys.exit("nothing saturates: this processor has VNNI")
-    sys.exit(wrong > 0)
+    report(cases, "this processor has VNNI")
 
 
 if __name__ == "__main__":

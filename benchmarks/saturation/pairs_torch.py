@@ -15,12 +15,12 @@ depthwise convolutions too. Needs torch (PyPI; tried with 2.13.0); oneDNN can be
 told to do without VNNI, FBGEMM needs QEMU.
 """
 
-import itertools
 import sys
 import warnings
 
 import numpy as np
 import torch
+from saturating_pairs import neighbours, pairs_of, report
 
 warnings.filterwarnings("ignore")
 SCALE = 64770 / 200  # 64770 becomes 200, 32767 becomes 101
@@ -28,20 +28,6 @@ SCALE = 64770 / 200  # 64770 becomes 200, 32767 becomes 101
 
 def quantized(array):
     return torch._make_per_tensor_quantized_tensor(torch.from_numpy(array), 1, 0)
-
-
-def pairs_of(terms, outputs, codes):
-    """The pairs that saturate; `codes` maps weights [outputs, terms] to output
-    codes."""
-    pairs = list(itertools.combinations(range(terms), 2))
-    found = []
-    for begin in range(0, len(pairs), outputs):
-        some = pairs[begin: begin + outputs]
-        weights = np.zeros((outputs, terms), np.int8)
-        for channel, pair in enumerate(some):
-            weights[channel, list(pair)] = 127
-        found += [p for p, code in zip(some, codes(weights)) if code < 150]
-    return found
 
 
 def convolution(inputs, height, width, groups=1, outputs=16, padding=0):
@@ -66,12 +52,6 @@ def linear(terms, rows):
     return pairs_of(terms, 16, codes)
 
 
-def neighbours(terms, run=None):
-    run = run or terms
-    return [(i, i + 1) for begin in range(0, terms, run)
-            for i in range(begin, begin + run - 1, 2)]
-
-
 def main():
     engine = sys.argv[1]
     torch.set_num_threads(1)
@@ -91,14 +71,7 @@ def main():
         ("depthwise, 16 channels", convolution(1, 3, 3, 16, 1),
          [] if onednn else neighbours(9)),
     ]
-    wrong = 0
-    for name, found, expected in cases:
-        wrong += found != expected
-        print(f"{name:24} {'as assumed' if found == expected else 'OTHER':10} "
-              f"{' '.join(f'{a}+{b}' for a, b in found) or 'none'}")
-    if not any(found for _, found, _ in cases):
-        sys.exit("nothing saturates: the engine uses VNNI")
-    sys.exit(wrong > 0)
+    report(cases, "the engine uses VNNI")
 
 
 if __name__ == "__main__":
