@@ -25,8 +25,7 @@ using namespace a2q;
 // Names and notes
 //===----------------------------------------------------------------------===//
 
-/// The name that a location carries, looked for in what it is made of.
-static StringRef locationName(Location location) {
+StringRef a2q::locationName(Location location) {
   if (auto name = dyn_cast<NameLoc>(location))
     return name.getName().getValue();
   if (auto call = dyn_cast<CallSiteLoc>(location))

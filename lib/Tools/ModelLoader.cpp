@@ -8,6 +8,7 @@
 
 #include "a2q/Tools/ModelLoader.h"
 
+#include "a2q/Analysis/Report.h"
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/InitAll.h"
 #include "mlir/Parser/Parser.h"
@@ -17,6 +18,34 @@
 
 using namespace mlir;
 using namespace a2q;
+
+namespace {
+/// Prints diagnostics with the name of the node or layer that they are about: a
+/// model's node has no line to point at.
+class NamingHandler : public SourceMgrDiagnosticHandler {
+public:
+  NamingHandler(llvm::SourceMgr &sources, MLIRContext *context)
+      : SourceMgrDiagnosticHandler(sources, context) {
+    setHandler([this](Diagnostic &diagnostic) { print(diagnostic); });
+  }
+
+private:
+  void print(Diagnostic &diagnostic) {
+    std::string text = diagnostic.str();
+    StringRef name = locationName(diagnostic.getLocation());
+    // The importer names nodes itself, and the base class prints a name that
+    // is all there is of a location.
+    if (name.empty() || StringRef(text).contains(("'" + name + "'").str()) ||
+        !diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
+      return emitDiagnostic(diagnostic);
+    Diagnostic named(diagnostic.getLocation(), diagnostic.getSeverity());
+    named << "'" << name << "': " << text;
+    for (Diagnostic &note : diagnostic.getNotes())
+      named.attachNote(note.getLocation()) << note.str();
+    emitDiagnostic(named);
+  }
+};
+} // namespace
 
 struct ModelContext::Impl {
   static DialectRegistry registry() {
@@ -28,7 +57,7 @@ struct ModelContext::Impl {
   llvm::SourceMgr sources;
   // One thread: diagnostics come in order, and networks are small.
   MLIRContext context{registry(), MLIRContext::Threading::DISABLED};
-  SourceMgrDiagnosticHandler handler{sources, &context};
+  NamingHandler handler{sources, &context};
 };
 
 ModelContext::ModelContext() : impl(std::make_unique<Impl>()) {

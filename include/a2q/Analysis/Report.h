@@ -93,6 +93,10 @@ struct Report {
   std::vector<LayerReport> layers;
 };
 
+/// The name that a location carries, looked for in what it is made of; empty
+/// where there is none.
+llvm::StringRef locationName(mlir::Location location);
+
 /// The name of a layer: that of its location (an importer keeps the model's
 /// node names there), else the op's name and its number among the layers.
 std::string layerName(mlir::Operation *op, int64_t index);

@@ -123,6 +123,7 @@ for name, text in (("net.mlir", NETWORK), ("last.mlir", LAST), ("none.mlir", NO_
 
 x = np.abs(random.normal(size=(64, 6, 6, 2))).astype(np.float32)
 np.save(path("x.npy"), x)
+np.save(path("digit.npy"), random.integers(0, 17, (1, 1, 8, 8)).astype(np.float32))
 np.save(path("signed.npy"), x - 0.5)
 np.save(path("int.npy"), x.astype(np.int8))
 np.save(path("shape.npy"), x[:, :5])
