@@ -90,9 +90,8 @@ static LogicalResult checkMoments(AccumulatingOpInterface op,
                                         "their products only"
                                       : "");
   error.attachNote()
-      << "a2q-quantize collects them with --calibration, and the "
-         "attribute a2q.moments holds them; optimal is the best "
-         "method that needs none";
+      << "a2q-quantize collects them, and with --moments keeps them in the "
+         "attribute a2q.moments; optimal is the best method that needs none";
   return error;
 }
 

@@ -37,7 +37,7 @@ func.func @diagonal(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
   %c = arith.constant dense<[[10, 10]]> : tensor<1x2xi8>
   %w = quant.scast %c : tensor<1x2xi8> to tensor<1x2x!w>
   // expected-error @+2 {{method 'optq' needs the moments of the layer's inputs, and a2q.moments has the diagonal of their products only}}
-  // expected-note @+1 {{a2q-quantize collects them with --calibration}}
+  // expected-note @+1 {{a2q-quantize collects them, and with --moments keeps them}}
   %s = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 4, mean = dense<0.0> : tensor<1x2xf64>, products = dense<1.0> : tensor<1x2xf64>>}
       : tensor<1x2x!x>, tensor<1x2x!w> -> tensor<1x1x!a2q.acc<32>>
   %d = a2q.decode %s : tensor<1x1x!a2q.acc<32>> to tensor<1x1xi32>

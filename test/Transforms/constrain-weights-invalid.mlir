@@ -9,7 +9,7 @@
 // METHOD: error: unknown method 'magic'
 // METHOD: note: known methods: a2q, a2q-plus, ep-init, gpfq, gpfq-fixed-scale, optimal, optimal-fixed-scale, optq, optq-fixed-scale, project, top-b
 // MOMENTS: error: method 'optq' needs the moments of the layer's inputs
-// MOMENTS: note: a2q-quantize collects them with --calibration, and the attribute a2q.moments holds them; optimal is the best method that needs none
+// MOMENTS: note: a2q-quantize collects them, and with --moments keeps them in the attribute a2q.moments; optimal is the best method that needs none
 
 // Codes [0, 15] have 4 bits; 3 bits of accumulator span 7.
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
