@@ -16,6 +16,7 @@
 #include "a2q/IR/QuantTypes.h"
 #include "a2q/Transforms/ConstrainLayer.h"
 #include "a2q/Transforms/Entry.h"
+#include "a2q/Transforms/EqualizeActivations.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -72,6 +73,7 @@ private:
   FailureOr<Precision> precisionOf(size_t index);
   LogicalResult applyOwn(StringRef name, Precision &precision);
   LogicalResult refuseOwn(StringRef name);
+  LogicalResult equalizeChannels();
   LogicalResult observeFloats();
   LogicalResult chooseCodes();
   LogicalResult quantizeFloats();
@@ -115,7 +117,7 @@ LogicalResult Quantizer::prepare() {
   if (failed(found))
     return failure();
   entry = *found;
-  return success();
+  return options.channelScales ? equalizeChannels() : success();
 }
 
 /// Lists the layers of both kinds and checks that overrides mean one of them.
@@ -227,6 +229,42 @@ LogicalResult Quantizer::applyOwn(StringRef name, Precision &result) {
   return success();
 }
 
+static LogicalResult notFinite(Value value) {
+  InFlightDiagnostic error =
+      emitError(value.getLoc())
+      << "this value is infinite or no number for some of the calibration data";
+  error.attachNote() << "a layer reads it, and codes stand for finite reals";
+  return error;
+}
+
+/// Runs the float network for the magnitudes of channels that may have scales
+/// of their own.
+LogicalResult Quantizer::equalizeChannels() {
+  return equalizeActivations(
+      entry,
+      [&](ArrayRef<Value> values)
+          -> FailureOr<std::vector<std::vector<float>>> {
+        std::vector<std::vector<float>> largest(values.size());
+        auto see = [&](size_t index, const TensorSpec &spec,
+                       const void *elements) -> LogicalResult {
+          std::vector<float> &channels = largest[index];
+          channels.resize(spec.shape.back(), 0);
+          ArrayRef<float> reals(static_cast<const float *>(elements),
+                                spec.numElements());
+          for (auto [at, real] : llvm::enumerate(reals)) {
+            if (!std::isfinite(real))
+              return notFinite(values[index]);
+            float &channel = channels[at % channels.size()];
+            channel = std::max(channel, std::abs(real));
+          }
+          return success();
+        };
+        if (failed(observe(entry, values, data, see)))
+          return failure();
+        return largest;
+      });
+}
+
 /// Runs the float network: histograms of what layers read, statistics of what
 /// they sum.
 LogicalResult Quantizer::observeFloats() {
@@ -247,12 +285,7 @@ LogicalResult Quantizer::observeFloats() {
     }
     if (histograms.begin()[index].second.add(reals))
       return success();
-    InFlightDiagnostic error =
-        emitError(values[index].getLoc())
-        << "this value is infinite or no number for some "
-           "of the calibration data";
-    error.attachNote() << "a layer reads it, and codes stand for finite reals";
-    return LogicalResult(error);
+    return notFinite(values[index]);
   };
   if (failed(observe(entry, values, data, see)))
     return failure();

@@ -63,9 +63,9 @@ Interval wholeSum(const AccumulationProblem &problem, int64_t channel);
 
 /// Integers within `codes` for all channels that do not fit as they are, by
 /// tile where the goal has tiles. `reals` are what the codes stand for, or
-/// empty. With reals a method with error feedback chooses anew for channels that
-/// fit as well, where that loses less. An error at the op where a width admits
-/// no weight.
+/// empty. With reals a method with error feedback chooses anew for channels
+/// that fit as well, where that loses less. An error at the op where a width
+/// admits no weight.
 mlir::FailureOr<Change> chooseWeights(const AccumulatingOp &layer,
                                       const Goal &goal, Range codes,
                                       const LayerStatistics &statistics,

@@ -145,6 +145,18 @@ static UniformQuantizedType narrowed(UniformQuantizedType type, Clamp clamp) {
                                    type.getZeroPoint(), lo, hi);
 }
 
+/// Whether a minimum with a constant leaves all codes of the type as they are.
+static bool isAboveAllCodes(tosa::MinimumOp op, UniformQuantizedType type) {
+  DenseFPElementsAttr bounds;
+  if (op.getType() != op.getInput1().getType() ||
+      !matchPattern(op.getInput2(), m_Constant(&bounds)) ||
+      !bounds.getElementType().isF32())
+    return false;
+  return llvm::all_of(bounds.getValues<float>(), [&](float bound) {
+    return codeOf(bound, type) == type.getStorageTypeMax();
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // What can be moved
 //===----------------------------------------------------------------------===//
@@ -199,6 +211,8 @@ UniformQuantizedType a2q::codesBefore(Operation *op,
                  !ShapedType::isDynamicShape(pad.getStaticHigh());
     return known ? type : UniformQuantizedType();
   }
+  if (auto minimum = dyn_cast<tosa::MinimumOp>(op))
+    return isAboveAllCodes(minimum, type) ? type : UniformQuantizedType();
   if (std::optional<Clamp> clamp = clampOf(op))
     return narrowed(type, *clamp);
   return {};
@@ -341,7 +355,7 @@ Value a2q::applyToCodes(OpBuilder &builder, Operation *op, ValueRange inputs) {
       cast<RankedTensorType>(codes.getType()).getElementType());
   ArrayRef<int64_t> shape =
       cast<RankedTensorType>(op->getResult(0).getType()).getShape();
-  if (clampOf(op) || isa<tosa::IdentityOp>(op))
+  if (clampOf(op) || isa<tosa::IdentityOp, tosa::MinimumOp>(op))
     return codes;
   if (isa<tosa::ReshapeOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
     return reshapeCodes(builder, loc, codes, shape);

@@ -26,8 +26,8 @@ namespace a2q {
 /// The type of codes of operand 0 (of all operands of a concatenation) from
 /// which the op's result as codes of `type` follows: `type` or a narrower one.
 /// Null where the op cannot be moved to codes: it is another kind of op, its
-/// shapes are dynamic, or a clamp leaves a single code or none that stands for
-/// 0.
+/// shapes are dynamic, a minimum is one of some codes, or a clamp leaves a
+/// single code or none that stands for 0.
 mlir::quant::UniformQuantizedType
 codesBefore(mlir::Operation *op, mlir::quant::UniformQuantizedType type);
 

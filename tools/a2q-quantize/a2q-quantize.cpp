@@ -46,6 +46,13 @@ struct Options {
       cl::desc("where activations are clipped: mse (default), min-max, "
                "percentile:P (of 100) or kl"),
       cl::value_desc("rule"), cl::init("mse"), cl::cat(getToolOptions())};
+  cl::opt<std::string> activationScales{
+      "activation-scales",
+      cl::desc("one scale of activations per tensor (default), or one per "
+               "channel where the layers that read them allow it: depthwise "
+               "convolutions behind another layer"),
+      cl::value_desc("tensor|channel"), cl::init("tensor"),
+      cl::cat(getToolOptions())};
   cl::opt<bool> equalize{
       "equalize",
       cl::desc("give the channels between two layers weights of one size "
@@ -111,6 +118,11 @@ static Error check(const Options &options) {
     return createStringError("--range is '" + options.range +
                              "'; it takes mse, min-max, percentile:P with P "
                              "above 0 and at most 100, or kl");
+  if (options.activationScales != "tensor" &&
+      options.activationScales != "channel")
+    return createStringError("--activation-scales is '" +
+                             options.activationScales +
+                             "'; it takes tensor or channel");
   if (!options.constrain.empty() && !parseConstraint(options.constrain))
     return constraintError(options.constrain);
   if (options.calibration.empty())
@@ -153,6 +165,7 @@ static mlir::FailureOr<QuantizationOptions> makeOptions(const Options &options,
   result.range = *parseRangeRule(options.range);
   result.constraint = parseConstraint(options.constrain);
   result.equalize = options.equalize;
+  result.channelScales = options.activationScales == "channel";
   result.keepMoments = options.moments;
   if (!options.overrides.empty()) {
     auto overrides = ConstraintOverrides::read(

@@ -46,6 +46,9 @@ struct QuantizationOptions {
   /// Where activations are clipped.
   RangeRule range;
   bool equalize = false;
+  /// Whether activations have a scale per channel where the layer that reads
+  /// them allows it (EqualizeActivations.h).
+  bool channelScales = false;
   /// Whether every layer keeps the moments of its inputs, all products, as
   /// `a2q.moments`: K^2 numbers for each group.
   bool keepMoments = false;
