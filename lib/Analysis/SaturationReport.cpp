@@ -123,6 +123,7 @@ void Writer::write(const LayerMend &mend) {
     pairOf("terms", mend.termsBefore, mend.termsAfter);
     json.attribute("weights", mend.weights);
     json.attribute("weights_changed", mend.weightsChanged);
+    json.attribute("rescaled_channels", mend.rescaledChannels);
     json.attribute("seven_bit_channels", mend.sevenBitChannels);
     json.attribute("relative_error", mend.relativeError);
     json.attribute("largest_change", mend.largestChange);
@@ -311,8 +312,10 @@ static std::string describe(const LayerMend &mend) {
                   "sums by {4} at most",
                   mend.weightsChanged, mend.weights, mend.largestChange,
                   100 * mend.relativeError, a2q::toString(mend.sumChange));
+  if (mend.rescaledChannels)
+    text += formatv("; {0} channels have other scales", mend.rescaledChannels);
   if (mend.sevenBitChannels)
-    text += formatv("; {0} channels have 7 bits", mend.sevenBitChannels);
+    text += formatv(", {0} of them 7 bits", mend.sevenBitChannels);
   return text;
 }
 

@@ -99,7 +99,7 @@ public:
     for (int64_t begin = 0; begin < rows; begin += kBlock) {
       int32_t outside = 0;
       for (int64_t row = begin; row < std::min(begin + kBlock, rows); ++row)
-        outside |= (upper[a * rows + row] + upper[b * rows + row] > hi) |
+        outside += (upper[a * rows + row] + upper[b * rows + row] > hi) +
                    (lower[a * rows + row] + lower[b * rows + row] < lo);
       if (outside)
         return false;
@@ -190,20 +190,37 @@ ColumnPlaces placeColumns(const PairTable &table) {
 // Nearest weights
 //===----------------------------------------------------------------------===//
 
+/// The integer nearest to `numerator / denominator`, ties to even.
+static int64_t nearest(int64_t numerator, int64_t denominator) {
+  int64_t below = numerator / denominator, rest = numerator % denominator;
+  if (rest < 0) {
+    rest += denominator;
+    --below;
+  }
+  bool up = 2 * rest > denominator || (2 * rest == denominator && (below & 1));
+  return below + up;
+}
+
 ProjectedPair projectPair(int64_t first, int64_t second, Range firstCodes,
-                          Range secondCodes, Interval limit) {
-  // The nearest pair lies between the weights and 0: what fits still fits when
-  // a weight moves towards 0, and moving one across 0 or away from it only adds
-  // to the distance.
-  ProjectedPair best{0, 0, first * first + second * second};
-  int64_t step = first > 0 ? -1 : 1;
-  for (int64_t a = first;; a += step) {
-    int64_t change = (first - a) * (first - a);
-    if (change >= best.error && a != first)
+                          Range secondCodes, Interval limit, int64_t scale) {
+  // Beside a fixed first weight the nearest second one lies between its own
+  // nearest integer and 0, because what fits still fits when a weight moves
+  // towards 0. So does the first: moving it away from 0 only adds to the
+  // distance and leaves less for the second.
+  auto squared = [&](int64_t weight, int64_t code) {
+    int64_t difference = scaleUnit * weight - scale * code;
+    return difference * difference;
+  };
+  int64_t a = nearest(scaleUnit * first, scale),
+          wanted = nearest(scaleUnit * second, scale);
+  ProjectedPair best{0, 0, INT64_MAX};
+  for (int64_t step = a > 0 ? -1 : 1;; a += step) {
+    int64_t change = squared(first, a);
+    if (change >= best.error)
       break;
-    int64_t b = largestThatFits(second, secondCodes, a, firstCodes, limit);
-    int64_t error = change + (second - b) * (second - b);
-    if (error < best.error || (a == first && error <= best.error))
+    int64_t b = largestThatFits(wanted, secondCodes, a, firstCodes, limit);
+    int64_t error = change + squared(second, b);
+    if (error < best.error)
       best = {a, b, error};
     if (a == 0)
       break;
@@ -212,32 +229,20 @@ ProjectedPair projectPair(int64_t first, int64_t second, Range firstCodes,
 }
 
 ProjectedRow projectRow(std::span<const int64_t> weights,
-                        std::span<const Range> codes) {
-  ProjectedRow result{{weights.begin(), weights.end()}};
+                        std::span<const Range> codes, int64_t scale) {
+  ProjectedRow result{{}, scale, 0};
   auto range = [&](size_t k) {
     return codes.size() == 1 ? codes.front() : codes[k];
   };
-  for (size_t k = 0; k + 1 < weights.size(); k += 2) {
-    ProjectedPair pair = projectPair(weights[k], weights[k + 1], range(k),
-                                     range(k + 1), pairLimit);
-    result.weights[k] = pair.first;
-    result.weights[k + 1] = pair.second;
+  for (size_t k = 0; k < weights.size(); k += 2) {
+    bool isAlone = k + 1 == weights.size();
+    ProjectedPair pair =
+        projectPair(weights[k], isAlone ? 0 : weights[k + 1], range(k),
+                    isAlone ? Range{0, 0} : range(k + 1), pairLimit, scale);
+    result.weights.push_back(pair.first);
+    if (!isAlone)
+      result.weights.push_back(pair.second);
     result.error += pair.error;
-  }
-  return result;
-}
-
-ProjectedRow halveRow(std::span<const int64_t> weights) {
-  ProjectedRow result;
-  result.isHalved = true;
-  for (int64_t weight : weights) {
-    // Of the two neighbours of an odd weight's half, the even one.
-    int64_t half = weight >> 1;
-    if (weight & 1) {
-      half += half & 1;
-      ++result.error;
-    }
-    result.weights.push_back(half);
   }
   return result;
 }

@@ -125,27 +125,31 @@ TEST(PairMending, AddsPlacesOnlyWhereNoOrderServes) {
 // Codes and limits small enough to try all pairs of weights and all answers.
 TEST(PairMending, ProjectionIsNearest) {
   constexpr int64_t kMost = 9;
-  for (Range a : {Range{0, 5}, Range{2, 5}, Range{0, 3}})
-    for (Range b : {Range{0, 5}, Range{1, 4}})
-      for (int64_t top : {45, 50, 60, 75}) {
-        Interval limit{-top - 1, top};
-        for (int64_t first = -kMost; first <= kMost; ++first)
-          for (int64_t second = -kMost; second <= kMost; ++second) {
-            ProjectedPair found = projectPair(first, second, a, b, limit);
-            int64_t best = INT64_MAX;
-            for (int64_t x = -kMost; x <= kMost; ++x)
-              for (int64_t y = -kMost; y <= kMost; ++y)
-                if (limit.contains(product(x, a) + product(y, b)))
-                  best = std::min(best, (first - x) * (first - x) +
-                                            (second - y) * (second - y));
-            ASSERT_EQ(found.error, best) << first << ", " << second;
-            ASSERT_EQ((first - found.first) * (first - found.first) +
-                          (second - found.second) * (second - found.second),
-                      best);
-            ASSERT_TRUE(limit.contains(product(found.first, a) +
-                                       product(found.second, b)));
-          }
-      }
+  for (int64_t scale : {16, 17, 21, 24, 32})
+    for (Range a : {Range{0, 5}, Range{2, 5}})
+      for (Range b : {Range{0, 5}, Range{1, 4}})
+        for (int64_t top : {45, 50, 75}) {
+          Interval limit{-top - 1, top};
+          for (int64_t first = -kMost; first <= kMost; ++first)
+            for (int64_t second = -kMost; second <= kMost; ++second) {
+              auto distance = [&](int64_t x, int64_t y) {
+                int64_t dx = 16 * first - scale * x,
+                        dy = 16 * second - scale * y;
+                return dx * dx + dy * dy;
+              };
+              ProjectedPair found =
+                  projectPair(first, second, a, b, limit, scale);
+              int64_t best = INT64_MAX;
+              for (int64_t x = -kMost; x <= kMost; ++x)
+                for (int64_t y = -kMost; y <= kMost; ++y)
+                  if (limit.contains(product(x, a) + product(y, b)))
+                    best = std::min(best, distance(x, y));
+              ASSERT_EQ(found.error, best) << first << ", " << second;
+              ASSERT_EQ(distance(found.first, found.second), best);
+              ASSERT_TRUE(limit.contains(product(found.first, a) +
+                                         product(found.second, b)));
+            }
+        }
 }
 
 TEST(PairMending, ProjectionOfBytes) {
@@ -153,12 +157,17 @@ TEST(PairMending, ProjectionOfBytes) {
   // 128 * 255 = 32640 fits, 129 * 255 does not.
   ProjectedPair pair = projectPair(127, 127, kBytes, kBytes, limit);
   EXPECT_EQ(pair.first + pair.second, 128);
-  EXPECT_EQ(pair.error, 2 * 63 * 63);
+  EXPECT_EQ(pair.error, 256 * 2 * 63 * 63);
   pair = projectPair(-128, -128, kBytes, kBytes, limit);
   EXPECT_EQ(pair.first + pair.second, -128);
-  EXPECT_EQ(pair.error, 2 * 64 * 64);
+  EXPECT_EQ(pair.error, 256 * 2 * 64 * 64);
   pair = projectPair(127, -128, kBytes, kBytes, limit);
   EXPECT_EQ(pair.error, 0);
+  // Of twice the scale, one half is exact and the other one unit away.
+  pair = projectPair(126, 127, kBytes, kBytes, limit, sevenBitScale);
+  EXPECT_EQ(pair.first, 63);
+  EXPECT_EQ(pair.second, 64);
+  EXPECT_EQ(pair.error, 256);
 }
 
 TEST(PairMending, RowsAreProjectedPairByPair) {
@@ -170,20 +179,19 @@ TEST(PairMending, RowsAreProjectedPairByPair) {
   EXPECT_EQ(row.weights[3], -1);
   EXPECT_EQ(row.weights[4] + row.weights[5], 128);
   EXPECT_EQ(row.weights[6], -70);
-  EXPECT_FALSE(row.isHalved);
   int64_t error = 0;
   for (size_t k = 0; k < weights.size(); ++k)
     error += (weights[k] - row.weights[k]) * (weights[k] - row.weights[k]);
-  EXPECT_EQ(row.error, error);
+  EXPECT_EQ(row.error, 256 * error);
 }
 
-TEST(PairMending, HalvesFitInAnyOrder) {
+TEST(PairMending, SevenBitsFitInAnyOrder) {
   std::vector<int64_t> weights;
   for (int64_t weight = -128; weight <= 127; ++weight)
     weights.push_back(weight);
-  ProjectedRow row = halveRow(weights);
-  EXPECT_TRUE(row.isHalved);
-  EXPECT_EQ(row.error, 128); // the odd ones, each by 1
+  std::vector<Range> codes = {kBytes};
+  ProjectedRow row = projectRow(weights, codes, sevenBitScale);
+  EXPECT_EQ(row.error, 256 * 128); // the odd ones, each by 1
   for (size_t k = 0; k < weights.size(); ++k) {
     EXPECT_LE(std::abs(2 * row.weights[k] - weights[k]), 1);
     if (weights[k] % 2)
@@ -191,7 +199,6 @@ TEST(PairMending, HalvesFitInAnyOrder) {
   }
   EXPECT_EQ(std::ranges::min(row.weights), -64);
   EXPECT_EQ(std::ranges::max(row.weights), 64);
-  std::vector<Range> codes = {kBytes};
   Interval pair = anyPairInterval({row.weights, codes});
   EXPECT_TRUE((Interval{-32768, 32767}).contains(pair));
 }

@@ -29,14 +29,15 @@ struct LayerMend {
   /// Whether a Gather was added to move channels.
   bool gathers = false;
   /// Weights whose value changed, of all, and by how much: relative error in
-  /// the l2 norm, largest change, both in units of the old scale, and the most
-  /// by which a sum of codes can change.
+  /// the l2 norm, the largest change, and the most by which a sum of codes can
+  /// change, both in units of the old scale. A bias in units of a new scale is
+  /// rounded to it besides.
   int64_t weightsChanged = 0, weights = 0;
-  double relativeError = 0;
-  int64_t largestChange = 0;
+  double relativeError = 0, largestChange = 0;
   Wide sumChange = 0;
-  /// Output channels with weights of seven bits.
-  int64_t sevenBitChannels = 0;
+  /// Output channels with another scale, and those among them with twice the
+  /// old one, whose weights have seven bits.
+  int64_t rescaledChannels = 0, sevenBitChannels = 0;
 
   bool isLossless() const { return weightsChanged == 0; }
 };

@@ -29,9 +29,9 @@
 //
 // *Projecting* changes weights: to the nearest two integers whose pair fits.
 // With other pairs it shares nothing, so that pair by pair it is the nearest
-// point for the layer.
-//
-// *Halving* takes one bit of all weights of a row and doubles its scale.
+// point for the row. A row may have another scale as well. Integers of a larger
+// one are coarser and fit sooner; of twice the scale they have seven bits and
+// always fit. Scales are sixteenths of the old one, so that all is integers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -78,32 +78,37 @@ struct ColumnPlaces {
 /// there are columns become second places, plus zeros beside them.
 ColumnPlaces placeColumns(const PairTable &table);
 
+/// The old scale of a row, in the units of new ones.
+inline constexpr int64_t scaleUnit = 16;
+/// Twice the old scale: weights have seven bits.
+inline constexpr int64_t sevenBitScale = 32;
+
 struct ProjectedPair {
   int64_t first = 0, second = 0;
-  /// The squared distance from the weights it was made of.
+  /// The squared distance from the weights it was made of, in units of the
+  /// sixteenth part of their scale.
   int64_t error = 0;
 };
 
-/// The nearest two integers whose products fit `limit` for all codes; of
-/// several, the one that changes the first weight less. Codes are not negative,
-/// and `limit` contains 0 and each product alone.
+/// The two integers of that scale that are nearest to the two weights and whose
+/// products fit `limit` for all codes; of several, the one that changes the
+/// first weight less. Codes are not negative, `limit` contains 0 and each
+/// product alone, and `scale >= scaleUnit`.
 ProjectedPair projectPair(int64_t first, int64_t second, Range firstCodes,
-                          Range secondCodes, Interval limit);
+                          Range secondCodes, Interval limit,
+                          int64_t scale = scaleUnit);
 
 struct ProjectedRow {
   std::vector<int64_t> weights;
-  int64_t error = 0; ///< squared, in units of the weights given
-  bool isHalved = false;
+  int64_t scale = scaleUnit;
+  int64_t error = 0; ///< as that of a pair
 };
 
 /// One row with all of its neighbours (0, 1), (2, 3), ... projected; the last
 /// of an odd number is alone.
 ProjectedRow projectRow(std::span<const int64_t> weights,
-                        std::span<const Range> codes);
-
-/// Weights of 7 bits in units twice as large, ties to even. Any two products of
-/// them with bytes fit 16 bits.
-ProjectedRow halveRow(std::span<const int64_t> weights);
+                        std::span<const Range> codes,
+                        int64_t scale = scaleUnit);
 
 } // namespace a2q
 

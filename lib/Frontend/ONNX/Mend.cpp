@@ -53,7 +53,9 @@ private:
   void place(std::vector<ColumnPlaces> groups);
   void widen(llvm::StringMap<int64_t> &shifts);
   void project();
-  ProjectedRow projectOutput(int64_t output) const;
+  std::vector<int64_t> termsOf(int64_t output) const;
+  ProjectedRow projectOutput(int64_t output, int64_t scale) const;
+  std::vector<ProjectedRow> nearestRows() const;
   void noteChange(const std::vector<ProjectedRow> &rows);
 
   /// Neighbours of im2col are channels of one tap where their number is even;
@@ -209,20 +211,26 @@ void Mender::widen(llvm::StringMap<int64_t> &shifts) {
 // Nearest weights
 //===----------------------------------------------------------------------===//
 
-/// Terms in the order of im2col. With an odd number of channels pairs of im2col
-/// and pairs of channels overlap: one after the other, because what fits keeps
-/// fitting when weights move towards 0.
-ProjectedRow Mender::projectOutput(int64_t output) const {
+/// In the order of im2col.
+std::vector<int64_t> Mender::termsOf(int64_t output) const {
   std::vector<int64_t> terms;
   for (int64_t tap = 0; tap < layer.taps; ++tap)
     for (int64_t input = 0; input < layer.inputs; ++input)
       terms.push_back(layer.weight(output, input, tap));
+  return terms;
+}
+
+/// With an odd number of channels pairs of im2col and pairs of channels
+/// overlap: one after the other, because what fits keeps fitting when weights
+/// move towards 0.
+ProjectedRow Mender::projectOutput(int64_t output, int64_t scale) const {
+  std::vector<int64_t> terms = termsOf(output);
   std::vector<a2q::Range> own =
       codesOf(output / (layer.outputs / layer.groups));
   std::vector<a2q::Range> ranges = own;
   for (int64_t tap = 1; own.size() > 1 && tap < layer.taps; ++tap)
     ranges.insert(ranges.end(), own.begin(), own.end());
-  ProjectedRow row = projectRow(terms, ranges);
+  ProjectedRow row = projectRow(terms, ranges, scale);
   if (pairsAreChannels())
     return row;
   for (int64_t tap = 0; tap < layer.taps; ++tap) {
@@ -232,75 +240,97 @@ ProjectedRow Mender::projectOutput(int64_t output) const {
     std::ranges::copy(channels.weights, part.begin());
   }
   row.error = 0;
-  for (size_t at = 0; at < terms.size(); ++at)
-    row.error += (row.weights[at] - terms[at]) * (row.weights[at] - terms[at]);
+  for (size_t at = 0; at < terms.size(); ++at) {
+    int64_t difference = scaleUnit * terms[at] - scale * row.weights[at];
+    row.error += difference * difference;
+  }
   return row;
 }
 
-void Mender::project() {
-  bool canHalve = layer.canDoubleScales() && !layer.hasWeightZeroPoint();
-  std::vector<ProjectedRow> rows;
-  std::vector<bool> halved;
-  bool projects = false, halves = false;
-  for (int64_t output = 0; output < layer.outputs; ++output) {
-    ProjectedRow row = projectOutput(output);
-    if (canHalve && row.error > 0) {
-      std::vector<int64_t> terms;
-      for (int64_t tap = 0; tap < layer.taps; ++tap)
-        for (int64_t input = 0; input < layer.inputs; ++input)
-          terms.push_back(layer.weight(output, input, tap));
-      ProjectedRow half = halveRow(terms);
-      if (half.error < row.error)
-        row = std::move(half);
+/// The scale with the least error: of each output channel, or of all.
+std::vector<ProjectedRow> Mender::nearestRows() const {
+  MendLayer::Scales form =
+      layer.hasWeightZeroPoint() ? MendLayer::Scales::None : layer.scales();
+  std::vector<ProjectedRow> best;
+  int64_t bestError = 0;
+  for (int64_t scale = scaleUnit; scale <= sevenBitScale; ++scale) {
+    std::vector<ProjectedRow> rows;
+    int64_t error = 0;
+    for (int64_t output = 0; output < layer.outputs; ++output) {
+      // What is exact cannot become better.
+      bool isExact = scale > scaleUnit &&
+                     form == MendLayer::Scales::PerChannel &&
+                     best[output].error == 0;
+      rows.push_back(isExact ? best[output] : projectOutput(output, scale));
+      error += rows.back().error;
     }
-    halved.push_back(row.isHalved);
-    halves |= row.isHalved;
-    projects |= !row.isHalved && row.error > 0;
-    rows.push_back(std::move(row));
+    if (scale == scaleUnit) {
+      best = std::move(rows);
+      bestError = error;
+    } else if (form == MendLayer::Scales::PerChannel) {
+      for (auto [old, row] : llvm::zip_equal(best, rows))
+        if (row.error < old.error)
+          old = std::move(row);
+    } else if (error < bestError) {
+      best = std::move(rows);
+      bestError = error;
+    }
+    if (form == MendLayer::Scales::None || bestError == 0)
+      break;
   }
+  return best;
+}
+
+void Mender::project() {
+  std::vector<ProjectedRow> rows = nearestRows();
   noteChange(rows);
   std::vector<int64_t> weights(layer.outputs * layer.inputs * layer.taps);
-  for (int64_t output = 0; output < layer.outputs; ++output)
+  std::vector<int64_t> scales;
+  for (int64_t output = 0; output < layer.outputs; ++output) {
+    scales.push_back(rows[output].scale);
     for (int64_t input = 0; input < layer.inputs; ++input)
       for (int64_t tap = 0; tap < layer.taps; ++tap)
         weights[(output * layer.inputs + input) * layer.taps + tap] =
             rows[output].weights[tap * layer.inputs + input];
+  }
   layer.setWeights(weights, layer.inputs);
-  if (halves)
-    layer.doubleScales(halved);
-  if (projects)
+  if (llvm::any_of(scales, [](int64_t scale) { return scale != scaleUnit; }))
+    layer.setScales(scales);
+  if (result.sevenBitChannels < layer.outputs)
     result.steps.push_back("project");
-  if (halves)
+  if (result.sevenBitChannels)
     result.steps.push_back("seven-bits");
 }
 
 /// How far the new weights are from the old, before they are set.
 void Mender::noteChange(const std::vector<ProjectedRow> &rows) {
   double norm = 0, error = 0;
+  Wide most = 0;
   for (int64_t output = 0; output < layer.outputs; ++output) {
     const ProjectedRow &row = rows[output];
     std::vector<a2q::Range> ranges =
         codesOf(output / (layer.outputs / layer.groups));
+    std::vector<int64_t> terms = termsOf(output);
     Interval change;
-    for (int64_t tap = 0; tap < layer.taps; ++tap)
-      for (int64_t input = 0; input < layer.inputs; ++input) {
-        int64_t old = layer.weight(output, input, tap);
-        int64_t now =
-            row.weights[tap * layer.inputs + input] * (row.isHalved ? 2 : 1);
-        norm += static_cast<double>(old * old);
-        error += static_cast<double>((now - old) * (now - old));
-        result.weightsChanged += now != old;
-        result.largestChange =
-            std::max(result.largestChange, std::abs(now - old));
-        change =
-            change + product(now - old, ranges.size() == 1 ? ranges.front()
-                                                           : ranges[input]);
-      }
-    result.sumChange =
-        std::max({result.sumChange, change.hi, Wide(-change.lo)});
-    result.sevenBitChannels += row.isHalved;
+    for (size_t at = 0; at < terms.size(); ++at) {
+      int64_t old = scaleUnit * terms[at];
+      int64_t difference = row.scale * row.weights[at] - old;
+      norm += static_cast<double>(old * old);
+      error += static_cast<double>(difference * difference);
+      result.weightsChanged += difference != 0;
+      result.largestChange =
+          std::max(result.largestChange,
+                   std::abs(static_cast<double>(difference)) / scaleUnit);
+      change = change + product(difference, ranges.size() == 1
+                                                ? ranges.front()
+                                                : ranges[at % layer.inputs]);
+    }
+    most = std::max({most, change.hi, Wide(-change.lo)});
+    result.rescaledChannels += row.scale != scaleUnit;
+    result.sevenBitChannels += row.scale == sevenBitScale;
   }
   result.relativeError = norm > 0 ? std::sqrt(error / norm) : 0;
+  result.sumChange = (most + scaleUnit - 1) / scaleUnit;
 }
 
 void Mender::run(llvm::StringMap<int64_t> &shifts) {
@@ -328,7 +358,9 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
   if (!layer.hasWeightZeroPoint()) {
     std::vector<ColumnPlaces> groups = placeGroups();
     int64_t added = groups.front().added;
-    if (mode == MendMode::Lossless || added * kGrowthOf <= layer.inputs)
+    // Without a scale of its own a layer comes much less near.
+    if (mode == MendMode::Lossless || added * kGrowthOf <= layer.inputs ||
+        layer.scales() == MendLayer::Scales::None)
       return place(std::move(groups));
   } else if (mode == MendMode::Lossless) {
     result.refusal = "its weights have a zero point";

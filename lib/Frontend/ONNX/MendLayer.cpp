@@ -8,7 +8,10 @@
 
 #include "MendLayer.h"
 
+#include "a2q/Math/PairMending.h"
 #include "llvm/ADT/StringSwitch.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace a2q;
@@ -251,65 +254,71 @@ std::string MendLayer::widen() {
   return "";
 }
 
-/// The scales of the weights, one per output channel, and a bias that can
-/// follow them.
-bool MendLayer::canDoubleScales() {
-  std::string problem;
-  auto hasAll = [&](StringRef value) {
-    std::optional<Tensor> tensor = editor->read(value, problem);
-    return tensor && tensor->shape.size() == 1 && tensor->size() == outputs;
-  };
-  if (isOperator) {
-    if (weightScale < 0 || !hasAll(node->input(weightScale)))
-      return false;
-    return bias < 0 || bias >= node->input_size() ||
-           node->input(bias).empty() || hasAll(node->input(bias));
-  }
-  const onnx::NodeProto *source = editor->producer(node->input(weights));
-  if (!hasAll(source->input(1)))
-    return false;
-  if (bias >= node->input_size() || node->input(bias).empty())
-    return true;
-  const onnx::NodeProto *biasSource = editor->producer(node->input(bias));
-  if (!biasSource || biasSource->op_type() == "Constant")
-    return editor->constant(node->input(bias)) != nullptr; // real numbers
-  return biasSource->op_type() == "DequantizeLinear" &&
-         hasAll(biasSource->input(0)) && hasAll(biasSource->input(1));
+static bool hasInput(const onnx::NodeProto &node, int input) {
+  return input >= 0 && input < node.input_size() && !node.input(input).empty();
 }
 
-void MendLayer::doubleScales(const std::vector<bool> &channels) {
+MendLayer::Scales MendLayer::scales() const {
   std::string problem;
-  auto doubled = [&](const std::string &name) {
-    Tensor scales = *editor->read(name, problem);
-    for (size_t at = 0; at < channels.size(); ++at)
-      scales.floats[at] *= channels[at] ? 2 : 1;
-    return editor->addConstant(name + "_mended", scales);
+  auto sizeOf = [&](StringRef value) -> int64_t {
+    std::optional<Tensor> tensor = editor->read(value, problem);
+    return tensor && tensor->shape.size() <= 1 ? tensor->size() : 0;
   };
-  auto halved = [&](const std::string &name) {
-    Tensor biases = *editor->read(name, problem);
-    for (size_t at = 0; at < channels.size(); ++at) {
-      int64_t &value = biases.ints[at];
-      int64_t half = value >> 1;
-      if (channels[at])
-        value = value & 1 ? half + (half & 1) : half;
-    }
-    return editor->addConstant(name + "_mended", biases);
+  auto formOf = [&](int64_t size) {
+    return size == 1         ? Scales::One
+           : size == outputs ? Scales::PerChannel
+                             : Scales::None;
   };
-  bool hasBias =
-      bias >= 0 && bias < node->input_size() && !node->input(bias).empty();
   if (isOperator) {
-    editor->setInput(node, weightScale, doubled(node->input(weightScale)));
-    if (hasBias)
-      editor->setInput(node, bias, halved(node->input(bias)));
+    if (!hasInput(*node, weightScale) ||
+        (hasInput(*node, bias) && sizeOf(node->input(bias)) != outputs))
+      return Scales::None;
+    return formOf(sizeOf(node->input(weightScale)));
+  }
+  Scales form =
+      formOf(sizeOf(editor->producer(node->input(weights))->input(1)));
+  if (!hasInput(*node, bias))
+    return form;
+  if (editor->constant(node->input(bias)))
+    return form; // real numbers
+  const onnx::NodeProto *source =
+      editor->producer(node->input(bias), "DequantizeLinear");
+  if (!source || sizeOf(source->input(0)) != outputs ||
+      formOf(sizeOf(source->input(1))) != form)
+    return Scales::None;
+  return form;
+}
+
+void MendLayer::setScales(ArrayRef<int64_t> sixteenths) {
+  std::string problem;
+  auto scaled = [&](const std::string &name) {
+    Tensor tensor = *editor->read(name, problem);
+    for (auto [scale, factor] : llvm::zip(tensor.floats, sixteenths))
+      scale *= static_cast<float>(factor) / scaleUnit;
+    return editor->addConstant(name + "_mended", tensor);
+  };
+  auto rounded = [&](const std::string &name) {
+    Tensor tensor = *editor->read(name, problem);
+    for (auto [value, factor] : llvm::zip(tensor.ints, sixteenths))
+      value = static_cast<int64_t>(
+          std::nearbyint(static_cast<double>(value) * scaleUnit /
+                         static_cast<double>(factor)));
+    return editor->addConstant(name + "_mended", tensor);
+  };
+  if (isOperator) {
+    editor->setInput(node, weightScale, scaled(node->input(weightScale)));
+    if (hasInput(*node, bias))
+      editor->setInput(node, bias, rounded(node->input(bias)));
     return;
   }
   onnx::NodeProto *source = editor->ownProducer(node, weights);
-  editor->setInput(source, 1, doubled(source->input(1)));
-  if (!hasBias || !editor->producer(node->input(bias), "DequantizeLinear"))
+  editor->setInput(source, 1, scaled(source->input(1)));
+  if (!hasInput(*node, bias) ||
+      !editor->producer(node->input(bias), "DequantizeLinear"))
     return;
   source = editor->ownProducer(node, bias);
-  editor->setInput(source, 0, halved(source->input(0)));
-  editor->setInput(source, 1, doubled(source->input(1)));
+  editor->setInput(source, 0, rounded(source->input(0)));
+  editor->setInput(source, 1, scaled(source->input(1)));
 }
 
 //===----------------------------------------------------------------------===//

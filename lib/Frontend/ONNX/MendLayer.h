@@ -42,10 +42,13 @@ public:
   /// Weights [outputs][places][taps] of `places` input channels per group.
   void setWeights(llvm::ArrayRef<int64_t> weights, int64_t places);
   std::string widen();
-  /// Whether output channels have scales of their own, which can be doubled.
-  bool canDoubleScales();
-  /// Doubles the scales of these output channels; their biases are halved.
-  void doubleScales(const std::vector<bool> &channels);
+  /// Scales of output channels that can be changed, with the biases that they
+  /// are the unit of.
+  enum class Scales { None, One, PerChannel };
+  Scales scales() const;
+  /// New scales of the output channels in sixteenths of the old ones. Biases in
+  /// their units are rounded to the nearest.
+  void setScales(llvm::ArrayRef<int64_t> sixteenths);
 
   /// Input channels of all groups in this order, by a Gather.
   void gatherInputs(llvm::ArrayRef<int64_t> order);

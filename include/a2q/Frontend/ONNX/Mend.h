@@ -20,8 +20,9 @@
 //             their depthwise kernels do with weights in s8.
 //   split     some channels come twice, in the same Gather, and share their
 //             weights. The layer stays one node with one integer sum.
-//   project   the nearest weights that fit, or weights of seven bits with twice
-//             the scale, for each output channel whichever is nearer.
+//   project   the nearest weights that fit, with the scale, of each output
+//             channel, under which they are nearest; at twice the scale they
+//             have seven bits.
 //
 // All but the last leave every sum of the layer as it is, to the unit. Whether
 // the result is safe is for the caller to prove, on the bytes.
