@@ -130,6 +130,34 @@ static mlir::LogicalResult checkByteLayers(MemoryBufferRef model,
   return mlir::success();
 }
 
+/// Of a model that has what the importer does not support, layers that are safe
+/// with all codes of their types are safe, and nothing is known of the others.
+/// Fails where the file is no model, or `problem` is of another kind.
+static mlir::LogicalResult
+answerByType(MemoryBufferRef model, StringRef problem, ModelContext &context,
+             const SaturationOptions &options, SaturationReport &report) {
+  // Errors about what a model must not be do not say what is supported.
+  if (!problem.contains("support"))
+    return mlir::failure();
+  {
+    mlir::ScopedDiagnosticHandler silence(context.get(),
+                                          [](mlir::Diagnostic &) {});
+    if (failed(checkByteLayers(model, context, options, report)))
+      return mlir::failure();
+  }
+  report.byType = true;
+  for (LayerSaturation &layer : report.layers) {
+    if (layer.answer != SaturationAnswer::Unsafe)
+      continue;
+    layer.answer = SaturationAnswer::Unknown;
+    layer.reason = "what its activations can be is not known, because the "
+                   "model cannot be imported; not all codes of their type are "
+                   "safe";
+    layer.witness.reset();
+  }
+  return mlir::success();
+}
+
 mlir::LogicalResult a2q::checkSaturation(MemoryBufferRef model,
                                          ModelContext &context,
                                          const SaturationOptions &options,
@@ -163,9 +191,10 @@ mlir::LogicalResult a2q::checkSaturation(ModelContext &context,
                                          DataBinder bindData) {
   report.isa = question.isa;
   report.byType = question.byType;
+  bool isONNX = StringRef(question.model).ends_with(".onnx");
+  auto file = MemoryBuffer::getFile(question.model, /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
   if (question.byType) {
-    auto file = MemoryBuffer::getFile(question.model, /*IsText=*/false,
-                                      /*RequiresNullTerminator=*/false);
     if (!file)
       return mlir::emitError(mlir::UnknownLoc::get(context.get()))
              << "'" << question.model
@@ -173,7 +202,25 @@ mlir::LogicalResult a2q::checkSaturation(ModelContext &context,
     return checkByteLayers((*file)->getMemBufferRef(), context, options,
                            report);
   }
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(question.model);
+  std::vector<mlir::Diagnostic> problems;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  {
+    mlir::ScopedDiagnosticHandler capture(
+        context.get(), [&](mlir::Diagnostic &diagnostic) {
+          problems.push_back(std::move(diagnostic));
+        });
+    module = context.load(question.model);
+  }
+  if (!module && isONNX && file && !bindData && !problems.empty()) {
+    std::string problem = problems.front().str();
+    if (succeeded(answerByType((*file)->getMemBufferRef(), problem, context,
+                               options, report))) {
+      mlir::emitWarning(problems.front().getLocation()) << problem;
+      return mlir::success();
+    }
+  }
+  for (mlir::Diagnostic &problem : problems)
+    context->getDiagEngine().emit(std::move(problem));
   if (!module)
     return mlir::failure();
   if (bindData && failed(observeRanges(*module, bindData, options, report)))

@@ -15,6 +15,7 @@
 #include "a2q/Tools/FileNames.h"
 #include "a2q/Tools/SaturationCheck.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -135,10 +136,17 @@ static Expected<std::string> mend(StringRef model, StringRef output,
                              options, proof)))
     return createStringError(
         "the mended model cannot be read back; nothing is written");
+  StringSet<> unknown;
+  for (const LayerSaturation &layer : report.layers)
+    if (layer.answer == SaturationAnswer::Unknown)
+      unknown.insert(layer.name);
   for (const LayerSaturation &layer : proof.layers)
-    if (layer.answer == SaturationAnswer::Unsafe)
-      return createStringError("layer '" + layer.name +
-                               "' is unsafe after mending; nothing is written");
+    if (layer.answer == SaturationAnswer::Unsafe ||
+        (layer.answer == SaturationAnswer::Unknown &&
+         !unknown.contains(layer.name)))
+      return createStringError("layer '" + layer.name + "' is " +
+                               toString(layer.answer) +
+                               " after mending; nothing is written");
   report.layers = std::move(proof.layers);
   report.fix->layers = std::move(mended->layers);
   return std::move(mended->bytes);
@@ -209,6 +217,13 @@ Expected<int> SaturationCommand::run(StringRef model,
   }
   std::string mended;
   if (isFixing()) {
+    // Mends that serve all codes of the types serve those that occur.
+    if (report.byType && !byType) {
+      question.byType = true;
+      report = SaturationReport();
+      if (failed(checkSaturation(context, question, *options, report)))
+        return 1;
+    }
     Expected<std::string> bytes =
         mend(model, output, fix == "all" ? MendMode::All : MendMode::Lossless,
              context, *options, report);

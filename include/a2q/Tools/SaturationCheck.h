@@ -34,7 +34,9 @@ makeOptions(const SaturationQuestion &question);
 
 /// Asks of every layer whether its byte products saturate. With `bindData` the
 /// ranges are those that the network has on the data; `options` then knows
-/// them. Fails with a diagnostic.
+/// them. Of an .onnx file with something that is not supported only those
+/// layers are known that are safe whatever their codes are. Fails with a
+/// diagnostic.
 mlir::LogicalResult checkSaturation(ModelContext &context,
                                     const SaturationQuestion &question,
                                     SaturationOptions &options,

@@ -101,6 +101,7 @@ static std::optional<Operands> integerOperands(StringRef op) {
       .Case("QLinearMatMul", Operands{false, 0, 3, 2})
       .Case("QGemm", Operands{false, 0, 3, 2})
       .Case("MatMulInteger", Operands{false, 0, 1, 2})
+      .Case("ConvInteger", Operands{true, 0, 1, 2})
       .Case("MatMulIntegerToFloat", Operands{false, 0, 1, 4})
       .Case("DynamicQuantizeMatMul", Operands{false, -1, 1, -1})
       .Default(std::nullopt);
@@ -109,8 +110,8 @@ static std::optional<Operands> integerOperands(StringRef op) {
 /// Operators that multiply bytes in ways that are not read.
 static bool isOpaque(StringRef op) {
   return llvm::StringSwitch<bool>(op)
-      .Cases({"ConvInteger", "QAttention", "DynamicQuantizeLSTM",
-              "QLinearConvTranspose", "QEmbedLayerNormalization"},
+      .Cases({"QAttention", "DynamicQuantizeLSTM", "QLinearConvTranspose",
+              "QEmbedLayerNormalization"},
              true)
       .Default(false);
 }
