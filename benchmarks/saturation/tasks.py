@@ -67,8 +67,8 @@ class Direction:
         self.model = folder / "direction-float.onnx"
         fixed_batch(source, self.model, self.shape, 13)
         numbers = np.random.default_rng(5)
-        self.calibration, _ = self.lines(numbers, 60)
-        self.test, self.labels = self.lines(numbers, 400)
+        self.calibration, _ = self.lines(numbers, 100)
+        self.test, self.labels = self.lines(numbers, 200)
 
     def lines(self, numbers, count):
         """Small, faint and noisy lines, half of them turned."""
@@ -79,21 +79,21 @@ class Direction:
         images, labels = [], numbers.integers(0, 2, count)
         for label in labels:
             font = ImageFont.truetype(str(numbers.choice(fonts)),
-                                      int(numbers.integers(18, 34)))
-            text = " ".join(numbers.choice(words, 2))[:18]
+                                      int(numbers.integers(28, 40)))
+            text = " ".join(numbers.choice(words, 2))[:14]
             ground = int(numbers.integers(120, 256))
-            ink = ground - int(numbers.integers(40, 110))
+            ink = ground - int(numbers.integers(60, 120))
             image = Image.new("L", (192, 48), ground)
             draw = ImageDraw.Draw(image)
             draw.text((numbers.integers(2, 12), 24), text, font=font, fill=ink,
                       anchor="lm")
             image = image.rotate(float(numbers.normal(0, 2)), fillcolor=ground)
             image = image.filter(ImageFilter.GaussianBlur(
-                float(numbers.uniform(0.3, 1.6))))
+                float(numbers.uniform(0.3, 1.2))))
             if label:
                 image = image.rotate(180)
             pixels = np.asarray(image, np.float32)
-            pixels = pixels + numbers.normal(0, 14, pixels.shape)
+            pixels = pixels + numbers.normal(0, 5, pixels.shape)
             images.append(np.repeat(pixels[None].clip(0, 255), 3, axis=0))
         return np.float32(images) / 127.5 - 1, labels
 

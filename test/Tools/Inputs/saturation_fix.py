@@ -184,12 +184,15 @@ def outputs_of(path, mended):
     info = onnx.load(path, load_external_data=False).graph.input[0]
     shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
     dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[info.type.tensor_type.elem_type]
-    lo, hi = np.iinfo(dtype).min, np.iinfo(dtype).max
     numbers = np.random.default_rng(1)
-    codes = [np.full(shape, lo), np.full(shape, hi)]
-    for _ in range(4):
-        codes += [numbers.integers(lo, hi, shape, endpoint=True),
-                  np.where(numbers.random(shape) < 0.5, lo, hi)]
+    if dtype == np.float32:
+        codes = [numbers.normal(0, 2, shape) for _ in range(9)]
+    else:
+        lo, hi = np.iinfo(dtype).min, np.iinfo(dtype).max
+        codes = [np.full(shape, lo), np.full(shape, hi)]
+        for _ in range(4):
+            codes += [numbers.integers(lo, hi, shape, endpoint=True),
+                      np.where(numbers.random(shape) < 0.5, lo, hi)]
     outputs = []
     with tempfile.TemporaryDirectory() as folder:
         np.save(folder + "/x.npy", np.concatenate(codes).astype(dtype))
