@@ -45,11 +45,17 @@ static void chooseUnseen(const LayerConstraint &layer, const Budget &budget,
   }
 }
 
+double dampingOf(const LayerConstraint &layer, const Moments &moments) {
+  return moments.haveEnoughSamples()
+             ? layer.damping
+             : std::max(layer.damping, kFewSamplesDamping);
+}
+
 static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
                           Moments &moments, Scales scales, bool nearestPlane) {
   LayerResult result;
   int64_t limit = narrowLimit(layer.weightBits);
-  QuadraticForm form(moments, layer.damping);
+  QuadraticForm form(moments, dampingOf(layer, moments));
   bool anyAlive = form.firstAlive() < static_cast<Eigen::Index>(layer.length);
   if (!anyAlive && !form.matrix().isZero(0)) {
     result.refusal =
@@ -57,11 +63,7 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
         "products";
     return result;
   }
-  nearestPlane &= anyAlive;
-  // Of fewer samples than activations, most of what the factor knows is the
-  // damping: then late columns would have to make up for all the early ones.
-  nearestPlane &= moments.haveEnoughSamples();
-  if (nearestPlane)
+  if (nearestPlane && anyAlive)
     result.refusal = form.factor();
   if (!result.refusal.empty())
     return result;

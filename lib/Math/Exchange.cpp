@@ -397,13 +397,12 @@ void Channel::run(std::span<double> integers, std::span<double> image,
   }
 }
 
-/// H times some vectors. Single precision is enough to find what improves, and
-/// takes half the time where time counts.
+/// H times some vectors.
 static void multiply(const QuadraticForm &form, const Matrix &vectors,
                      Matrix &images) {
-  constexpr Eigen::Index large = 1024, panel = 256;
+  constexpr Eigen::Index panel = 256;
   auto matrix = form.matrix();
-  if (matrix.rows() < large) {
+  if (matrix.rows() < kSinglePrecision) {
     images.noalias() = matrix * vectors;
     return;
   }

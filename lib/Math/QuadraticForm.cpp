@@ -128,10 +128,16 @@ void QuadraticForm::copyFeedback(Eigen::Index begin, Eigen::Index end,
 void QuadraticForm::feedBack(Eigen::Index begin, Eigen::Index end,
                              const Matrix &errors,
                              Eigen::Ref<Matrix> targets) const {
-  Matrix moved =
-      matrix().block(begin, 0, end - begin, begin).transpose() * errors;
-  targets.array() +=
-      moved.array().colwise() * inversePivots.head(begin).array();
+  auto panel = matrix().block(begin, 0, end - begin, begin);
+  auto pivots = inversePivots.head(begin).array();
+  if (size < kSinglePrecision) {
+    Matrix moved = panel.transpose() * errors;
+    targets.array() += moved.array().colwise() * pivots;
+    return;
+  }
+  Eigen::MatrixXf some = panel.cast<float>(), lost = errors.cast<float>();
+  Eigen::MatrixXf moved = some.transpose() * lost;
+  targets.array() += moved.cast<double>().array().colwise() * pivots;
 }
 
 } // namespace a2q

@@ -15,6 +15,10 @@
 
 namespace a2q {
 
+/// From this many activations on, products that only choose among integers are
+/// in single precision: enough to find what is better, in half the time.
+constexpr Eigen::Index kSinglePrecision = 1024;
+
 /// The error `e^T H e` of weights that are off by e, H = E[x x^T] + damping,
 /// at first with activations in ascending order of E[x^2]: columns are rounded
 /// from the last one to the first, so that those that matter most go first.

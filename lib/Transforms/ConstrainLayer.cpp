@@ -413,11 +413,11 @@ static std::string summarize(const ConstraintReport &report, const Goal &goal,
                           "follow",
                           change.stubborn->getName())
                 .str();
-  if (StringRef(report.method).starts_with("optq"))
+  if (goal.method->needsMoments())
     if (const Moments &moments = statistics.moments(0);
         !moments.haveEnoughSamples())
       note +=
-          llvm::formatv(", as by gpfq for {0} samples of {1} inputs",
+          llvm::formatv(", damped for {0} samples of {1} inputs",
                         static_cast<int64_t>(moments.samples), moments.length)
               .str();
   if (report.emptied > 0)

@@ -49,12 +49,12 @@
 // are all on such activations, as in a depthwise convolution after a dead
 // channel, are chosen as by `optimal`, all weights alike.
 //
-// With fewer samples than activations M is singular, and a factor of M plus
-// damping knows little but the damping: its late columns would have to make up
-// for the early ones with weights that no budget holds. `optq` follows the path
-// of `gpfq` then. Channels that lose more than a quarter of their sums' square
-// take the integers of `optimal` where these are better, before units are
-// exchanged.
+// With fewer samples than activations M is singular: there are many ways to be
+// exact on the samples, and most of them are wrong on others. What is fed back
+// is chance then, unless M is damped more: by a tenth of its mean diagonal
+// where there are fewer than two samples for each activation. Channels that
+// lose more than a quarter of their sums' square take the integers of `optimal`
+// where these are better, before units are exchanged.
 //
 // Cost, for C channels: K^3 / 3 for the factor, about 3 C K^2 for the rest, all
 // in matrix products. Memory: the result, 128 channels of targets, and nothing
@@ -90,7 +90,8 @@ struct LayerConstraint {
   TileEnds tiles = {};
   /// E[x_k^2], for methods that weigh errors and where no more is known.
   std::span<const double> diagonal = {};
-  /// Added to the diagonal of the moments, relative to its mean.
+  /// Added to the diagonal of the moments, relative to its mean; at least
+  /// kFewSamplesDamping where there are few samples.
   double damping = 0.01;
 
   size_t channels() const { return length ? weights.size() / length : 0; }
@@ -98,6 +99,12 @@ struct LayerConstraint {
     return weights.subspan(index * length, length);
   }
 };
+
+/// What is added to moments that lack samples (Moments::haveEnoughSamples).
+constexpr double kFewSamplesDamping = 0.1;
+
+/// What is added to the diagonal of these moments, relative to its mean.
+double dampingOf(const LayerConstraint &layer, const Moments &moments);
 
 /// Integers and scale of each channel, or what stands against them.
 struct LayerResult {

@@ -45,10 +45,11 @@ struct Moments {
   /// E[x_k^2].
   std::vector<double> diagonal() const;
 
-  /// Whether there were at least as many vectors as activations. Fewer leave
-  /// the products singular.
+  /// Whether there were at least twice as many vectors as activations. Of fewer
+  /// the products say much that is chance, and of fewer than activations they
+  /// are singular.
   bool haveEnoughSamples() const {
-    return samples >= static_cast<double>(length);
+    return samples >= 2 * static_cast<double>(length);
   }
 
   /// What is wrong with them for weights of this length, as a diagnostic says

@@ -72,8 +72,8 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     with a multiplier in fixed point, the mean alone is brought back; where
     nothing can, neither is.
 
-    With fewer samples than a channel has weights, `optq` goes through them as
-    `gpfq` does.
+    Moments of fewer than two samples for each weight of a channel are damped by
+    a tenth of their mean diagonal, others by a hundredth.
 
     method | integers | bounds, the default first
     --- | --- | ---
