@@ -15,8 +15,9 @@
 //   LayerBenchmark layer METHOD WIDTH CODE_BITS WEIGHT_BITS WEIGHTS
 //                  ROWSxCOLUMNS INPUTS SAMPLES RESULT
 //
-// `layer` counts the moments of the inputs in, where there are inputs, and
-// writes scale * integers.
+// `layer` counts the moments of the inputs in, where there are inputs: all of
+// them for methods that need them, else the diagonal, which is all that these
+// read. It writes scale * integers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -114,6 +115,20 @@ static void projectRows(int argc, char **argv, bool truncate) {
   report(seconds() - start, before);
 }
 
+/// E[x_k^2].
+static std::vector<double> squaresOf(const std::vector<float> &inputs,
+                                     size_t columns) {
+  std::vector<double> squares(columns);
+  for (size_t i = 0; i < inputs.size(); i += columns)
+    for (size_t k = 0; k < columns; ++k)
+      squares[k] += static_cast<double>(inputs[i + k]) *
+                    static_cast<double>(inputs[i + k]);
+  double samples = static_cast<double>(inputs.size() / columns);
+  for (double &square : squares)
+    square /= samples;
+  return squares;
+}
+
 static void constrainLayer(char **argv) {
   const ConstraintMethod *method = lookupConstraintMethod(argv[2]);
   if (!method)
@@ -135,15 +150,19 @@ static void constrainLayer(char **argv) {
 
   double start = seconds();
   Moments moments;
-  if (samples > 0) {
+  std::vector<double> diagonal;
+  if (samples > 0 && !method->needsMoments()) {
+    diagonal = squaresOf(inputs, shape.columns);
+    layer.diagonal = diagonal;
+  } else if (samples > 0) {
     MomentAccumulator accumulator(static_cast<int64_t>(shape.columns));
     if (!accumulator.add(inputs))
       fail("inputs that are no numbers");
     moments = accumulator.take();
   }
   long before = startPeakKiB();
-  LayerResult result =
-      method->constrainLayer(layer, samples > 0 ? &moments : nullptr);
+  LayerResult result = method->constrainLayer(
+      layer, method->needsMoments() ? &moments : nullptr);
   double taken = seconds() - start;
   long after = peakKiB();
   if (!result.refusal.empty())

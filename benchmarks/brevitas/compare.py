@@ -220,20 +220,23 @@ def main():
 
         def layers():
             def case(rows, length, mode, method, width, weight_bits=8,
-                     with_inputs=True):
+                     with_inputs=True, samples=256):
                 return lambda name: layer_case(
-                    program, Layer(folder, rows, length, samples=256,
+                    program, Layer(folder, rows, length, samples,
                                    weight_bits=weight_bits),
                     name, mode, method, width, repetitions, with_inputs)
             yield "optimal 512x4608", case(512, 4608, None, "optimal", 16, 4,
                                            with_inputs=False)
-            yield "optimal 512x4608, moments", case(512, 4608, None, "optimal",
-                                                    16, 4)
+            yield "optimal 512x4608, E[x^2]", case(512, 4608, None, "optimal",
+                                                   16, 4)
             for length in (576, 1152, 2304):
                 yield f"AXE-GPFQ 512x{length}, 256 samples", case(
                     512, length, a2gpfq_mode, "gpfq", 20)
             yield "AXE-OPTQ 512x4608, 256 samples", case(
                 512, 4608, a2gptq_mode, "optq", 20)
+            # Moments of full rank.
+            yield "AXE-OPTQ 512x1152, 4608 samples", case(
+                512, 1152, a2gptq_mode, "optq", 20, samples=4608)
 
         for name, measure in [*projections(), *layers()]:
             if options.only in name:
