@@ -1,0 +1,74 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Exported networks: the integers prove, other runtimes compute the same."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+import a2q
+import a2q.torch
+
+
+@pytest.fixture
+def trained(float_network, images, step):
+    """Held to 8 bits, after a few steps; (model, its outputs)."""
+    model = a2q.torch.prepare(float_network, images, accumulator_width=8)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(3):
+        step(model, optimizer)
+    model.eval()
+    with torch.no_grad():
+        return model, model(images).numpy()
+
+
+def initializers(proto):
+    return {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+
+
+@pytest.mark.parametrize("form", ["qcdq", "qdq"])
+def test_other_runtimes_compute_the_same(form, trained, images, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, expected = trained
+    path = tmp_path / "model.onnx"
+    a2q.torch.export(model, path, images[:1], format=form)
+
+    session = onnxruntime.InferenceSession(str(path))
+    (output,) = session.run(None, {"input": images.numpy()})
+    assert np.allclose(output, expected, atol=1e-4)
+
+    network = a2q.load(path)
+    assert np.allclose(network.compile()(images.numpy()), expected, atol=1e-4)
+    layers = {layer.name: layer for layer in network.prove(bound="centred").layers}
+    assert set(layers) == {"conv1", "conv2", "conv3", "fc"}
+    for name in ("conv2", "conv3", "fc"):
+        assert layers[name].widths["centred"] == 8
+
+
+def test_qonnx_holds_the_same_integers(trained, images, tmp_path):
+    model, _ = trained
+    path = tmp_path / "model.onnx"
+    a2q.torch.export(model, path, images[:1], format="qonnx")
+    proto = onnx.load(path)
+    values = initializers(proto)
+    quants = {n.name: n for n in proto.graph.node if n.op_type == "Quant"}
+    assert {n.domain for n in quants.values()} == {"qonnx.custom_op.general"}
+    for name, layer in a2q.torch.quantized_layers(model).items():
+        node = quants[f"{name}.weight.quant"]
+        weight, scale, zero, bits = (values[value] for value in node.input)
+        assert zero == 0 and bits == layer.weight_quantizer.bits
+        integers = np.rint(weight / scale)
+        assert np.allclose(integers, weight / scale, atol=1e-4)
+        assert np.array_equal(integers, layer.folded().weight.numpy())
+
+
+def test_refusals(trained, images, float_network, tmp_path):
+    path = tmp_path / "model.onnx"
+    with pytest.raises(ValueError, match="format 'tflite' is unknown"):
+        a2q.torch.export(trained[0], path, images, format="tflite")
+    with pytest.raises(ValueError, match="no quantized layer"):
+        a2q.torch.export(float_network, path, images)
+    assert not path.exists()
