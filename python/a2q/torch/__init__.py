@@ -31,7 +31,7 @@ from .layers import (
 )
 from .prepare import describe, prepare, reestimate_batch_norm
 from .projection import nearest_integers
-from .prove import LayerProof, prove
+from .prove import LayerProof, proof_of, prove
 from .quantizers import METHODS, ActivationQuantizer, WeightQuantizer, weight_quantizer
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "nearest_integers",
     "penalty",
     "prepare",
+    "proof_of",
     "prove",
     "quantized_layers",
     "reestimate_batch_norm",

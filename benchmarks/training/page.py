@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Writes the figures of results.jsonl into docs/training.md.
+
+    page.py            rewrites what stands between the page's markers, and
+                       docs/training.svg
+    page.py --check    exits with 1 where the page is not what it would write
+
+Markers are those of benchmarks/methods/page.py, whose means and intervals these
+are. Needs only Python 3.
+"""
+
+import argparse
+import importlib.util
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DOCS = HERE.parent.parent / "docs"
+
+
+def neighbour(name):
+    """A module of benchmarks/methods, under a name of its own."""
+    folder = str(HERE.parent / "methods")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(
+        f"methods_{name}", HERE.parent / "methods" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+methods_page = neighbour("page")
+figure = neighbour("figure")
+interval, percent, table = (methods_page.interval, methods_page.percent,
+                            methods_page.table)
+
+METHODS = ("projection", "projection-fixed-scale", "top-b", "a2q-plus",
+           "centred-weight-norm", "brevitas-a2q-plus", "brevitas-a2q")
+NARROW_METHODS = ("projection", "top-b", "a2q-plus")
+COLOURS = {
+    "projection": "#0072b2",
+    "projection-fixed-scale": "#56b4e9",
+    "top-b": "#e69f00",
+    "a2q-plus": "#d55e00",
+    "centred-weight-norm": "#cc79a7",
+    "brevitas-a2q-plus": "#999999",
+    "brevitas-a2q": "#555555",
+}
+
+
+class Data:
+    def __init__(self, path):
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.entries = [json.loads(line) for line in lines]
+
+    def select(self, **wanted):
+        for entry in self.entries:
+            point = entry["point"]
+            if all(point.get(name) == value for name, value in wanted.items()):
+                yield entry["result"]
+
+    def finals(self, task, bits=4, **wanted):
+        """Results of one cell, a fold each."""
+        wanted = {"method": None, "width": None, "tile": None, **wanted}
+        return list(self.select(kind="final", task=task, activation_bits=bits,
+                                **wanted))
+
+    def accuracies(self, task, bits=4, name="accuracy", **wanted):
+        return [result[name] for result in self.finals(task, bits, **wanted)]
+
+
+def names(methods):
+    return [f"`{method}`" for method in methods]
+
+
+def width_rows(data, task, name):
+    rows = []
+    for width in range(14, 7, -1):
+        cells = [data.accuracies(task, name=name, width=width, method=method)
+                 for method in METHODS]
+        if any(cells):
+            rows.append([str(width)] + [percent(cell) for cell in cells])
+    return rows
+
+
+def accuracy_table(data, task):
+    folds = {len(data.accuracies(task, width=width, method=method))
+             for width in range(8, 15) for method in METHODS} - {0}
+    floats = [result["accuracy"] for result in data.select(kind="float", task=task)]
+    count = "-".join(map(str, sorted({min(folds), max(folds)}))) if folds else "no"
+    note = (f"Without a constraint {percent(data.accuracies(task))} %, in floating "
+            f"point {percent(floats)} %; {count} runs in a cell.")
+    return table(["P", *names(METHODS)], width_rows(data, task, "accuracy")) + \
+        "\n\n" + note
+
+
+def start_table(data, task):
+    """Before training, batch-norm statistics estimated again."""
+    return table(["P", *names(METHODS)], width_rows(data, task, "start"))
+
+
+def narrow_table(data, task):
+    """8-bit accumulators: whole K, tiles, activations of fewer bits."""
+    rows = []
+    shapes = [("whole K, A4", 4, None), ("tiles of 144, A4", 4, 144),
+              ("tiles of 72, A4", 4, 72), ("whole K, A3", 3, None),
+              ("whole K, A2", 2, None)]
+    for title, bits, tile in shapes:
+        cells = [data.finals(task, bits, width=8, tile=tile, method=method)
+                 for method in NARROW_METHODS]
+        if not any(cells):
+            continue
+        row = [title, percent(data.accuracies(task, bits))]
+        row += [percent([result["accuracy"] for result in cell]) for cell in cells]
+        sparsity = [result["sparsity"] for result in cells[0]]
+        row.append(f"{statistics.mean(sparsity):.2f}" if sparsity else "-")
+        rows.append(row)
+    head = ["accumulators of 8 bits", "unconstrained", *names(NARROW_METHODS),
+            "zeros, `projection`"]
+    return table(head, rows)
+
+
+def choice_table(data, task):
+    """Learning rate and annealing that the search chose."""
+    rows = []
+    for width in (8, 10):
+        cells = []
+        for method in METHODS:
+            chosen = {(r["rate"], r["annealed"]) for r in
+                      data.select(kind="final", task=task, method=method,
+                                  width=width, tile=None, activation_bits=4)}
+            cells.append(", ".join(f"{rate:g}" + (" annealed" if annealed else "")
+                                   for rate, annealed in sorted(chosen)) or "-")
+        rows.append([str(width)] + cells)
+    return table(["P", *names(METHODS)], rows)
+
+
+def speed_table(data):
+    rows = []
+    for task in ("digits", "mnist", "glyphs"):
+        for result in data.select(kind="speed", task=task):
+            seconds = {name: statistics.median(values)
+                       for name, values in result["seconds"].items()}
+            plain = seconds["unconstrained"]
+            rows.append([task, f"{plain:.2f}"] +
+                        [f"{seconds[method] / plain:.2f}" for method in METHODS])
+    return table(["task", "unconstrained, s", *names(METHODS)], rows)
+
+
+TABLES = {"accuracy": accuracy_table, "start": start_table,
+          "narrow": narrow_table, "choice": choice_table, "speed": speed_table}
+
+
+def fill(text, data):
+    def replace(match):
+        name, *arguments = match[2].split()
+        return match[1] + TABLES[name](data, *arguments) + "\n" + match[3]
+    return re.sub(methods_page.MARKER, replace, text)
+
+
+def draw(data):
+    figure.COLOURS, figure.DASHED = COLOURS, ("brevitas-a2q", "brevitas-a2q-plus")
+    figure.LOW, figure.HIGH = 8, 14
+    panels = []
+    for task in ("digits", "mnist"):
+        curves = {}
+        for method in METHODS:
+            points = [(width, data.accuracies(task, width=width, method=method))
+                      for width in range(8, 15)]
+            curves[method] = [(width, interval(values)[0])
+                              for width, values in points if values]
+        panels.append((task, curves))
+    return figure.svg(panels)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    data = Data(args.results)
+    page = DOCS / "training.md"
+    files = {page: fill(page.read_text(), data), DOCS / "training.svg": draw(data)}
+    stale = False
+    for path, text in files.items():
+        if path.exists() and path.read_text() == text:
+            continue
+        stale = True
+        if args.check:
+            print(f"{path} is not what {sys.argv[0]} writes", file=sys.stderr)
+        else:
+            path.write_text(text)
+    return 1 if args.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Measures the points of docs/training.md.
+
+    pip install torch==2.13.0 brevitas==0.13.4 scikit-learn mlxtend
+    PYTHONPATH=build/release/python python benchmarks/training/run.py
+
+Each point becomes one line of results.jsonl beside this file, as soon as it is
+known; points that stand there are not measured again, so the command can be
+stopped and started at will. `--task`, `--only` and `--limit` choose what is
+measured now. Runs on a GPU where PyTorch sees one, else on one thread.
+
+Learning rate and width annealing of each method are chosen by the group `search`,
+on a part of the training data; the other groups take what it found.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+import networks
+import tasks
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.jsonl"
+
+COMPARED = ("projection", "projection-fixed-scale", "top-b", "a2q-plus",
+            "centred-weight-norm", "brevitas-a2q-plus", "brevitas-a2q")
+WIDTHS = (8, 10, 9, 12, 11, 14)
+SEARCH_WIDTHS = (8, 10)
+RATES = (0.0005, 0.002, 0.005)
+# Widths are annealed from so many bits more.
+ANNEALED = 4
+NARROW_METHODS = ("projection", "top-b", "a2q-plus")
+
+
+def key_of(point):
+    return json.dumps(point, sort_keys=True)
+
+
+class Results:
+    """The lines of the file; each point once."""
+
+    def __init__(self, path):
+        self.path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.entries = [json.loads(line) for line in lines]
+        self.known = {key_of(entry["point"]) for entry in self.entries}
+
+    def add(self, point, result):
+        entry = {"point": point, "result": result}
+        self.entries.append(entry)
+        self.known.add(key_of(point))
+        with self.path.open("a") as file:
+            file.write(json.dumps(entry, sort_keys=True) + "\n")
+
+    def accuracies(self, **wanted):
+        return [entry["result"]["accuracy"] for entry in self.entries
+                if "accuracy" in entry["result"]
+                and all(entry["point"].get(n) == v for n, v in wanted.items())]
+
+
+# Points
+
+def base(task, kind, fold, bits=(4, 4), **more):
+    return {"kind": kind, "task": task, "fold": fold, "weight_bits": bits[0],
+            "activation_bits": bits[1], **more}
+
+
+def search_points(task):
+    """Rates, and annealing where the quantizer is ours."""
+    for method in COMPARED:
+        for width in SEARCH_WIDTHS:
+            for rate in RATES:
+                for annealed in (False, True):
+                    if annealed and method in networks.BREVITAS:
+                        continue
+                    yield base(task, "search", 0, method=method, width=width,
+                               rate=rate, annealed=annealed)
+    for rate in RATES:
+        yield base(task, "search", 0, rate=rate, annealed=False)
+
+
+def folds(task):
+    return range(tasks.TASKS[task].folds)
+
+
+def width_points(task):
+    for fold in folds(task):
+        yield base(task, "final", fold)
+    for width in WIDTHS:
+        for method in COMPARED:
+            for fold in folds(task):
+                yield base(task, "final", fold, method=method, width=width)
+
+
+def tile_points(task):
+    for tile in (144, 72):
+        for method in NARROW_METHODS:
+            for fold in folds(task):
+                yield base(task, "final", fold, method=method, width=8, tile=tile)
+
+
+def code_points(task):
+    """Activations of fewer bits, at 8 bits."""
+    for bits in (3, 2):
+        for fold in folds(task):
+            yield base(task, "final", fold, (4, bits))
+        for method in NARROW_METHODS:
+            for fold in folds(task):
+                yield base(task, "final", fold, (4, bits), method=method, width=8)
+
+
+def speed_points(task):
+    yield {"kind": "speed", "task": task, "width": 10}
+
+
+GROUPS = {"search": search_points, "widths": width_points, "tiles": tile_points,
+          "codes": code_points, "speed": speed_points}
+
+
+# Measuring
+
+class Lab:
+    def __init__(self, results, cache, device):
+        self.results, self.cache, self.device = results, cache, device
+        self.loaded = {}
+
+    def data(self, task, fold):
+        if (task, fold) not in self.loaded:
+            loaded = tasks.TASKS[task].load(fold, self.cache)
+            self.loaded = {(task, fold): loaded.to(self.device)}
+        return self.loaded[task, fold]
+
+    def float_network(self, task, fold, data, search):
+        """Trained once and kept in the cache; its accuracy is a point of its own."""
+        description = tasks.TASKS[task]
+        classes = int(max(data.labels.max(), data.test_labels.max())) + 1
+        network = description.network(classes).to(self.device)
+        name = f"{task}-{fold}{'-search' if search else ''}.pt"
+        path = self.cache / name
+        if path.exists():
+            network.load_state_dict(torch.load(path, map_location=self.device))
+            return network
+        torch.manual_seed(fold)
+        network = description.network(classes).to(self.device)
+        tasks.train(network, data, description.float_epochs, 2e-3, fold)
+        torch.save(network.state_dict(), path)
+        if not search:
+            point = {"kind": "float", "task": task, "fold": fold}
+            result = {"accuracy": round(tasks.accuracy(network, data), 3)}
+            if key_of(point) not in self.results.known:
+                self.results.add(point, result)
+        return network
+
+    def choice(self, point):
+        """(rate, annealed) that the search found best, at the nearest width."""
+        width = point.get("width")
+        if width is not None:
+            width = min(SEARCH_WIDTHS, key=lambda w: (abs(w - width), w))
+        wanted = dict(kind="search", task=point["task"], width=width,
+                      method=point.get("method"))
+        best = None
+        for rate in RATES:
+            for annealed in (False, True):
+                values = self.results.accuracies(rate=rate, annealed=annealed,
+                                                 **wanted)
+                if values and (best is None or statistics.mean(values) > best[0]):
+                    best = statistics.mean(values), rate, annealed
+        if best is None:
+            raise SystemExit(f"no search for {point['task']} yet: --only search")
+        return best[1:]
+
+    def train(self, point):
+        task, fold, search = point["task"], point["fold"], point["kind"] == "search"
+        data = self.data(task, fold)
+        if search:
+            data = data.without_test()
+            rate, annealed = point["rate"], point["annealed"]
+        else:
+            rate, annealed = self.choice(point)
+        network = self.float_network(task, fold, data, search)
+        sample = data.images[:512]
+        model = networks.build(network, sample, point)
+        start = tasks.accuracy(model, data)
+        epochs = tasks.TASKS[task].epochs
+        begin = time.process_time()
+        tasks.train(model, data, epochs, rate, fold, networks.penalty(model),
+                    annealing(model, point["width"], epochs) if annealed else None)
+        seconds = time.process_time() - begin
+        return {"accuracy": round(tasks.accuracy(model, data), 3),
+                "start": round(start, 3), "rate": rate, "annealed": annealed,
+                "epochs": epochs, "seconds_per_epoch": round(seconds / epochs, 4),
+                **networks.facts(model, point)}
+
+    def speed(self, point):
+        """Seconds per epoch, the methods in turns."""
+        data = self.data(point["task"], 0)
+        network = self.float_network(point["task"], 0, data, False)
+        seconds = {}
+        for turn in range(4):
+            for method in (None, *COMPARED):
+                shape = base(point["task"], "speed", 0)
+                if method:
+                    shape.update(method=method, width=point["width"])
+                model = networks.build(network, data.images[:256], shape)
+                begin = time.process_time()
+                tasks.train(model, data, 1, 1e-3, turn, networks.penalty(model))
+                if turn:  # the first one warms up
+                    name = method or "unconstrained"
+                    seconds.setdefault(name, []).append(
+                        round(time.process_time() - begin, 4))
+        return {"seconds": seconds}
+
+    def measure(self, point):
+        return self.speed(point) if point["kind"] == "speed" else self.train(point)
+
+
+def annealing(model, width, epochs):
+    """A bit less in equal steps over the first half of the epochs."""
+    def each_epoch(epoch):
+        left = ANNEALED - ANNEALED * 2 * epoch // epochs
+        networks.set_width(model, width + max(0, left))
+    return each_epoch
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", choices=tasks.TASKS, action="append")
+    parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--width", type=int, action="append",
+                        help="of the points with a width, these")
+    parser.add_argument("--limit", type=float, default=float("inf"),
+                        help="begin no point after so many minutes")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--cache", type=Path, default=Path("build/training"))
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(1)
+    args.cache.mkdir(parents=True, exist_ok=True)
+    results = Results(args.results)
+    lab = Lab(results, args.cache, device)
+    begin = time.monotonic()
+    for task in args.task or ("digits", "mnist"):
+        for group in args.only or GROUPS:
+            for point in GROUPS[group](task):
+                if key_of(point) in results.known:
+                    continue
+                if args.width and point.get("width", args.width[0]) not in args.width:
+                    continue
+                if time.monotonic() - begin > 60 * args.limit:
+                    return 0
+                result = lab.measure(point)
+                results.add(point, result)
+                print(key_of(point), result.get("accuracy", ""), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
