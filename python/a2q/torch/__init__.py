@@ -17,7 +17,7 @@ width; `prove` shows it from the integers alone.
 try:
     import torch as _torch  # noqa: F401
 except ImportError as error:
-    raise ImportError("a2q.torch needs PyTorch; install a2q[torch]") from error
+    raise ImportError("a2q.torch needs PyTorch: pip install 'a2q[torch]'") from error
 
 from .budget import Accumulator, Codes
 from .export import export

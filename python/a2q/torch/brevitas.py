@@ -84,7 +84,7 @@ def _layer_class():
     try:
         from brevitas.nn.quant_layer import QuantWeightBiasInputOutputLayer
     except ImportError as error:
-        raise ImportError("a2q.torch.brevitas needs the package 'brevitas'") from error
+        raise ImportError("a2q.torch.brevitas needs Brevitas: pip install brevitas") from error
     return QuantWeightBiasInputOutputLayer
 
 

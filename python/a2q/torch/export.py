@@ -71,7 +71,7 @@ def _require(name):
         return __import__(name)
     except ImportError as error:
         raise ImportError(
-            f"export needs the package '{name}'; install a2q[torch]"
+            f"export needs the package '{name}': pip install 'a2q[torch]'"
         ) from error
 
 

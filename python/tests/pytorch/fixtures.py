@@ -1,16 +1,15 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Networks and data that the tests share. Without PyTorch they are skipped."""
+"""Networks and data that the tests share."""
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 torch.set_num_threads(1)
-
-import torch.nn.functional as F  # noqa: E402
-from torch import nn  # noqa: E402
 
 
 class Residual(nn.Module):
