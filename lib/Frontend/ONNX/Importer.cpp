@@ -388,6 +388,13 @@ OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
   context->loadDialect<A2QDialect, arith::ArithDialect, func::FuncDialect,
                        linalg::LinalgDialect, quant::QuantDialect,
                        tensor::TensorDialect, tosa::TosaDialect>();
+  // Operands are looked at together, and two of them may be wrong.
+  bool isRefused = false;
+  ScopedDiagnosticHandler onlyFirst(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    return success(std::exchange(isRefused, true));
+  });
   StringRef path = buffer.getBufferIdentifier();
   if (options.batch && *options.batch < 1) {
     emitError(FileLineColLoc::get(context, path, 0, 0))

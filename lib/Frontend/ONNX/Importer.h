@@ -252,6 +252,8 @@ private:
   codeType(const Node &node, const CodeFormat &format,
            const Quantization &quantization);
   mlir::Value codes(Known &known, Layout layout, mlir::Type type);
+  /// Blocks.cpp
+  mlir::LogicalResult dequantizeBlocks(const Node &node, const Tensor &codes);
   mlir::LogicalResult quantizeConstant(const Node &node, const Tensor &tensor,
                                        const CodeFormat &format,
                                        const Quantization &quantization);

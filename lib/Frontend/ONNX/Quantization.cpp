@@ -300,6 +300,8 @@ LogicalResult Importer::importDequantizeLinear(const Node &node) {
     return node.emitError()
            << "output_dtype " << toString(static_cast<ElementType>(type))
            << " is not supported, only FLOAT";
+  if (isConstant && node.integer("block_size", 0) != 0)
+    return dequantizeBlocks(node, *codes.constant);
   FailureOr<Quantization> quantization =
       quantizationOf(node, codes.format.type, codes);
   if (failed(quantization))

@@ -75,6 +75,11 @@ def answer(name, case):
         model = model.transform(InferShapes())
         (output,) = execute_onnx(model, arrays).values()
         return output
+    if case.runtime == "onnx":
+        from onnx.reference import ReferenceEvaluator
+
+        (output,) = ReferenceEvaluator(proto).run(None, arrays)
+        return output
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -124,6 +129,7 @@ def main():
     import format_qdq  # noqa: F401
     import format_qlinear  # noqa: F401
     import format_qonnx  # noqa: F401
+    import format_types  # noqa: F401
 
     if sys.argv[1] == "--record":
         outputs = {name: answer(name, case) for name, case in MODELS.items()}
