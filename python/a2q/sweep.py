@@ -1,0 +1,310 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Measures a function at many points, here or on many machines, once each.
+
+>>> points = grid(width=[8, 10], method=["optimal", "top-b"])
+>>> points[0]
+{'width': 8, 'method': 'optimal'}
+>>> def evaluate(point):
+...     return {"bits": 2 * point["width"]}
+>>> import tempfile
+>>> path = tempfile.mkdtemp() + "/results.jsonl"
+>>> entries = sweep(evaluate, points, path, progress=False)
+>>> entries[0]["point"]["width"], entries[0]["result"]
+(8, {'bits': 16})
+
+Each point becomes one line of a file of JSON lines as soon as it is known, so a
+sweep can be killed and started again: what stands in the file is not measured
+again. A point that fails becomes a line with its error, and the others go on.
+
+`evaluate` runs in this process, in many (`jobs`), or on a Dask cluster (`client`
+or `scheduler`); it and its results are then sent between processes.
+`ConstrainedAccuracy` is such a function: the accuracy of a network whose weights
+are held to what the point says. The command `a2q-sweep` calls it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import functools
+import itertools
+import json
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2q._errors import Error
+
+Point = dict[str, Any]
+Entry = dict[str, Any]
+Evaluate = Callable[[Point], Mapping[str, Any]]
+
+__all__ = ["ConstrainedAccuracy", "grid", "read", "sweep"]
+
+
+def grid(**axes: Iterable[Any]) -> list[Point]:
+    """All combinations of the values of each axis, the last axis fastest."""
+    return [
+        dict(zip(axes, values)) for values in itertools.product(*axes.values())
+    ]
+
+
+def key_of(point: Point) -> str:
+    """What makes two points the same."""
+    try:
+        return json.dumps(point, sort_keys=True)
+    except TypeError as problem:
+        raise Error(f"point {point!r} is no JSON: {problem}") from problem
+
+
+def read(results: str | os.PathLike[str]) -> list[Entry]:
+    """The lines of a file of results: {"point", "seconds"} and "result" or
+    "error". A last line that a kill cut off does not count."""
+    path = Path(results)
+    if not path.exists():
+        return []
+    entries = []
+    lines = path.read_text().split("\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            if line:
+                entries.append(json.loads(line))
+        except ValueError as problem:
+            if number < len(lines):
+                raise Error(f"{path}:{number}: no line of results: {problem}")
+    return entries
+
+
+def sweep(
+    evaluate: Evaluate,
+    points: Iterable[Point],
+    results: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    client: Any = None,
+    scheduler: str | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> list[Entry]:
+    """Measures the points that are not in `results` yet; the entries of all.
+
+    evaluate: point -> numbers and text, as JSON holds them.
+    jobs: processes on this machine. client: a dask.distributed.Client.
+    scheduler: the address of one, such as tcp://10.0.0.1:8786.
+    retry_failed: measures points whose line has an error again.
+    """
+    wanted = {key_of(point): point for point in points}
+    known = {key_of(entry["point"]): entry for entry in read(results)}
+    todo = [
+        point
+        for key, point in wanted.items()
+        if key not in known or (retry_failed and "error" in known[key])
+    ]
+    path = Path(results)
+    _mend_last_line(path)
+    with path.open("a") as file:
+        for entry in _progress(
+            _entries(evaluate, todo, jobs, client, scheduler), len(todo), progress
+        ):
+            file.write(json.dumps(entry, sort_keys=True) + "\n")
+            file.flush()
+            known[key_of(entry["point"])] = entry
+    return [known[key] for key in wanted]
+
+
+def _mend_last_line(path: Path) -> None:
+    """Takes off what a kill left of a line."""
+    if path.exists():
+        data = path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        if end < len(data):
+            with path.open("r+b") as file:
+                file.truncate(end)
+
+
+def _measure(evaluate: Evaluate, point: Point) -> Entry:
+    """One entry, whatever happens; runs where the work is done."""
+    begin = time.perf_counter()
+    entry: Entry = {"point": point}
+    try:
+        result = dict(evaluate(point))
+        json.dumps(result)
+        entry["result"] = result
+    except Exception as error:
+        entry["error"] = f"{type(error).__name__}: {error}"
+        entry["traceback"] = traceback.format_exc()
+    entry["seconds"] = round(time.perf_counter() - begin, 4)
+    return entry
+
+
+def _entries(
+    evaluate: Evaluate,
+    points: list[Point],
+    jobs: int,
+    client: Any,
+    scheduler: str | None,
+) -> Iterator[Entry]:
+    """The entries as they come."""
+    if client is not None or scheduler is not None:
+        yield from _on_cluster(evaluate, points, client, scheduler)
+    elif jobs <= 1:
+        for point in points:
+            yield _measure(evaluate, point)
+    else:
+        # Forked children would share locks that threads of the parent hold.
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(jobs, context) as pool:
+            futures = [pool.submit(_measure, evaluate, point) for point in points]
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+
+
+def _on_cluster(
+    evaluate: Evaluate, points: list[Point], client: Any, scheduler: str | None
+) -> Iterator[Entry]:
+    """Dask gives the points of a worker that is lost to the others."""
+    try:
+        from dask import distributed
+    except ImportError as problem:
+        raise Error(
+            "a sweep on a cluster needs Dask: pip install 'a2q[sweep]'"
+        ) from problem
+    own = None
+    if client is None:
+        client = own = distributed.Client(scheduler)
+    try:
+        futures = {
+            client.submit(_measure, evaluate, point, pure=False): point
+            for point in points
+        }
+        for future in distributed.as_completed(futures):
+            try:
+                yield future.result()
+            except Exception as error:
+                # Nothing that a worker raised: it was lost again and again.
+                yield {
+                    "point": futures[future],
+                    "error": f"{type(error).__name__}: {error}",
+                    "seconds": 0,
+                }
+    finally:
+        if own is not None:
+            own.close()
+
+
+def _progress(entries: Iterator[Entry], total: int, shown: bool) -> Iterator[Entry]:
+    """A bar by tqdm where it is installed, else a line for each point."""
+    if not shown:
+        yield from entries
+        return
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        for count, entry in enumerate(entries, 1):
+            said = entry.get("result") or entry.get("error")
+            print(f"{count}/{total} {entry['point']} {said}", file=sys.stderr)
+            yield entry
+    else:
+        yield from tqdm(entries, total=total, unit="point")
+
+
+class ConstrainedAccuracy:
+    """The accuracy of a network held to a point's accumulators.
+
+    model: path of a quantized network (.onnx, .mlir). inputs, labels: paths of
+    arrays; calibration: inputs for the methods, or None. A point holds keywords
+    of `Model.constrain`; an empty one leaves the weights as they are.
+
+    Results: "accuracy" in percent, and "widths": bits that each layer's sums need
+    from a centred start.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        inputs: str | os.PathLike[str],
+        labels: str | os.PathLike[str],
+        calibration: str | os.PathLike[str] | None = None,
+    ):
+        # Absolute: workers may stand elsewhere.
+        self.model = os.path.abspath(model)
+        self.inputs = os.path.abspath(inputs)
+        self.labels = os.path.abspath(labels)
+        self.calibration = None if calibration is None else os.path.abspath(calibration)
+
+    def __call__(self, point: Point) -> dict[str, Any]:
+        model, inputs, labels, calibration = _loaded(
+            self.model, self.inputs, self.labels, self.calibration
+        )
+        if point:
+            model = model.constrain(calibration=calibration, **point)
+        report = model.prove(bound="centred")
+        scores = np.asarray(model.compile()(inputs))
+        right = scores.reshape(len(labels), -1).argmax(1) == labels
+        return {
+            "accuracy": round(100 * float(right.mean()), 4),
+            "widths": {layer.name: layer.widths["centred"] for layer in report},
+        }
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(model: str, inputs: str, labels: str, calibration: str | None) -> Any:
+    """Once in each process."""
+    import a2q
+
+    arrays = [np.load(path) for path in (inputs, labels)]
+    sample = None if calibration is None else np.load(calibration)
+    return a2q.load(model), *arrays, sample
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command a2q-sweep."""
+    parser = argparse.ArgumentParser(
+        prog="a2q-sweep",
+        description="accuracy of a quantized network over widths, methods and tiles",
+    )
+    parser.add_argument("model", help="a quantized network, .onnx or .mlir")
+    parser.add_argument("--input", required=True, metavar="x.npy")
+    parser.add_argument("--labels", required=True, metavar="y.npy")
+    parser.add_argument("--calibration", metavar="c.npy")
+    parser.add_argument("--width", type=int, nargs="+", required=True)
+    parser.add_argument("--method", nargs="+", default=["optimal"])
+    parser.add_argument("--tile", type=int, nargs="+", default=[0], help="0: all of K")
+    parser.add_argument("--results", required=True, metavar="results.jsonl")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--scheduler", help="of a Dask cluster, tcp://...")
+    parser.add_argument("--retry-failed", action="store_true")
+    given = parser.parse_args(arguments)
+    points = grid(method=given.method, tile=given.tile, width=given.width)
+    entries = sweep(
+        ConstrainedAccuracy(given.model, given.input, given.labels, given.calibration),
+        points,
+        given.results,
+        jobs=given.jobs,
+        scheduler=given.scheduler,
+        retry_failed=given.retry_failed,
+    )
+    failed = 0
+    print(f"{'method':<20} {'tile':>6} {'width':>6}  accuracy")
+    for entry in entries:
+        point = entry["point"]
+        said = entry.get("error", "").split("\n")[0]
+        if "result" in entry:
+            said = f"{entry['result']['accuracy']:.2f} %"
+        failed += "error" in entry
+        tile = point["tile"] or "all"
+        print(f"{point['method']:<20} {tile:>6} {point['width']:>6}  {said}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Sweeps: all points once, through failures, kills and lost workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import a2q
+from a2q.sweep import ConstrainedAccuracy, grid, main, read, sweep
+from conftest import DIGITS
+
+
+def square(point):
+    if point["x"] == 3:
+        raise ValueError("three is refused")
+    return {"y": point["x"] ** 2}
+
+
+def slow(point):
+    """Notes that it began, then takes its time."""
+    with open(point["log"], "a") as file:
+        file.write(f"{point['x']} {os.getpid()}\n")
+    time.sleep(point["seconds"])
+    return {"y": point["x"] ** 2}
+
+
+def values(entries):
+    return [entry.get("result", {}).get("y") for entry in entries]
+
+
+def test_grid_is_the_product():
+    points = grid(width=[8, 10], method=["optimal", "top-b"])
+    assert len(points) == 4 and points[1] == {"width": 8, "method": "top-b"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_failures_are_recorded_and_not_fatal(jobs, tmp_path):
+    path = tmp_path / "results.jsonl"
+    entries = sweep(square, grid(x=range(6)), path, jobs=jobs, progress=False)
+    assert values(entries) == [0, 1, 4, None, 16, 25]
+    assert entries[3]["error"] == "ValueError: three is refused"
+    assert "in square" in entries[3]["traceback"]
+    assert len(read(path)) == 6
+
+
+def test_known_points_are_not_measured_again(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sweep(square, grid(x=[1, 3]), path, progress=False)
+
+    def never(point):
+        raise AssertionError(point)
+
+    entries = sweep(never, grid(x=[1, 3]), path, progress=False)
+    assert values(entries) == [1, None]
+    assert len(read(path)) == 2
+    again = sweep(lambda point: {"y": 9}, grid(x=[1, 3]), path, progress=False,
+                  retry_failed=True)
+    assert values(again) == [1, 9]
+
+
+def test_what_a_kill_cut_off_is_measured_again(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sweep(square, grid(x=[1, 2]), path, progress=False)
+    text = path.read_text()
+    path.write_text(text[:-10])
+    assert len(read(path)) == 1
+    assert values(sweep(square, grid(x=[1, 2]), path, progress=False)) == [1, 4]
+    assert len(read(path)) == 2
+    path.write_text("nonsense\n" + text)
+    with pytest.raises(a2q.Error, match="results.jsonl:1: no line of results"):
+        read(path)
+
+
+def test_a_killed_sweep_goes_on(tmp_path):
+    path, log = tmp_path / "results.jsonl", tmp_path / "log"
+    points = grid(x=range(4), seconds=[0.3], log=[str(log)])
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import json, test_sweep\n"
+        "test_sweep.sweep(test_sweep.slow, json.loads(sys.argv[2]), sys.argv[3])\n"
+    )
+    folder = os.path.dirname(__file__)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, folder, json.dumps(points), str(path)]
+    )
+    deadline = time.monotonic() + 120
+    while len(read(path)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = [entry["point"]["x"] for entry in read(path)]
+    assert 2 <= len(done) < 4
+    log.unlink()
+    assert values(sweep(slow, points, path, progress=False)) == [0, 1, 4, 9]
+    measured = [int(line.split()[0]) for line in log.read_text().splitlines()]
+    assert measured == [x for x in range(4) if x not in done]
+
+
+def test_a_cluster_that_loses_a_worker(tmp_path):
+    distributed = pytest.importorskip("dask.distributed")
+    path, log = tmp_path / "results.jsonl", tmp_path / "log"
+    points = grid(x=range(8), seconds=[0.4], log=[str(log)])
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        host="127.0.0.1",
+    )  # fmt: skip
+    killed = []
+
+    def kill_one(_):
+        """Once half of the points began, one worker dies."""
+        if log.exists() and not killed:
+            begun = log.read_text().splitlines()
+            if len(begun) >= 3:
+                killed.append(int(begun[-1].split()[1]))
+                os.kill(killed[0], signal.SIGKILL)
+
+    with cluster, distributed.Client(cluster) as client:
+        watch = _every(0.05, kill_one)
+        try:
+            entries = sweep(slow, points, path, client=client, progress=False)
+        finally:
+            watch.set()
+    assert killed
+    assert values(entries) == [x**2 for x in range(8)]
+    assert len(read(path)) == 8
+    # Somebody else began again what the worker took along.
+    assert len(log.read_text().splitlines()) > 8
+
+
+def _every(seconds, action):
+    import threading
+
+    stop = threading.Event()
+
+    def run():
+        while not stop.wait(seconds):
+            action(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return stop
+
+
+def test_points_that_are_no_json_are_refused(tmp_path):
+    with pytest.raises(a2q.Error, match="is no JSON"):
+        sweep(square, [{"x": object()}], tmp_path / "r.jsonl")
+
+
+def test_accuracy_over_widths(tmp_path, capsys):
+    path = tmp_path / "results.jsonl"
+    status = main([
+        str(DIGITS / "digits-w4a4.onnx"), f"--input={DIGITS}/images.npy",
+        f"--labels={DIGITS}/labels.npy", f"--results={path}",
+        "--width", "12", "7", "--method", "optimal", "a3q",
+    ])  # fmt: skip
+    assert status == 1
+    by_point = {
+        (e["point"]["method"], e["point"]["width"]): e for e in read(path)
+    }
+    wide, narrow = by_point["optimal", 12], by_point["optimal", 7]
+    assert wide["result"]["accuracy"] > 95 > narrow["result"]["accuracy"]
+    assert max(wide["result"]["widths"].values()) <= 12
+    assert "a3q" in by_point["a3q", 12]["error"]
+    printed = capsys.readouterr().out
+    assert f"{wide['result']['accuracy']:.2f} %" in printed
+    free = ConstrainedAccuracy(DIGITS / "digits-w4a4.onnx", DIGITS / "images.npy",
+                               DIGITS / "labels.npy")({})
+    assert free["accuracy"] == pytest.approx(98.61, abs=0.01)
