@@ -97,8 +97,8 @@ def accuracy_table(data, task):
     count = "-".join(map(str, sorted({min(folds), max(folds)}))) if folds else "no"
     note = (f"Without a constraint {percent(data.accuracies(task))} %, in floating "
             f"point {percent(floats)} %; {count} runs in a cell.")
-    return table(["P", *names(METHODS)], width_rows(data, task, "accuracy")) + \
-        "\n\n" + note
+    rows = width_rows(data, task, "accuracy")
+    return table(["P", *names(METHODS)], rows) + (f"\n\n{note}" if rows else "")
 
 
 def start_table(data, task):
@@ -138,7 +138,8 @@ def choice_table(data, task):
                                   width=width, tile=None, activation_bits=4)}
             cells.append(", ".join(f"{rate:g}" + (" annealed" if annealed else "")
                                    for rate, annealed in sorted(chosen)) or "-")
-        rows.append([str(width)] + cells)
+        if set(cells) != {"-"}:
+            rows.append([str(width)] + cells)
     return table(["P", *names(METHODS)], rows)
 
 
@@ -161,7 +162,11 @@ TABLES = {"accuracy": accuracy_table, "start": start_table,
 def fill(text, data):
     def replace(match):
         name, *arguments = match[2].split()
-        return match[1] + TABLES[name](data, *arguments) + "\n" + match[3]
+        shown = TABLES[name](data, *arguments)
+        if len(shown.splitlines()) < 3 or not re.search(r"\d", shown.splitlines()[2]):
+            task = f" --task {arguments[0]}" if arguments else ""
+            shown = f"Not measured yet: `benchmarks/training/run.py{task}`."
+        return match[1] + shown + "\n" + match[3]
     return re.sub(methods_page.MARKER, replace, text)
 
 
