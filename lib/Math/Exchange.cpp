@@ -43,6 +43,10 @@ bool allows(Kind kind, double q, double limit) {
   return false;
 }
 
+constexpr Kind kAll[] = {GrowUp, GrowDown, ShrinkDown, ShrinkUp};
+constexpr Kind kGrows[] = {GrowUp, GrowDown};
+constexpr Kind kShrinks[] = {ShrinkDown, ShrinkUp};
+
 int direction(Kind kind) { return kind == GrowUp || kind == ShrinkUp ? 1 : -1; }
 
 /// One or two steps, the first of which makes room for the second.
@@ -79,13 +83,14 @@ private:
   };
 
   void setScale();
-  bool improve(size_t tile);
+  bool improve(size_t tile, bool thoroughly);
   template <At at>
   StepGains gains(const Chunk &chunk, const Step &before) const;
   template <At at> double gainOf(size_t i, int by, const Step &before) const;
   template <At at>
   Step locate(const Chunk &chunk, Kind kind, const Step &before) const;
-  template <At at> Steps bestSteps(size_t tile, const Step &before);
+  template <At at>
+  Steps bestSteps(size_t tile, const Step &before, std::span<const Kind> kinds);
   Steps likelySteps(size_t tile);
   void refresh(size_t tile);
   Move startMove() const;
@@ -196,9 +201,11 @@ Step Channel::locate(const Chunk &chunk, Kind kind, const Step &before) const {
   return best;
 }
 
-/// The best steps of a tile, looking at all of it. A weight takes one of the
-/// two steps only.
-template <At at> Steps Channel::bestSteps(size_t tile, const Step &before) {
+/// The best steps of some kinds in a tile, looking at all of it. A weight takes
+/// one of the two steps only.
+template <At at>
+Steps Channel::bestSteps(size_t tile, const Step &before,
+                         std::span<const Kind> kinds) {
   double kept = q[before.at];
   if (before.by) // on no side of 0: no kind of step
     q[before.at] = std::numeric_limits<double>::quiet_NaN();
@@ -207,22 +214,24 @@ template <At at> Steps Channel::bestSteps(size_t tile, const Step &before) {
   std::array<const Chunk *, 4> where = {};
   for (const Chunk &chunk : chunksOf(tile)) {
     StepGains found = gains<at>(chunk, before);
-    for (size_t kind = 0; kind < 4; ++kind)
+    for (Kind kind : kinds)
       if (found[kind] > best[kind]) {
         best[kind] = found[kind];
         where[kind] = &chunk;
       }
   }
   Steps steps;
-  for (size_t kind = 0; kind < 4; ++kind)
+  for (Kind kind : kinds)
     if (where[kind])
-      steps[kind] = locate<at>(*where[kind], static_cast<Kind>(kind), before);
+      steps[kind] = locate<at>(*where[kind], kind, before);
   q[before.at] = kept;
   return steps;
 }
 
 void Channel::refresh(size_t tile) {
   for (Chunk &chunk : chunksOf(tile)) {
+    if (chunk.time == now)
+      continue;
     chunk.gains = gains<At::PresentScale>(chunk, {});
     chunk.time = now;
   }
@@ -269,7 +278,7 @@ Move Channel::startMove() const {
 /// The best single step, or none.
 Move Channel::singleMove(size_t tile, const Steps &steps) const {
   Move best = startMove();
-  for (Kind kind : {GrowUp, GrowDown, ShrinkDown, ShrinkUp})
+  for (Kind kind : kAll)
     if (const Step &step = steps[kind]; step.by && step.gain > best.gain)
       if (kind >= ShrinkDown || spare[tile].admits(step.by))
         best = {step.gain, {}, step};
@@ -279,8 +288,8 @@ Move Channel::singleMove(size_t tile, const Steps &steps) const {
 /// The best of single steps and of pairs of them at the present scale, or none.
 Move Channel::simpleMove(size_t tile, const Steps &steps) const {
   Move best = singleMove(tile, steps);
-  for (Kind shrinks : {ShrinkDown, ShrinkUp})
-    for (Kind grows : {GrowUp, GrowDown}) {
+  for (Kind shrinks : kShrinks)
+    for (Kind grows : kGrows) {
       const Step &shrink = steps[shrinks], &grow = steps[grows];
       if (!shrink.by || !grow.by || shrink.at == grow.at)
         continue;
@@ -300,16 +309,16 @@ template <At at> Move Channel::partneredMove(size_t tile, const Steps &steps) {
     if (shrink.by && grow.by && gain > best.gain && admits(tile, shrink, grow))
       best = {gain, shrink, grow};
   };
-  for (Kind shrinks : {ShrinkDown, ShrinkUp})
+  for (Kind shrinks : kShrinks)
     if (const Step &shrink = steps[shrinks]; shrink.by) {
-      Steps partners = bestSteps<at>(tile, shrink);
-      for (Kind grows : {GrowUp, GrowDown})
+      Steps partners = bestSteps<at>(tile, shrink, kGrows);
+      for (Kind grows : kGrows)
         offer(shrink, partners[grows], partners[grows].gain);
     }
-  for (Kind grows : {GrowUp, GrowDown})
+  for (Kind grows : kGrows)
     if (const Step &grow = steps[grows]; grow.by) {
-      Steps partners = bestSteps<at>(tile, grow);
-      for (Kind shrinks : {ShrinkDown, ShrinkUp})
+      Steps partners = bestSteps<at>(tile, grow, kShrinks);
+      for (Kind shrinks : kShrinks)
         offer(partners[shrinks], grow, partners[shrinks].gain);
     }
   return best;
@@ -342,7 +351,7 @@ void Channel::apply(size_t tile, const Move &move) {
 }
 
 /// A few moves within the tile, from cheap to thorough looks at it.
-bool Channel::improve(size_t tile) {
+bool Channel::improve(size_t tile, bool thoroughly) {
   constexpr int most = 16; // then the other tiles' turn
   int moves = 0;
   for (; moves < most; ++moves) {
@@ -353,10 +362,10 @@ bool Channel::improve(size_t tile) {
       steps = likelySteps(tile);
       move = simpleMove(tile, steps);
     }
-    if (!move.second.by)
+    if (!move.second.by && thoroughly)
       move = partneredMove<At::PresentScale>(tile, steps);
-    if (!move.second.by && freeScale) {
-      steps = bestSteps<At::BestScale>(tile, {});
+    if (!move.second.by && thoroughly && freeScale) {
+      steps = bestSteps<At::BestScale>(tile, {}, kAll);
       move = singleMove(tile, steps);
       if (!move.second.by)
         move = partneredMove<At::BestScale>(tile, steps);
@@ -382,18 +391,25 @@ void Channel::run(std::span<double> integers, std::span<double> image,
   setScale();
   spare.assign(firstChunk.size() - 1, SpareBudget(budget));
   for (size_t tile = 0; tile < spare.size(); ++tile) {
-    for (const Chunk &chunk : chunksOf(tile))
+    for (Chunk &chunk : chunksOf(tile)) {
       for (size_t i = chunk.begin; i < chunk.end; ++i)
         spare[tile].take(static_cast<int64_t>(q[i]));
+      chunk.time = now - 1;
+    }
     refresh(tile);
   }
   // Every move lowers the error, so this ends by itself; not to wait for the
   // last digit is a choice.
+  // Of many tiles none gets a thorough look before cheap ones find no more: a
+  // move anywhere changes what all of them have to gain.
   size_t rounds = 4 * q.size();
-  for (bool changed = true; changed && rounds > 0; --rounds) {
-    changed = false;
+  bool thoroughly = spare.size() == 1;
+  for (bool done = false; !done && rounds > 0; --rounds) {
+    bool changed = false;
     for (size_t tile = 0; tile < spare.size(); ++tile)
-      changed |= improve(tile);
+      changed |= improve(tile, thoroughly);
+    done = !changed && thoroughly;
+    thoroughly = !changed || spare.size() == 1;
   }
 }
 
