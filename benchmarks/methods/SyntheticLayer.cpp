@@ -8,6 +8,8 @@
 
 #include "SyntheticLayer.h"
 
+#include "a2q/Math/Correction.h"
+
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -69,12 +71,10 @@ SyntheticLayer::SyntheticLayer(LayerShape shape, Unit unit, size_t samples)
   for (size_t n = 0; n < kHeldOut; ++n)
     for (size_t k = 0; k < shape.length; ++k)
       heldOut[k * kHeldOut + n] = vectors[n * shape.length + k];
-  for (size_t c = 0; c < shape.channels; ++c) {
-    std::vector<double> row(shape.length);
-    for (size_t k = 0; k < shape.length; ++k)
-      row[k] = weights[c * shape.length + k] * units[c];
-    whole.add(row, *this);
-  }
+  std::vector<double> rows(weights);
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i] *= units[i / shape.length];
+  whole.add(rows, *this);
 }
 
 /// A first-order autoregressive sequence along the terms, cut off at 0 and at
@@ -133,42 +133,34 @@ static double variance(std::span<const double> row) {
   return squares(row) / count - (sum / count) * (sum / count);
 }
 
-/// row^T M row.
-static double energy(std::span<const double> row, const Moments &moments) {
-  std::vector<double> image(row.size());
-  for (size_t i = 0; i < row.size(); ++i)
-    if (row[i] != 0)
-      for (size_t j = 0; j < row.size(); ++j)
-        image[j] += row[i] * moments.product(i, j);
-  double sum = 0;
-  for (size_t i = 0; i < row.size(); ++i)
-    sum += row[i] * image[i];
-  return sum;
-}
-
-void SyntheticLayer::Energies::add(std::span<const double> row,
+void SyntheticLayer::Energies::add(std::span<const double> rows,
                                    const SyntheticLayer &layer) {
-  std::vector<double> y = outputs(row, layer.heldOut, kHeldOut);
-  weights += squares(row);
-  calibration += energy(row, layer.moments);
-  heldOut += squares(y);
-  centred += variance(y);
+  for (const SumStatistics &sum : sumStatistics(rows, layer.moments))
+    calibration += sum.variance + sum.mean * sum.mean;
+  size_t length = layer.shape.length;
+  for (size_t begin = 0; begin < rows.size(); begin += length) {
+    std::span<const double> row = rows.subspan(begin, length);
+    std::vector<double> y = outputs(row, layer.heldOut, kHeldOut);
+    weights += squares(row);
+    heldOut += squares(y);
+    centred += variance(y);
+  }
 }
 
 LayerErrors
 SyntheticLayer::errors(std::span<const ScaledIntegers> channels) const {
   Energies lost;
   double zeros = 0;
-  for (size_t c = 0; c < channels.size(); ++c) {
-    std::vector<double> difference(shape.length);
+  std::vector<double> differences(weights.size());
+  for (size_t c = 0; c < channels.size(); ++c)
     for (size_t k = 0; k < shape.length; ++k) {
       double q = static_cast<double>(channels[c].integers[k]);
       double u = weights[c * shape.length + k];
-      difference[k] = (u - channels[c].scale * q) * units[c];
+      differences[c * shape.length + k] =
+          (u - channels[c].scale * q) * units[c];
       zeros += q == 0;
     }
-    lost.add(difference, *this);
-  }
+  lost.add(differences, *this);
   return {lost.weights / whole.weights, lost.calibration / whole.calibration,
           lost.heldOut / whole.heldOut, lost.centred / whole.centred,
           zeros / static_cast<double>(weights.size())};

@@ -65,7 +65,7 @@ private:
   /// Of rows of weights, or of what is lost of them.
   struct Energies {
     double weights = 0, calibration = 0, heldOut = 0, centred = 0;
-    void add(std::span<const double> row, const SyntheticLayer &layer);
+    void add(std::span<const double> rows, const SyntheticLayer &layer);
   };
 
   std::vector<float> drawCodes(size_t samples, uint64_t seed) const;

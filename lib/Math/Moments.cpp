@@ -11,6 +11,7 @@
 #include "LinearAlgebra.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 
@@ -41,7 +42,14 @@ std::string Moments::refusal(int64_t expectedLength, bool orSquares) const {
     if (!std::isfinite(mean[k]))
       return "the mean of activation " + std::to_string(k) + " is " +
              std::to_string(mean[k]) + ", expected a finite number";
-  for (size_t i = 0; i < products.size(); ++i) {
+  // Products are many, so first in a way that compilers turn into vectors.
+  constexpr uint64_t exponent = 0x7ff0000000000000, sign = uint64_t(1) << 63;
+  uint64_t bad = 0;
+  for (double value : products)
+    bad |= (std::bit_cast<uint64_t>(value) & exponent) == exponent;
+  for (size_t i = 0; i < products.size(); i += squares ? 1 : size + 1)
+    bad |= std::bit_cast<uint64_t>(products[i]) & sign;
+  for (size_t i = 0; bad != 0 && i < products.size(); ++i) {
     size_t row = squares ? i : i / size, column = squares ? i : i % size;
     if (double value = products[i];
         !std::isfinite(value) || (row == column && value < 0))
