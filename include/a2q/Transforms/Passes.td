@@ -59,7 +59,7 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
       are refused then: what corrects them is not known.
     - An initial value is in the proof, not in the budget.
     - A channel of zeros stays one. A width that admits no weight at all is an
-      error, and the smallest that does is named; where a method leaves a channel
+      error that names all such channels and the smallest width that does; where a method leaves a channel
       without weights nevertheless, a warning says so.
 
     With the attribute `a2q.moments` on a layer, `optimal`,
