@@ -169,7 +169,7 @@ def tile_points():
 def error_points():
     """Output errors on the networks, of the first seed."""
     for bits in ((4, 4), (4, 8), (8, 8)):
-        for width in range(8, 21, 1 if bits == (4, 4) else 2):
+        for width in range(8, 21):
             for method in ALL_METHODS:
                 yield from network_points("task", bits, range(1), width=width,
                                           method=method)

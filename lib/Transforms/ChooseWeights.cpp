@@ -260,6 +260,7 @@ LogicalResult Chooser::run(Change &change) {
 std::vector<bool> Chooser::keepsOld(ArrayRef<int64_t> channels,
                                     ArrayRef<ScaledIntegers> chosen,
                                     const Moments &moments) const {
+  constexpr size_t most = 64; // channels a time: bounds the memory
   std::vector<bool> result(channels.size());
   SmallVector<size_t> fitting;
   std::vector<double> errors; // old and new, for each channel that fits
@@ -268,20 +269,27 @@ std::vector<bool> Chooser::keepsOld(ArrayRef<int64_t> channels,
     for (auto [k, integer] : llvm::enumerate(integers))
       errors.push_back(scale * static_cast<double>(integer) - reals[k]);
   };
+  auto compare = [&] {
+    if (fitting.empty())
+      return;
+    std::vector<SumStatistics> sums = sumStatistics(errors, moments);
+    for (auto [i, index] : llvm::enumerate(fitting))
+      result[index] = LayerStatistics::energy({&sums[2 * i], 1}) <=
+                      LayerStatistics::energy({&sums[2 * i + 1], 1});
+    fitting.clear();
+    errors.clear();
+  };
   for (auto [index, channel] : llvm::enumerate(channels)) {
     if (!fits(goal, problem.dot(channel)))
       continue;
+    if (fitting.size() == most)
+      compare();
     fitting.push_back(index);
     const double *row = &reals[channel * problem.length];
     add(problem.dot(channel).weights, 1, row);
     add(chosen[index].integers, chosen[index].scale, row);
   }
-  if (fitting.empty())
-    return result;
-  std::vector<SumStatistics> sums = sumStatistics(errors, moments);
-  for (auto [i, index] : llvm::enumerate(fitting))
-    result[index] = LayerStatistics::energy({&sums[2 * i], 1}) <=
-                    LayerStatistics::energy({&sums[2 * i + 1], 1});
+  compare();
   return result;
 }
 
