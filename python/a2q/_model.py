@@ -310,11 +310,19 @@ class Model:
         return result
 
     def save(self, path: Path) -> None:
-        """Writes the network to a .mlir file, which the tools and `load` read."""
+        """Writes the network to a .mlir or an .onnx file; `load` reads both.
+
+        ONNX gets the integers that the network has now, between QuantizeLinear
+        and DequantizeLinear; accumulators have no place there. What has no
+        counterpart in ONNX is an Error.
+        """
         name = os.fspath(path)
-        if not name.endswith(".mlir"):
-            raise Error(f"'{name}': the name of a network ends with .mlir")
-        self._core.save(name)
+        if not name.endswith((".mlir", ".onnx")):
+            raise Error(
+                f"'{name}': the name of a network ends with .mlir or .onnx"
+            )
+        with self._reproduced_by("a2q-translate --export-onnx -o model.onnx"):
+            self._core.save(name)
 
     def __str__(self) -> str:
         """The network in MLIR's text."""

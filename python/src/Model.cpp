@@ -11,9 +11,11 @@
 #include "Compiled.h"
 
 #include "a2q/Calibration/QuantizeNetwork.h"
+#include "a2q/Frontend/ONNX/Export.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/Compile.h"
 #include "a2q/Tools/ReferenceRun.h"
+#include "a2q/Transforms/Entry.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -81,9 +83,17 @@ static Model parseModel(const std::string &text) {
   return Model(session, std::move(module));
 }
 
+/// As ONNX where the name says so, else as text.
 static void saveModel(const Model &model, const std::string &path) {
-  std::string text = model.print();
-  if (llvm::Error error = writeOutputFile(path, text))
+  std::string contents;
+  if (!llvm::StringRef(path).ends_with(".onnx"))
+    contents = model.print();
+  else
+    contents = model.read([](mlir::ModuleOp module, Diagnostics &diagnostics) {
+      auto entry = diagnostics.check(findEntry(module));
+      return diagnostics.check(exportONNX(entry));
+    });
+  if (llvm::Error error = writeOutputFile(path, contents))
     throw Failure("'" + path +
                   "': cannot be written: " + llvm::toString(std::move(error)));
 }

@@ -12,10 +12,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "a2q/Frontend/ONNX/Export.h"
 #include "a2q/Frontend/ONNX/Import.h"
+#include "a2q/InitAll.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
+#include "a2q/Transforms/Entry.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/FileUtilities.h"
@@ -61,11 +64,30 @@ static Expected<bool> translate(const Options &options) {
   return true;
 }
 
+static void registerONNXExport() {
+  mlir::TranslateFromMLIRRegistration registration(
+      "export-onnx", "Export a network to ONNX, its layers in QDQ form",
+      [](mlir::ModuleOp module, raw_ostream &os) -> mlir::LogicalResult {
+        mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(module);
+        if (failed(entry))
+          return mlir::failure();
+        mlir::FailureOr<std::string> bytes = exportONNX(*entry);
+        if (failed(bytes))
+          return mlir::failure();
+        os << *bytes;
+        return mlir::success();
+      },
+      [](mlir::DialectRegistry &registry) {
+        a2q::registerAllDialects(registry);
+      });
+}
+
 int main(int argc, char **argv) {
   registerONNXImport();
+  registerONNXExport();
   mlir::registerAsmPrinterCLOptions();
   Options options;
-  cl::ParseCommandLineOptions(argc, argv, "a2q: import quantized models\n");
+  cl::ParseCommandLineOptions(argc, argv, "a2q: import and export models\n");
   Expected<bool> result = translate(options);
   if (!result)
     return reportError(result.takeError());

@@ -1,0 +1,421 @@
+//===- ExportLayers.cpp - Codes and layers to ONNX ------------------------===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Exporter.h"
+
+#include "a2q/IR/QuantTypes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
+#include <cmath>
+#include <numeric>
+
+using namespace mlir;
+using namespace a2q;
+using namespace a2q::frontend;
+
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+static ElementType codeType(quant::QuantizedType type) {
+  if (type.getStorageTypeIntegralWidth() <= 8)
+    return type.isSigned() ? ElementType::Int8 : ElementType::UInt8;
+  return type.isSigned() ? ElementType::Int16 : ElementType::UInt16;
+}
+
+LogicalResult Exporter::checkPerTensor(Operation *op, Type type) {
+  auto quantized =
+      dyn_cast_or_null<quant::UniformQuantizedType>(getQuantizedType(type));
+  if (!quantized)
+    return op->emitError()
+           << "codes of type " << type
+           << " cannot be exported: one scale for the whole tensor is";
+  if (quantized.getStorageTypeIntegralWidth() > 8)
+    return op->emitError() << "codes of "
+                           << quantized.getStorageTypeIntegralWidth()
+                           << " bits cannot be exported: up to 8 can";
+  return success();
+}
+
+std::string Exporter::addQuantize(const std::string &reals,
+                                  quant::QuantizedType type) {
+  ElementType element = codeType(type);
+  std::string scale = addReal(static_cast<float>(scales(type).front()));
+  std::string zero = addInteger(element, zeroPoint(type));
+  std::string codes = add("QuantizeLinear", {reals, scale, zero});
+  Range range = codeRange(type);
+  if (range == integerFormat(element)->range())
+    return codes;
+  return add("Clip", {codes, addInteger(element, range.lo),
+                      addInteger(element, range.hi)});
+}
+
+std::string Exporter::addDequantize(const std::string &codes,
+                                    quant::QuantizedType type) {
+  std::string scale = addReal(static_cast<float>(scales(type).front()));
+  std::string zero = addInteger(codeType(type), zeroPoint(type));
+  return add("DequantizeLinear", {codes, scale, zero});
+}
+
+LogicalResult Exporter::exportCast(quant::StorageCastOp op) {
+  // Weights: the layer takes them.
+  if (hasConstantCodes(op.getResult()))
+    return success();
+  Value input = op.getInput(), result = op.getResult();
+  bool toCodes = static_cast<bool>(getQuantizedType(result.getType()));
+  Type coded = toCodes ? result.getType() : input.getType();
+  if (failed(checkPerTensor(op, coded)))
+    return failure();
+  Form form = formOf(input);
+  FailureOr<std::string> name = nameOf(input, form);
+  FailureOr<ElementType> type = typeOf(input);
+  if (failed(name) || failed(type))
+    return failure();
+  if (*type != codeType(getQuantizedType(coded)))
+    return op.emitError() << "reads " << toString(*type) << " as "
+                          << toString(codeType(getQuantizedType(coded)))
+                          << ", for which ONNX has no operator";
+  define(result, *type, form, *name);
+  return success();
+}
+
+LogicalResult Exporter::exportQuantize(QuantizeOp op) {
+  if (failed(checkPerTensor(op, op.getType())))
+    return failure();
+  if (op.getRounding() != Rounding::HalfEven)
+    return op.emitError() << "rounds otherwise than ONNX does, to nearest even";
+  Form form = formOf(op.getInput());
+  FailureOr<std::string> name = nameOf(op.getInput(), form);
+  if (failed(name))
+    return failure();
+  quant::QuantizedType type = getQuantizedType(op.getType());
+  define(op, codeType(type), form, addQuantize(*name, type));
+  return success();
+}
+
+LogicalResult Exporter::exportDequantize(DequantizeOp op) {
+  if (failed(checkPerTensor(op, op.getInput().getType())))
+    return failure();
+  Form form = formOf(op.getInput());
+  FailureOr<std::string> name = nameOf(op.getInput(), form);
+  if (failed(name))
+    return failure();
+  define(op, ElementType::Float, form,
+         addDequantize(*name, getQuantizedType(op.getInput().getType())));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// What is done with sums
+//===----------------------------------------------------------------------===//
+
+/// Elements of a constant, one for each channel.
+template <typename T>
+static std::optional<std::vector<T>> perChannel(ElementsAttr elements,
+                                                int64_t channels) {
+  if (!elements ||
+      (elements.getNumElements() != 1 && elements.getNumElements() != channels))
+    return std::nullopt;
+  std::vector<T> values;
+  if constexpr (std::is_same_v<T, double>) {
+    std::optional<std::vector<float>> reals = realElements(elements);
+    if (!reals)
+      return std::nullopt;
+    values.assign(reals->begin(), reals->end());
+  } else {
+    FailureOr<SmallVector<int64_t>> integers = integerElements(elements);
+    if (failed(integers))
+      return std::nullopt;
+    values.assign(integers->begin(), integers->end());
+  }
+  if (values.size() == 1)
+    values.resize(channels, values.front());
+  return values;
+}
+
+/// The constant that a generic op reads as this block argument.
+static ElementsAttr constantOf(linalg::GenericOp op, Value value) {
+  ElementsAttr elements;
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument) {
+    // One number, from outside of the body.
+    Attribute number;
+    if (matchPattern(value, m_Constant(&number)))
+      return DenseElementsAttr::get(RankedTensorType::get({1}, value.getType()),
+                                    number);
+    return {};
+  }
+  if (argument.getOwner() == op.getBody() &&
+      argument.getArgNumber() < op.getNumDpsInputs())
+    matchPattern(op.getInputs()[argument.getArgNumber()],
+                 m_Constant(&elements));
+  return elements;
+}
+
+/// `float(sum + bias) * factor`, as the importer and the quantizer write it.
+FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
+  int64_t channels =
+      cast<RankedTensorType>(op.getResult(0).getType()).getShape().back();
+  SumFactors factors;
+  factors.bias.assign(channels, 0);
+  factors.factor.assign(channels, 1);
+  Value known = op.getBody()->getArgument(0);
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    std::optional<std::vector<int64_t>> bias;
+    std::optional<std::vector<double>> factor;
+    if (isa<arith::AddIOp>(inner) && inner.getOperand(0) == known)
+      bias = perChannel<int64_t>(constantOf(op, inner.getOperand(1)), channels);
+    else if (isa<arith::MulFOp>(inner) && inner.getOperand(0) == known)
+      factor =
+          perChannel<double>(constantOf(op, inner.getOperand(1)), channels);
+    else if (!isa<arith::SIToFPOp, arith::ExtSIOp>(inner) ||
+             inner.getOperand(0) != known)
+      return failure();
+    if (isa<arith::AddIOp>(inner) && !bias)
+      return failure();
+    if (isa<arith::MulFOp>(inner) && !factor)
+      return failure();
+    if (bias)
+      factors.bias = std::move(*bias);
+    if (factor)
+      factors.factor = std::move(*factor);
+    known = inner.getResult(0);
+  }
+  if (op.getBody()->getTerminator()->getOperand(0) != known)
+    return failure();
+  return factors;
+}
+
+LogicalResult Exporter::exportRequantize(RequantizeOp op) {
+  if (failed(checkPerTensor(op, op.getType())))
+    return failure();
+  if (op.getRounding() != Rounding::HalfEven || op.getShift())
+    return op.emitError()
+           << "rounds otherwise than ONNX does: float32, to nearest even";
+  auto type = cast<RankedTensorType>(op.getType());
+  int64_t channels = type.getShape().back();
+  SumFactors factors;
+  auto multiplier = perChannel<double>(op.getMultiplier(), channels);
+  std::optional<std::vector<int64_t>> bias(std::in_place, channels);
+  if (op.getBias())
+    bias = perChannel<int64_t>(*op.getBias(), channels);
+  if (!multiplier || !bias)
+    return op.emitError() << "multiplier or bias cannot be read";
+  factors.bias = std::move(*bias);
+  factors.factor = std::move(*multiplier);
+  quant::QuantizedType codes = getQuantizedType(type);
+  for (double &factor : factors.factor)
+    factor *= scales(codes).front();
+  FailureOr<std::string> reals = exportLayer(op.getInput(), factors);
+  if (failed(reals))
+    return failure();
+  define(op, codeType(codes),
+         type.getRank() == 4 ? Form::ChannelsFirst : Form::Plain,
+         addQuantize(*reals, codes));
+  return success();
+}
+
+LogicalResult Exporter::exportGeneric(linalg::GenericOp op) {
+  auto decode = op.getNumDpsInputs()
+                    ? op.getInputs().front().getDefiningOp<DecodeOp>()
+                    : DecodeOp();
+  if (!decode)
+    return exportClip(op);
+  FailureOr<SumFactors> factors = readDecoded(op);
+  if (failed(factors))
+    return op.emitError() << "what is done with the sums of a layer cannot be "
+                             "exported: bias and factors are";
+  FailureOr<std::string> reals = exportLayer(decode.getInput(), *factors);
+  if (failed(reals))
+    return failure();
+  int64_t rank = cast<RankedTensorType>(op.getResult(0).getType()).getRank();
+  define(op.getResult(0), ElementType::Float,
+         rank == 4 ? Form::ChannelsFirst : Form::Plain, *reals);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+/// The type's scales, where the factors follow from them; a network whose
+/// factors were changed without them has others.
+static std::vector<double> weightScales(quant::QuantizedType weights,
+                                        double inputScale,
+                                        ArrayRef<double> factors) {
+  SmallVector<double> own = scales(weights);
+  std::vector<double> result;
+  for (auto [channel, factor] : llvm::enumerate(factors)) {
+    double scale = own[own.size() == 1 ? 0 : channel];
+    double derived = factor / inputScale;
+    result.push_back(std::abs(scale - derived) <= 1e-6 * derived ? scale
+                                                                 : derived);
+  }
+  return result;
+}
+
+std::pair<std::string, std::string>
+Exporter::addWeights(const Tensor &codes, Range range, int64_t axis,
+                     StringRef name, ArrayRef<double> weightScales,
+                     double inputScale, ArrayRef<int64_t> bias) {
+  Tensor scale, biasScale, biasCodes, zeros;
+  scale.shape = biasScale.shape = biasCodes.shape =
+      zeros.shape = {static_cast<int64_t>(bias.size())};
+  scale.floats.assign(weightScales.begin(), weightScales.end());
+  for (float s : scale.floats)
+    biasScale.floats.push_back(s * static_cast<float>(inputScale));
+  biasCodes.type = ElementType::Int32;
+  biasCodes.ints.assign(bias.begin(), bias.end());
+  zeros.type = codes.type;
+  zeros.ints.assign(bias.size(), 0);
+  std::string integers = addConstant((name + "_weight").str(), codes);
+  if (range != integerFormat(codes.type)->range())
+    integers = add("Clip", {integers, addInteger(codes.type, range.lo),
+                            addInteger(codes.type, range.hi)});
+  onnx::NodeProto &weights =
+      addNode("DequantizeLinear",
+              {integers, addConstant((name + "_weight_scale").str(), scale),
+               addConstant((name + "_weight_zero").str(), zeros)});
+  set(weights, "axis", axis);
+  std::string result = weights.output(0);
+  zeros.type = ElementType::Int32;
+  onnx::NodeProto &added = addNode(
+      "DequantizeLinear", {addConstant((name + "_bias").str(), biasCodes),
+                           addConstant((name + "_bias_scale").str(), biasScale),
+                           addConstant((name + "_bias_zero").str(), zeros)});
+  set(added, "axis", 0);
+  return {result, added.output(0)};
+}
+
+FailureOr<std::string> Exporter::exportLayer(Value sums,
+                                             const SumFactors &factors) {
+  Operation *op = sums.getDefiningOp();
+  if (auto name = op ? dyn_cast<NameLoc>(op->getLoc()) : NameLoc())
+    layer = name.getName().str();
+  if (auto conv = dyn_cast_or_null<Conv2DOp>(op))
+    return exportConv(conv, factors);
+  if (auto matmul = dyn_cast_or_null<MatmulOp>(op))
+    return exportMatmul(matmul, factors);
+  return emitError(sums.getLoc())
+         << "only sums of layers in the same function can be exported";
+}
+
+/// The integer bias of real numbers: `initial` is in it, and so is what zero
+/// points take off. Failure with a diagnostic.
+static FailureOr<std::vector<int64_t>>
+totalBias(Operation *op, ArrayRef<int64_t> bias, Value initial,
+          ArrayRef<int64_t> codes, int64_t zero) {
+  std::vector<int64_t> total(bias.begin(), bias.end());
+  size_t length = codes.size() / total.size();
+  SmallVector<int64_t> start(total.size(), 0);
+  if (initial) {
+    FailureOr<SmallVector<int64_t>> constant = constantCodes(initial);
+    if (failed(constant))
+      return op->emitError() << "an initial value that is not constant cannot "
+                                "be exported";
+    start = std::move(*constant);
+  }
+  for (auto [channel, value] : llvm::enumerate(total)) {
+    ArrayRef<int64_t> row = codes.slice(channel * length, length);
+    value += start[channel] +
+             zero * std::accumulate(row.begin(), row.end(), int64_t(0));
+    if (value < INT32_MIN || value > INT32_MAX)
+      return op->emitError() << "the bias of channel " << channel << ", "
+                             << value << ", does not fit 32 bits";
+  }
+  return total;
+}
+
+/// Constant weights; failure with a diagnostic.
+static FailureOr<Tensor> readWeights(Operation *op, Value weights) {
+  FailureOr<SmallVector<int64_t>> codes = constantCodes(weights);
+  if (failed(codes))
+    return op->emitError() << "products of two activations cannot be exported";
+  quant::QuantizedType type = getQuantizedType(weights.getType());
+  if (type.getStorageTypeIntegralWidth() > 8)
+    return op->emitError() << "weights of "
+                           << type.getStorageTypeIntegralWidth()
+                           << " bits cannot be exported: up to 8 can";
+  Tensor tensor;
+  tensor.type = codeType(type);
+  tensor.shape =
+      llvm::to_vector(cast<RankedTensorType>(weights.getType()).getShape());
+  tensor.ints.assign(codes->begin(), codes->end());
+  return tensor;
+}
+
+FailureOr<std::string> Exporter::exportConv(Conv2DOp op,
+                                            const SumFactors &factors) {
+  if (failed(checkPerTensor(op, op.getInput().getType())))
+    return failure();
+  FailureOr<Tensor> weights = readWeights(op, op.getFilter());
+  if (failed(weights))
+    return failure();
+  quant::QuantizedType input = getQuantizedType(op.getInput().getType());
+  FailureOr<std::vector<int64_t>> bias = totalBias(
+      op, factors.bias, op.getInitial(), weights->ints, zeroPoint(input));
+  FailureOr<std::string> codes = nameOf(op.getInput(), Form::ChannelsFirst);
+  if (failed(bias) || failed(codes))
+    return failure();
+  double inputScale = scales(input).front();
+  std::string reals = addDequantize(*codes, input);
+  auto [filter, added] = addWeights(
+      transpose(*weights, {0, 3, 1, 2}),
+      codeRange(getQuantizedType(op.getFilter().getType())), 0, layer,
+      weightScales(getQuantizedType(op.getFilter().getType()), inputScale,
+                   factors.factor),
+      inputScale, *bias);
+  onnx::NodeProto &node = addNode("Conv", {reals, filter, added});
+  set(node, "kernel_shape", {weights->shape[1], weights->shape[2]});
+  set(node, "strides", op.getStrides());
+  set(node, "dilations", op.getDilations());
+  set(node, "pads", op.getPadding());
+  set(node, "group", static_cast<int64_t>(op.getGroups()));
+  if (!layer.empty() && names.insert(layer).second)
+    node.set_name(layer);
+  return node.output(0);
+}
+
+FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
+                                              const SumFactors &factors) {
+  if (failed(checkPerTensor(op, op.getLhs().getType())))
+    return failure();
+  FailureOr<Tensor> weights = readWeights(op, op.getRhs());
+  if (failed(weights))
+    return failure();
+  if (weights->shape.size() != 2)
+    return op.emitError() << "weights for each batch cannot be exported";
+  quant::QuantizedType input = getQuantizedType(op.getLhs().getType());
+  FailureOr<std::vector<int64_t>> bias = totalBias(
+      op, factors.bias, op.getInitial(), weights->ints, zeroPoint(input));
+  FailureOr<std::string> codes = nameOf(op.getLhs(), Form::Plain);
+  if (failed(bias) || failed(codes))
+    return failure();
+  bool isMatrix = cast<RankedTensorType>(op.getLhs().getType()).getRank() == 2;
+  double inputScale = scales(input).front();
+  std::string reals = addDequantize(*codes, input);
+  auto [matrix, added] =
+      addWeights(isMatrix ? *weights : transpose(*weights, {1, 0}),
+                 codeRange(getQuantizedType(op.getRhs().getType())),
+                 isMatrix ? 0 : 1, layer,
+                 weightScales(getQuantizedType(op.getRhs().getType()),
+                              inputScale, factors.factor),
+                 inputScale, *bias);
+  std::string name;
+  if (!layer.empty() && names.insert(layer).second)
+    name = layer;
+  onnx::NodeProto &node = isMatrix ? addNode("Gemm", {reals, matrix, added})
+                                   : addNode("MatMul", {reals, matrix});
+  if (isMatrix)
+    set(node, "transB", 1);
+  if (!name.empty())
+    node.set_name(name);
+  std::string sum = node.output(0);
+  return isMatrix ? sum : add("Add", {sum, added});
+}

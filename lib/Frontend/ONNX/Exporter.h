@@ -1,0 +1,147 @@
+//===- Exporter.h - Networks to ONNX, op by op ---------------- -*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Values of the network become values of the graph one by one, in program
+// order. An image has two forms: as the network has it, channels last, and as
+// ONNX wants it. Both are made when they are first asked for, so that a chain
+// of layers needs no transposes between them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef A2Q_LIB_FRONTEND_ONNX_EXPORTER_H
+#define A2Q_LIB_FRONTEND_ONNX_EXPORTER_H
+
+#include "Tensor.h"
+
+#include "a2q/IR/A2QOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace a2q::frontend {
+
+/// What is added to exact sums and what they are multiplied with, per channel.
+struct SumFactors {
+  std::vector<int64_t> bias;
+  std::vector<double> factor;
+};
+
+/// Row-major reals of a constant, dense or a resource; nullopt where there are
+/// none.
+std::optional<std::vector<float>> realElements(mlir::ElementsAttr elements);
+
+class Exporter {
+public:
+  explicit Exporter(mlir::func::FuncOp entry);
+
+  /// The bytes of the model; failure with a diagnostic.
+  mlir::FailureOr<std::string> run();
+
+private:
+  enum class Form { Plain, ChannelsFirst };
+
+  struct Known {
+    ElementType type = ElementType::Float;
+    /// Names in both forms; empty for one that is not made yet.
+    std::string names[2];
+  };
+
+  // Names and nodes.
+  std::string freshName(llvm::StringRef hint);
+  std::string addConstant(llvm::StringRef hint, const Tensor &tensor);
+  std::string addInteger(ElementType type, int64_t value);
+  std::string addReal(float value);
+  onnx::NodeProto &addNode(llvm::StringRef op,
+                           llvm::ArrayRef<std::string> inputs);
+  /// Its output's name.
+  std::string add(llvm::StringRef op, llvm::ArrayRef<std::string> inputs) {
+    return addNode(op, inputs).output(0);
+  }
+  static void set(onnx::NodeProto &node, llvm::StringRef name, int64_t value);
+  static void set(onnx::NodeProto &node, llvm::StringRef name,
+                  llvm::ArrayRef<int64_t> values);
+  std::string addTranspose(const std::string &value,
+                           llvm::ArrayRef<int64_t> permutation);
+
+  // Values.
+  mlir::FailureOr<std::string> nameOf(mlir::Value value, Form form);
+  /// The form in which an elementwise op on these needs the fewest transposes.
+  Form formOf(mlir::ValueRange operands) const;
+  void define(mlir::Value value, ElementType type, Form form, std::string name);
+  mlir::FailureOr<ElementType> typeOf(mlir::Value value);
+  mlir::LogicalResult exportConstant(mlir::Value value, Form form);
+
+  // Codes.
+  mlir::LogicalResult checkPerTensor(mlir::Operation *op, mlir::Type type);
+  std::string addQuantize(const std::string &reals,
+                          mlir::quant::QuantizedType type);
+  std::string addDequantize(const std::string &codes,
+                            mlir::quant::QuantizedType type);
+
+  // Layers. `result` is the op that reads the sums.
+  mlir::FailureOr<SumFactors> readDecoded(mlir::linalg::GenericOp op);
+  mlir::FailureOr<std::string> exportLayer(mlir::Value sums,
+                                           const SumFactors &factors);
+  mlir::FailureOr<std::string> exportConv(Conv2DOp op,
+                                          const SumFactors &factors);
+  mlir::FailureOr<std::string> exportMatmul(MatmulOp op,
+                                            const SumFactors &factors);
+  mlir::LogicalResult exportRequantize(RequantizeOp op);
+  /// Weights, whose type holds `range`, and bias as dequantized integers; the
+  /// channels of the weights are along `axis`.
+  std::pair<std::string, std::string>
+  addWeights(const Tensor &codes, Range range, int64_t axis,
+             llvm::StringRef name, llvm::ArrayRef<double> weightScales,
+             double inputScale, llvm::ArrayRef<int64_t> bias);
+
+  // One op each.
+  mlir::LogicalResult exportOp(mlir::Operation *op);
+  mlir::LogicalResult exportCast(mlir::quant::StorageCastOp op);
+  mlir::LogicalResult exportQuantize(QuantizeOp op);
+  mlir::LogicalResult exportDequantize(DequantizeOp op);
+  mlir::LogicalResult exportGeneric(mlir::linalg::GenericOp op);
+  mlir::LogicalResult exportClip(mlir::linalg::GenericOp op);
+  mlir::LogicalResult exportTranspose(mlir::Value input, mlir::Value result,
+                                      llvm::ArrayRef<int64_t> permutation);
+  mlir::LogicalResult exportReshape(mlir::Value input, mlir::Value result);
+  mlir::LogicalResult exportElementwise(mlir::Operation *op,
+                                        llvm::StringRef name);
+  /// In the form that the network has.
+  mlir::LogicalResult exportPlain(mlir::Operation *op, llvm::StringRef name,
+                                  mlir::ValueRange operands);
+  mlir::LogicalResult exportClamp(mlir::tosa::ClampOp op);
+  mlir::LogicalResult exportConcat(mlir::tosa::ConcatOp op);
+  mlir::LogicalResult exportMaxPool(mlir::Operation *op, mlir::Value input,
+                                    llvm::ArrayRef<int64_t> kernel,
+                                    llvm::ArrayRef<int64_t> strides,
+                                    llvm::ArrayRef<int64_t> pads);
+  mlir::LogicalResult exportAveragePool(mlir::tosa::AvgPool2dOp op);
+  mlir::LogicalResult exportRealConv(mlir::Operation *op, mlir::Value input,
+                                     mlir::Value weights, mlir::Value bias,
+                                     llvm::ArrayRef<int64_t> pads,
+                                     llvm::ArrayRef<int64_t> strides,
+                                     llvm::ArrayRef<int64_t> dilations,
+                                     bool isDepthwise);
+
+  mlir::LogicalResult exportInterface();
+
+  mlir::func::FuncOp entry;
+  onnx::ModelProto model;
+  onnx::GraphProto *graph;
+  llvm::DenseMap<mlir::Value, Known> values;
+  llvm::StringSet<> names;
+  /// The layer whose nodes are being added.
+  std::string layer;
+};
+
+} // namespace a2q::frontend
+
+#endif // A2Q_LIB_FRONTEND_ONNX_EXPORTER_H

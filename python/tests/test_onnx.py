@@ -1,0 +1,120 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Networks as ONNX: the same integers, read by ONNX Runtime and by ourselves."""
+
+import numpy as np
+import pytest
+
+import a2q
+from conftest import DIGITS
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+
+
+def run(path, inputs):
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    rows = len(next(iter(inputs.values())))
+    batch = session.get_inputs()[0].shape[0]
+    results = [
+        session.run(None, {name: x[i : i + batch] for name, x in inputs.items()})
+        for i in range(0, rows, batch)
+    ]
+    return np.concatenate([result[0] for result in results])
+
+
+def integers(path):
+    """The weights of each layer: what dequantized constants of rank 2 or 4 hold."""
+    found = []
+    graph = onnx.load(path).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        # Weights of fewer than 8 bits say so by a Clip.
+        if node.op_type in ("Clip", "DequantizeLinear") and node.input[0] in constants:
+            array = onnx.numpy_helper.to_array(constants[node.input[0]])
+            if array.ndim > 1:
+                found.append(array.reshape(array.shape[0], -1))
+    return found
+
+
+NETWORKS = {
+    "w4a4": lambda x: a2q.load(DIGITS / "digits-w4a4.onnx"),
+    "acc8": lambda x: a2q.load(DIGITS / "digits-acc8.onnx"),
+    "constrained": lambda x: a2q.load(DIGITS / "digits-w4a4.onnx").constrain(
+        width=9, method="optq", calibration=x[:100]
+    ),
+    "tiled": lambda x: a2q.load(DIGITS / "digits-w4a4.onnx").constrain(8, tile=72),
+    "staged": lambda x: a2q.load(DIGITS / "digits-w4a4.onnx").stage(inner=8),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_digits(name, images, labels, tmp_path):
+    model = NETWORKS[name](images)
+    path = str(tmp_path / "m.onnx")
+    model.save(path)
+    onnx.checker.check_model(path, full_check=True)
+    ours = model.compile()(images)
+    theirs = run(path, {"images": images})
+    # Kernels of reals add in other orders: a code may round otherwise.
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.98
+    assert np.abs(ours - theirs).max() < 0.2 * np.abs(ours).max()
+    # Read back, it is the same network to the last integer.
+    again = a2q.load(path)
+    for before, after in zip(model.report(), again.report(), strict=True):
+        assert before.name == after.name
+        assert [(c.pos, c.neg) for c in before.channels] == [
+            (c.pos, c.neg) for c in after.channels
+        ]
+        assert before.widths == after.widths
+    assert np.array_equal(again.compile()(images), ours)
+
+
+def test_constrained_integers_are_in_the_file(images, tmp_path):
+    model = a2q.load(DIGITS / "digits-w4a4.onnx").constrain(9, calibration=images[:50])
+    path = str(tmp_path / "m.onnx")
+    model.save(path)
+    weights = integers(path)
+    assert [w.shape for w in weights] == [(16, 9), (32, 144), (32, 288), (10, 512)]
+    for layer, rows in zip(model.report(), weights, strict=True):
+        codes = (layer.data["activation"]["lo"], layer.data["activation"]["hi"])
+        assert (a2q.bounds.centred_width(rows, codes) <= 9).all()
+        l1 = [channel.l1 for channel in layer.channels]
+        assert np.abs(rows.astype(int)).sum(1).tolist() == l1
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_quantized_from_floats(bits, images, labels, tmp_path):
+    floats = a2q.load(DIGITS / "digits-float.onnx")
+    data = images.astype(floats.inputs[0].dtype)
+    model = floats.quantize(data[:100], weight_bits=bits, activation_bits=bits)
+    path = str(tmp_path / "m.onnx")
+    model.save(path)
+    onnx.checker.check_model(path, full_check=True)
+    ours = model.compile()(data)
+    theirs = run(path, {floats.inputs[0].name: data})
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.98
+    assert (theirs.argmax(1) == labels).mean() > 0.9
+    assert np.array_equal(a2q.load(path).compile()(data), ours)
+
+
+def test_float_networks(images, tmp_path):
+    floats = a2q.load(DIGITS / "digits-float.onnx")
+    data = images.astype(floats.inputs[0].dtype)
+    path = str(tmp_path / "m.onnx")
+    floats.save(path)
+    theirs = run(path, {floats.inputs[0].name: data})
+    assert np.allclose(floats.compile()(data), theirs, atol=1e-3)
+
+
+def test_what_has_no_counterpart(tmp_path):
+    model = a2q.parse(
+        "func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {\n"
+        "  %y = math.sin %x : tensor<2x3xf32>\n"
+        "  return %y : tensor<2x3xf32>\n"
+        "}"
+    )
+    with pytest.raises(a2q.Error, match="'math.sin' cannot be exported to ONNX"):
+        model.save(tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
