@@ -60,12 +60,16 @@ class Accumulator:
         column, input channel; None: the whole reduction length.
     bound: the guarantee. `centred` allows the accumulator a start of its own,
         `exact` starts it at 0.
+    image_channels: of the image that a linear layer reads flattened, channel by
+        channel. The compiler keeps channels innermost, so its tiles run over the
+        pixels first, as those of a kernel do.
     """
 
     width: int
     codes: Codes
     tile: Optional[int] = None
     bound: str = "centred"
+    image_channels: Optional[int] = None
 
     def __post_init__(self):
         if self.bound not in BOUNDS:

@@ -50,6 +50,7 @@ class QuantLayer:
         activation_bits: int = 8,
         signed_input: bool = False,
         norm: Optional[nn.Module] = None,
+        image_channels: Optional[int] = None,
         **options,
     ):
         """Gives the layer its quantizers; weights start from what they are.
@@ -57,6 +58,7 @@ class QuantLayer:
         input_codes: what the layer reads is quantized to these already. Without
             them it quantizes its input to `activation_bits`.
         accumulator_width: bits; None: the weights are held to nothing.
+        image_channels: see Accumulator.
         options: for the method (projection: scale_search).
         """
         self.input_quantizer = None
@@ -66,7 +68,9 @@ class QuantLayer:
         self.input_codes = input_codes
         held = None
         if accumulator_width is not None:
-            held = Accumulator(accumulator_width, input_codes, tile, bound)
+            held = Accumulator(
+                accumulator_width, input_codes, tile, bound, image_channels
+            )
         self.weight_quantizer = weight_quantizer(
             self.weight, weight_bits, held, method, **options
         )

@@ -150,7 +150,8 @@ class _Preparation:
             seen.run(*sample)
         codes = self._insert_quantizers(layers, sources, seen.values)
         for node in layers:
-            self._quantize(node, codes[node], norms.get(node))
+            read = seen.values[sources[node]]
+            self._quantize(node, codes[node], norms.get(node), read)
         self.graph.delete_all_unused_submodules()
         self.graph.graph.lint()
         self.graph.recompile()
@@ -276,12 +277,15 @@ class _Preparation:
             )
         reader.replace_input_with(source, codes_node)
 
-    def _quantize(self, node, codes, norm):
+    def _quantize(self, node, codes, norm, read):
         options = dict(self.chosen[node])
         del options["activation_bits"]
         if options["method"] != "projection":
             del options["scale_search"]
         layer = self.modules[node.target]
+        if isinstance(layer, nn.Linear) and read.dim() == 4:
+            if layer.in_features % read.shape[1] == 0:
+                options["image_channels"] = read.shape[1]
         try:
             quantized = quantized_like(layer, input_codes=codes, norm=norm, **options)
         except ValueError as error:

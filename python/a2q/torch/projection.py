@@ -11,6 +11,7 @@ found by bisection for all channels at once: passes over the weights and no
 sort, on any device.
 """
 
+import math
 from typing import Optional, Union
 
 import torch
@@ -73,21 +74,32 @@ def _largest_units(magnitude, budget, limit, over):
 class Terms:
     """Weights [channels, in, *kernel] as rows of terms that share an
     accumulator: kernel position first, then input channel, cut into tiles. The
-    last tile of a channel is filled with zeros."""
+    last tile of a channel is filled with zeros.
 
-    def __init__(self, shape, tile=None):
+    image_channels: weights are [channels, image_channels * positions], of a
+        flattened image, whose positions are what kernel positions are.
+    """
+
+    def __init__(self, shape, tile=None, image_channels=None):
         self.shape = tuple(shape)
         self.channels = self.shape[0]
-        self.length = 1
-        for extent in self.shape[1:]:
-            self.length *= extent
+        self.length = math.prod(self.shape[1:])
+        self.kernel = self.shape
+        if image_channels is not None:
+            if len(self.shape) != 2 or self.length % image_channels:
+                raise ValueError(
+                    f"weights of shape {list(self.shape)} do not read an image of "
+                    f"{image_channels} channels"
+                )
+            self.kernel = (self.channels, image_channels, -1)
         self.tile = min(tile or self.length, self.length)
         self.tiles = -(-self.length // self.tile)
         self.padding = self.tiles * self.tile - self.length
 
     def split(self, weight: Tensor) -> Tensor:
         """[channels * tiles, terms of a tile]"""
-        rows = weight.movedim(1, -1).reshape(self.channels, self.length)
+        rows = weight.reshape(self.kernel).movedim(1, -1)
+        rows = rows.reshape(self.channels, self.length)
         if self.padding:
             rows = torch.nn.functional.pad(rows, (0, self.padding))
         return rows.reshape(-1, self.tile)
@@ -95,8 +107,8 @@ class Terms:
     def join(self, rows: Tensor) -> Tensor:
         """What `split` took apart."""
         rows = rows.reshape(self.channels, -1)[:, : self.length]
-        order = (self.channels, *self.shape[2:], self.shape[1])
-        return rows.reshape(order).movedim(-1, 1)
+        order = (self.channels, *self.kernel[2:], self.kernel[1])
+        return rows.reshape(order).movedim(-1, 1).reshape(self.shape)
 
 
 def hold(u: Tensor, accumulator: Optional[Accumulator], limit: int) -> Tensor:

@@ -72,7 +72,8 @@ class WeightQuantizer(nn.Module):
         self.bits = bits
         self.limit = 2 ** (bits - 1) - 1
         self.accumulator: Optional[Accumulator] = accumulator
-        self.terms = Terms(weight.shape, accumulator and accumulator.tile)
+        tiling = (accumulator.tile, accumulator.image_channels) if accumulator else ()
+        self.terms = Terms(weight.shape, *tiling)
         with torch.no_grad():
             scale = self._start(self.terms.split(weight.detach()))
         self.log_scale = _log_scale(scale)

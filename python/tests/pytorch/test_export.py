@@ -29,16 +29,19 @@ def initializers(proto):
     return {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
 
 
-@pytest.mark.parametrize("form", ["qcdq", "qdq"])
+@pytest.mark.parametrize("form", ["qcdq", "qdq", "qonnx"])
 def test_other_runtimes_compute_the_same(form, trained, images, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
     model, expected = trained
     path = tmp_path / "model.onnx"
     a2q.torch.export(model, path, images[:1], format=form)
 
-    session = onnxruntime.InferenceSession(str(path))
-    (output,) = session.run(None, {"input": images.numpy()})
-    assert np.allclose(output, expected, atol=1e-4)
+    if form != "qonnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(str(path))
+        (output,) = session.run(None, {"input": images.numpy()})
+        assert np.allclose(output, expected, atol=1e-4)
+    else:
+        check_quant_nodes(onnx.load(path), model)
 
     network = a2q.load(path)
     assert np.allclose(network.compile()(images.numpy()), expected, atol=1e-4)
@@ -48,11 +51,19 @@ def test_other_runtimes_compute_the_same(form, trained, images, tmp_path):
         assert layers[name].widths["centred"] == 8
 
 
-def test_qonnx_holds_the_same_integers(trained, images, tmp_path):
-    model, _ = trained
+def test_the_compilers_tiles_are_those_of_training(float_network, images, tmp_path):
+    model = a2q.torch.prepare(float_network, images, accumulator_width=8, tile=20)
     path = tmp_path / "model.onnx"
-    a2q.torch.export(model, path, images[:1], format="qonnx")
-    proto = onnx.load(path)
+    a2q.torch.export(model, path, images)
+    report = a2q.load(path).stage(inner=8).report()
+    for name, length in (("conv2", 72), ("conv3", 144), ("fc", 64)):
+        # As many inner sums as training had, or fewer.
+        assert report[name].stages[0].width == 8
+        assert report[name].stages[0].tiles <= -(-length // 20)
+
+
+def check_quant_nodes(proto, model):
+    """Weights stand in the file as integers times their scale."""
     values = initializers(proto)
     quants = {n.name: n for n in proto.graph.node if n.op_type == "Quant"}
     assert {n.domain for n in quants.values()} == {"qonnx.custom_op.general"}

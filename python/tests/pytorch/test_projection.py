@@ -117,6 +117,17 @@ def test_tiles_follow_kernel_positions_and_each_meets_the_budget():
     assert held.abs().sum(1).max() == 17
 
 
+def test_tiles_of_a_flattened_image_follow_its_pixels():
+    # Three channels of four pixels.
+    weight = torch.arange(12.0).reshape(1, 12)
+    terms = Terms(weight.shape, 6, image_channels=3)
+    rows = terms.split(weight)
+    assert rows[0].tolist() == [0, 4, 8, 1, 5, 9]
+    assert torch.equal(terms.join(rows), weight)
+    with pytest.raises(ValueError, match="do not read an image of 5 channels"):
+        Terms(weight.shape, 6, image_channels=5)
+
+
 def test_a_width_without_weights_is_refused():
     with pytest.raises(ValueError, match="no weight but 0 fits an accumulator of 3"):
         Accumulator(3, Codes.of(4, False))
