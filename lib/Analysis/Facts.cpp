@@ -387,11 +387,13 @@ SharedFact AffineFacts::evaluate(Value value) {
   return nullptr;
 }
 
-/// A projection of each coordinate to a range that holds its centre.
+/// A projection of each coordinate to a range that holds its centre. NaN has to
+/// stay NaN.
 static SharedFact clampedFact(tosa::ClampOp op, const SharedFact &fact) {
   auto lo = dyn_cast<FloatAttr>(op.getMinVal());
   auto hi = dyn_cast<FloatAttr>(op.getMaxVal());
-  if (!fact || fact->zeroPoint || !lo || !hi)
+  if (!fact || fact->zeroPoint || !lo || !hi ||
+      op.getNanMode() != tosa::NanPropagationMode::PROPAGATE)
     return nullptr;
   double least = lo.getValueAsDouble(), most = hi.getValueAsDouble();
   AxisFact result = *fact;

@@ -275,3 +275,118 @@ func.func @without_maximum(%scores: tensor<2x8x512xf32>, %values: tensor<2x64x51
   %z = a2q.decode %y : tensor<2x8x64x!a2q.acc<32>> to tensor<2x8x64xi32>
   return %z : tensor<2x8x64xi32>
 }
+
+// -----
+
+// An offset of -1/2 moves the centre by 64 * 16 codes, and the clip keeps it.
+
+// CHECK-LABEL: @clipped
+// REPORT: "proof": "rmsnorm"
+!x = !quant.uniform<i8:f32, 0.03125>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @clipped(%v: tensor<4x64xf32>) -> tensor<4x1xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %share = "tosa.const"() <{values = dense<0.015625> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-5> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
+  %squares = tosa.mul %v, %v, %none : (tensor<4x64xf32>, tensor<4x64xf32>, tensor<1xi8>) -> tensor<4x64xf32>
+  %sum = tosa.reduce_sum %squares {axis = 1 : i32} : (tensor<4x64xf32>) -> tensor<4x1xf32>
+  %mean = tosa.mul %sum, %share, %none : (tensor<4x1xf32>, tensor<1x1xf32>, tensor<1xi8>) -> tensor<4x1xf32>
+  %shifted = tosa.add %mean, %eps : (tensor<4x1xf32>, tensor<1x1xf32>) -> tensor<4x1xf32>
+  %inverse = tosa.rsqrt %shifted : (tensor<4x1xf32>) -> tensor<4x1xf32>
+  %n = tosa.mul %v, %inverse, %none : (tensor<4x64xf32>, tensor<4x1xf32>, tensor<1xi8>) -> tensor<4x64xf32>
+  %offset = "tosa.const"() <{values = dense<0.5> : tensor<1x64xf32>}> : () -> tensor<1x64xf32>
+  %moved = tosa.sub %n, %offset : (tensor<4x64xf32>, tensor<1x64xf32>) -> tensor<4x64xf32>
+  %clipped = tosa.clamp %moved {min_val = -2.0 : f32, max_val = 3.0 : f32, nan_mode = PROPAGATE} : (tensor<4x64xf32>) -> tensor<4x64xf32>
+  %q = a2q.quantize %clipped : tensor<4x64xf32> to tensor<4x64x!x>
+  %codes = arith.constant dense<1> : tensor<1x64xi8>
+  %w = quant.scast %codes : tensor<1x64xi8> to tensor<1x64x!w>
+  // CHECK: a2q.matmul {{.*}}!a2q.acc<13>
+  %y = a2q.matmul %q, %w : tensor<4x64x!x>, tensor<1x64x!w> -> tensor<4x1x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<4x1x!a2q.acc<32>> to tensor<4x1xi32>
+  return %z : tensor<4x1xi32>
+}
+
+// -----
+
+// This clip makes a number of NaN.
+
+// CHECK-LABEL: @clipped_nan
+// REPORT: "proof": "box"
+!x = !quant.uniform<i8:f32, 0.03125>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @clipped_nan(%v: tensor<4x64xf32>) -> tensor<4x1xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %share = "tosa.const"() <{values = dense<0.015625> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-5> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
+  %squares = tosa.mul %v, %v, %none : (tensor<4x64xf32>, tensor<4x64xf32>, tensor<1xi8>) -> tensor<4x64xf32>
+  %sum = tosa.reduce_sum %squares {axis = 1 : i32} : (tensor<4x64xf32>) -> tensor<4x1xf32>
+  %mean = tosa.mul %sum, %share, %none : (tensor<4x1xf32>, tensor<1x1xf32>, tensor<1xi8>) -> tensor<4x1xf32>
+  %shifted = tosa.add %mean, %eps : (tensor<4x1xf32>, tensor<1x1xf32>) -> tensor<4x1xf32>
+  %inverse = tosa.rsqrt %shifted : (tensor<4x1xf32>) -> tensor<4x1xf32>
+  %n = tosa.mul %v, %inverse, %none : (tensor<4x64xf32>, tensor<4x1xf32>, tensor<1xi8>) -> tensor<4x64xf32>
+  %offset = "tosa.const"() <{values = dense<0.5> : tensor<1x64xf32>}> : () -> tensor<1x64xf32>
+  %moved = tosa.sub %n, %offset : (tensor<4x64xf32>, tensor<1x64xf32>) -> tensor<4x64xf32>
+  %clipped = tosa.clamp %moved {min_val = -2.0 : f32, max_val = 3.0 : f32, nan_mode = IGNORE} : (tensor<4x64xf32>) -> tensor<4x64xf32>
+  %q = a2q.quantize %clipped : tensor<4x64xf32> to tensor<4x64x!x>
+  %codes = arith.constant dense<1> : tensor<1x64xi8>
+  %w = quant.scast %codes : tensor<1x64xi8> to tensor<1x64x!w>
+  // CHECK: a2q.matmul {{.*}}!a2q.acc<14>
+  %y = a2q.matmul %q, %w : tensor<4x64x!x>, tensor<1x64x!w> -> tensor<4x1x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<4x1x!a2q.acc<32>> to tensor<4x1xi32>
+  return %z : tensor<4x1xi32>
+}
+
+// -----
+
+// Four taps read four positions, and each has a norm of its own: a radius twice
+// as large, 16 * 32 * 16 = 8192 and 128 for rounding, for 256 * 128 by ranges.
+
+// CHECK-LABEL: @taps
+// REPORT: "proof": "rmsnorm"
+!x = !quant.uniform<i8:f32, 0.03125>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @taps(%v: tensor<1x4x4x64xf32>) -> tensor<1x3x3x1xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %share = "tosa.const"() <{values = dense<0.015625> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-5> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %squares = tosa.mul %v, %v, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x64xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %sum = tosa.reduce_sum %squares {axis = 3 : i32} : (tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xf32>
+  %mean = tosa.mul %sum, %share, %none : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>, tensor<1xi8>) -> tensor<1x4x4x1xf32>
+  %shifted = tosa.add %mean, %eps : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>) -> tensor<1x4x4x1xf32>
+  %inverse = tosa.rsqrt %shifted : (tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32>
+  %n = tosa.mul %v, %inverse, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x1xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %q = a2q.quantize %n : tensor<1x4x4x64xf32> to tensor<1x4x4x64x!x>
+  %codes = arith.constant dense<1> : tensor<1x2x2x64xi8>
+  %w = quant.scast %codes : tensor<1x2x2x64xi8> to tensor<1x2x2x64x!w>
+  // CHECK: a2q.conv_2d {{.*}}!a2q.acc<15>
+  %y = a2q.conv_2d %q, %w : tensor<1x4x4x64x!x>, tensor<1x2x2x64x!w> -> tensor<1x3x3x1x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<1x3x3x1x!a2q.acc<32>> to tensor<1x3x3x1xi32>
+  return %z : tensor<1x3x3x1xi32>
+}
+
+// -----
+
+// Padding is no code of the normalization.
+
+// CHECK-LABEL: @padded
+// REPORT: "proof": "box"
+!x = !quant.uniform<i8:f32, 0.03125>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @padded(%v: tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %share = "tosa.const"() <{values = dense<0.015625> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-5> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %squares = tosa.mul %v, %v, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x64xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %sum = tosa.reduce_sum %squares {axis = 3 : i32} : (tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xf32>
+  %mean = tosa.mul %sum, %share, %none : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>, tensor<1xi8>) -> tensor<1x4x4x1xf32>
+  %shifted = tosa.add %mean, %eps : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>) -> tensor<1x4x4x1xf32>
+  %inverse = tosa.rsqrt %shifted : (tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32>
+  %n = tosa.mul %v, %inverse, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x1xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %q = a2q.quantize %n : tensor<1x4x4x64xf32> to tensor<1x4x4x64x!x>
+  %codes = arith.constant dense<1> : tensor<1x2x2x64xi8>
+  %w = quant.scast %codes : tensor<1x2x2x64xi8> to tensor<1x2x2x64x!w>
+  // CHECK: a2q.conv_2d {{.*}}!a2q.acc<16>
+  %y = a2q.conv_2d %q, %w padding [0, 1, 1, 0] : tensor<1x4x4x64x!x>, tensor<1x2x2x64x!w> -> tensor<1x4x4x1x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<1x4x4x1x!a2q.acc<32>> to tensor<1x4x4x1xi32>
+  return %z : tensor<1x4x4x1xi32>
+}

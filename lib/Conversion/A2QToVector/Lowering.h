@@ -34,6 +34,7 @@
 #include "mlir/IR/Builders.h"
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 namespace a2q {
@@ -61,6 +62,9 @@ struct Layer {
   /// Proven ranges of the activation codes, in default order: 1, K, or
   /// groups * K of them.
   std::vector<Range> ranges;
+  /// What is known of them together, in default order; constant weights only,
+  /// and may be null.
+  std::shared_ptr<const InputFact> fact;
   /// Value that the outermost accumulator of each channel can begin with.
   std::vector<Range> initial;
 

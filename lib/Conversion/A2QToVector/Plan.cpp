@@ -29,6 +29,8 @@ AccumulationProblem Layer::problem() const {
   result.weights.assign(weightCodes->begin(), weightCodes->end());
   result.ranges = ranges;
   result.initial = initial;
+  if (fact)
+    result.fact = *fact;
   return reorder(result, schedule.order);
 }
 
@@ -56,7 +58,8 @@ Interval Layer::sums(int64_t channel) const {
       codes = codes.subspan(channel / channels * length, length);
     ArrayRef<int64_t> row =
         ArrayRef(*weightCodes).slice(channel * length, length);
-    byCodes = finalInterval({row, codes});
+    DotProduct dot = {row, codes};
+    byCodes = fact ? boundSum(dot, *fact).final : finalInterval(dot);
   } else {
     Interval term = product(codeRange(weights), joinedRange());
     byCodes = {term.lo * length, term.hi * length};
@@ -131,8 +134,12 @@ FailureOr<Layer> a2q::collectLayer(AccumulatingOpInterface op,
   layer.ranges = {codeRange(layer.activations)};
   std::string unknown;
   if (FailureOr<AccumulatingOp> facts = analyzeAccumulator(op, ranges, unknown);
-      succeeded(facts) && layer.weightCodes && facts->constantWeights)
+      succeeded(facts) && layer.weightCodes && facts->constantWeights) {
     layer.ranges = facts->problem.ranges;
+    if (facts->problem.fact)
+      layer.fact =
+          std::make_shared<const InputFact>(std::move(*facts->problem.fact));
+  }
   if (failed(collectInitial(layer)))
     return failure();
   return layer;

@@ -22,6 +22,23 @@
 using namespace mlir;
 using namespace a2q;
 
+/// What is known of the terms, in the places of K'; padding has weight 0.
+static InputFact inPlaces(InputFact result, const Plan &plan) {
+  if (!result.ball)
+    return result;
+  Ball &ball = *result.ball;
+  auto place = [&](std::vector<double> &values) {
+    std::vector<double> placed;
+    for (int64_t term : plan.terms)
+      placed.push_back(term < 0 ? 0 : values[term]);
+    values = std::move(placed);
+  };
+  place(ball.centre);
+  place(ball.gain);
+  place(ball.slack);
+  return result;
+}
+
 /// The dot products with their terms in the places of K'.
 static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
   AccumulationProblem problem;
@@ -29,6 +46,8 @@ static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
   problem.groups = layer.groups;
   problem.length = plan.terms.size();
   problem.initial = layer.initial;
+  if (layer.fact)
+    problem.fact = inPlaces(*layer.fact, plan);
   // Padding has weight 0, so its range does not matter.
   auto place = [&](auto &from, auto &to, auto padding) {
     for (size_t row = 0; row < from.size(); row += layer.length)
@@ -164,6 +183,59 @@ static SmallVector<int64_t> equalTiles(LaneSpans &spans, int64_t steps,
   return ends;
 }
 
+/// What a lane of an innermost tile holds when the tile ends, from start 0.
+static Interval laneSum(const AccumulationProblem &problem,
+                        const DotProduct &dot, int64_t begin, int64_t end,
+                        int64_t lane, int64_t lanes) {
+  Interval sum;
+  std::vector<int64_t> terms;
+  for (int64_t p = begin; p < end; ++p)
+    if ((p - begin) / 2 % lanes == lane) {
+      terms.push_back(p);
+      sum = sum + product(dot.weights[p], dot.range(p));
+    }
+  return problem.fact ? boundTerms(dot, *problem.fact, terms).final : sum;
+}
+
+/// Whether every lane holds what it hands over at the end of each tile of so
+/// many steps, from a start of its own.
+static bool fitEqualTiles(const AccumulationProblem &problem, const Plan &plan,
+                          int64_t size) {
+  for (int64_t c = 0; c < problem.channels; ++c) {
+    DotProduct dot = problem.dot(c);
+    for (int64_t step = 0; step < plan.steps(); step += size)
+      for (int64_t lane = 0; lane < plan.chunk / 2; ++lane) {
+        int64_t end = std::min(step + size, plan.steps());
+        if (spanWidth(laneSum(problem, dot, step * plan.chunk, end * plan.chunk,
+                              lane, plan.chunk / 2)) > 16)
+          return false;
+      }
+  }
+  return true;
+}
+
+/// Fewer tiles than the ranges of the codes allow, by what is known of all
+/// codes together: equal ones, and few enough to be worth it. None if there are
+/// none.
+static SmallVector<int64_t> fewerTiles(const AccumulationProblem &problem,
+                                       const Plan &plan, int64_t count) {
+  for (int64_t fewer = 1; problem.fact && fewer < count;
+       fewer += std::max<int64_t>(1, fewer / 4)) {
+    int64_t size = llvm::divideCeil(plan.steps(), fewer);
+    // An even size: two steps then make a trip of the loop.
+    if (fewer > 1)
+      size += size % 2;
+    if (!fitEqualTiles(problem, plan, size))
+      continue;
+    SmallVector<int64_t> ends;
+    for (int64_t end = size; end < plan.steps(); end += size)
+      ends.push_back(end);
+    ends.push_back(plan.steps());
+    return ends;
+  }
+  return {};
+}
+
 /// The tiles of a layer. A loop whose trips differ from tile to tile costs a
 /// mispredicted branch at every spill, so equal tiles are taken where they are
 /// at most a quarter more.
@@ -172,6 +244,9 @@ static SmallVector<int64_t> chooseTiles(const AccumulationProblem &problem,
   LaneSpans spans(problem, plan);
   SmallVector<int64_t> longest = longestTiles(spans, plan.steps());
   int64_t count = longest.size();
+  if (SmallVector<int64_t> fewer = fewerTiles(problem, plan, count);
+      !fewer.empty())
+    return fewer;
   for (int64_t more = count; more <= count + count / 4; ++more) {
     int64_t size = llvm::divideCeil(plan.steps(), more);
     // An even size first: two steps then make a trip of the loop.
@@ -188,16 +263,6 @@ static SmallVector<int64_t> chooseTiles(const AccumulationProblem &problem,
 // Lanes
 //===----------------------------------------------------------------------===//
 
-/// What a lane of an innermost tile holds when the tile ends, from start 0.
-static Interval laneSum(const DotProduct &dot, int64_t begin, int64_t end,
-                        int64_t lane, int64_t lanes) {
-  Interval sum;
-  for (int64_t p = begin; p < end; ++p)
-    if ((p - begin) / 2 % lanes == lane)
-      sum = sum + product(dot.weights[p], dot.range(p));
-  return sum;
-}
-
 /// Every lane its own start: 0 where that fits 16 bits, else centred. The
 /// additions wrap, so only what a tile hands over must fit.
 static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan) {
@@ -207,8 +272,8 @@ static void chooseLaneStarts(const AccumulationProblem &problem, Plan &plan) {
     DotProduct dot = problem.dot(c);
     for (int64_t tile = 0; tile < stage.tiles(); ++tile)
       for (int64_t lane = 0; lane < stage.lanes; ++lane) {
-        Interval sum = laneSum(dot, stage.begin(tile), stage.ends[tile], lane,
-                               stage.lanes);
+        Interval sum = laneSum(problem, dot, stage.begin(tile),
+                               stage.ends[tile], lane, stage.lanes);
         bool fits = signedWidth(sum) <= 16;
         stage.starts.push_back(fits ? 0
                                     : static_cast<int64_t>(centredStart(sum)));
