@@ -67,10 +67,12 @@ class Data:
                 yield entry["result"]
 
     def finals(self, task, bits=4, **wanted):
-        """Results of one cell, a fold each."""
-        wanted = {"method": None, "width": None, "tile": None, **wanted}
-        return list(self.select(kind="final", task=task, activation_bits=bits,
-                                **wanted))
+        """Results of one cell, a fold each; without them those of the group
+        `quick`."""
+        wanted = {"method": None, "width": None, "tile": None,
+                  "task": task, "activation_bits": bits, **wanted}
+        return (list(self.select(kind="final", **wanted))
+                or list(self.select(kind="quick", **wanted)))
 
     def accuracies(self, task, bits=4, name="accuracy", **wanted):
         return [result[name] for result in self.finals(task, bits, **wanted)]
@@ -133,9 +135,8 @@ def choice_table(data, task):
     for width in (8, 10):
         cells = []
         for method in METHODS:
-            chosen = {(r["rate"], r["annealed"]) for r in
-                      data.select(kind="final", task=task, method=method,
-                                  width=width, tile=None, activation_bits=4)}
+            chosen = {(r["rate"], r["annealed"])
+                      for r in data.finals(task, method=method, width=width)}
             cells.append(", ".join(f"{rate:g}" + (" annealed" if annealed else "")
                                    for rate, annealed in sorted(chosen)) or "-")
         if set(cells) != {"-"}:
@@ -144,14 +145,25 @@ def choice_table(data, task):
 
 
 def speed_table(data):
+    """From the group `speed`, else from what the other points took."""
     rows = []
     for task in ("digits", "mnist", "glyphs"):
+        seconds = {}
         for result in data.select(kind="speed", task=task):
             seconds = {name: statistics.median(values)
                        for name, values in result["seconds"].items()}
-            plain = seconds["unconstrained"]
-            rows.append([task, f"{plain:.2f}"] +
-                        [f"{seconds[method] / plain:.2f}" for method in METHODS])
+        for method in () if seconds else (None, *METHODS):
+            took = [entry["result"]["seconds_per_epoch"] for entry in data.entries
+                    if entry["point"]["task"] == task
+                    and entry["point"].get("method") == method
+                    and "seconds_per_epoch" in entry["result"]]
+            if took:
+                seconds[method or "unconstrained"] = statistics.median(took)
+        plain = seconds.get("unconstrained")
+        if plain:
+            ratios = [f"{seconds[method] / plain:.2f}" if method in seconds else "-"
+                      for method in METHODS]
+            rows.append([task, f"{plain:.2f}", *ratios])
     return table(["task", "unconstrained, s", *names(METHODS)], rows)
 
 

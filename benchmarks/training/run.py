@@ -13,7 +13,9 @@ stopped and started at will. `--task`, `--only` and `--limit` choose what is
 measured now. Runs on a GPU where PyTorch sees one, else on one thread.
 
 Learning rate and width annealing of each method are chosen by the group `search`,
-on a part of the training data; the other groups take what it found.
+on a part of the training data; `widths`, `tiles` and `codes` take what it found.
+The group `quick` does without: one rate for all, widths annealed for methods that
+normalize weights, which need it most.
 """
 
 import argparse
@@ -38,6 +40,8 @@ SEARCH_WIDTHS = (8, 10)
 RATES = (0.0005, 0.002, 0.005)
 # Widths are annealed from so many bits more.
 ANNEALED = 4
+QUICK_WIDTHS = (8, 10, 9, 12)
+QUICK_RATE = 0.002
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
 
 
@@ -118,11 +122,22 @@ def code_points(task):
                 yield base(task, "final", fold, (4, bits), method=method, width=8)
 
 
+def quick_points(task):
+    """Few widths; by fold first, so that a part of it compares the methods too."""
+    for fold in folds(task):
+        yield base(task, "quick", fold, rate=QUICK_RATE, annealed=False)
+        for width in QUICK_WIDTHS:
+            for method in COMPARED:
+                annealed = method in ("a2q-plus", "centred-weight-norm")
+                yield base(task, "quick", fold, method=method, width=width,
+                           rate=QUICK_RATE, annealed=annealed)
+
+
 def speed_points(task):
     yield {"kind": "speed", "task": task, "width": 10}
 
 
-GROUPS = {"search": search_points, "widths": width_points, "tiles": tile_points,
+GROUPS = {"quick": quick_points, "search": search_points, "widths": width_points, "tiles": tile_points,
           "codes": code_points, "speed": speed_points}
 
 
@@ -183,6 +198,7 @@ class Lab:
         data = self.data(task, fold)
         if search:
             data = data.without_test()
+        if "rate" in point:
             rate, annealed = point["rate"], point["annealed"]
         else:
             rate, annealed = self.choice(point)
@@ -250,6 +266,8 @@ def main():
     begin = time.monotonic()
     for task in args.task or ("digits", "mnist"):
         for group in args.only or GROUPS:
+            if group == "quick" and not args.only:
+                continue  # less than the others
             for point in GROUPS[group](task):
                 if key_of(point) in results.known:
                     continue

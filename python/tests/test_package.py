@@ -47,6 +47,19 @@ def test_missing_extra_is_named():
     assert "pip install 'a2q[pandas]'" in result.stdout, result.stderr
 
 
+def test_training_names_its_extra():
+    result = python(
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "import a2q\n"
+        "try:\n"
+        "    import a2q.torch\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    assert "pip install 'a2q[torch]'" in result.stdout, result.stderr
+
+
 def test_version_is_the_projects():
     assert f'version = "{a2q.__version__}"' in (ROOT / "pyproject.toml").read_text()
     assert (

@@ -47,6 +47,7 @@ def nearest_integers(u: Tensor, budget: Union[int, Tensor], limit: int) -> Tenso
 def _largest_units(magnitude, budget, limit, over):
     """The units of largest `magnitude - k`, as many as the budget allows."""
     shifted = magnitude - 0.5
+    on_cpu = magnitude.device.type == "cpu"
 
     def kept(threshold):
         return (shifted - threshold).ceil_().clamp_(0, limit)
@@ -62,7 +63,8 @@ def _largest_units(magnitude, budget, limit, over):
         high = torch.where(fits, middle, high)
         low = torch.where(fits, low, middle)
         count = torch.where(fits, units, count)
-        if ((count == budget) | ~over).all():
+        # Elsewhere looking costs more than going on.
+        if on_cpu and ((count == budget) | ~over).all():
             return kept(high)
     # What is left are ties: units that no float32 tells apart.
     q = kept(high)

@@ -5,20 +5,20 @@
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("brevitas", reason="Brevitas is not installed")
 
-import brevitas.nn as qnn  # noqa: E402
-from brevitas.quant import (  # noqa: E402
+import brevitas.nn as qnn
+import torch
+from brevitas.quant import (
     Int8AccumulatorAwareWeightQuant,
     Int8AccumulatorAwareZeroCenterWeightQuant,
     Int8WeightPerChannelFloat,
     Uint8ActPerTensorFloat,
 )
 
-import a2q.torch.brevitas as converter  # noqa: E402
-from a2q.torch import Accumulator, Codes, weight_quantizer  # noqa: E402
+import a2q.torch.brevitas as converter
+from a2q.torch import Accumulator, Codes, weight_quantizer
 
 QUANTIZERS = {
     "a2q": Int8AccumulatorAwareWeightQuant,

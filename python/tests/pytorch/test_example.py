@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
 EXAMPLE = pathlib.Path(__file__).resolve().parents[3] / "examples/python/train.py"
 
 

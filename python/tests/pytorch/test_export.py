@@ -4,13 +4,18 @@
 """Exported networks: the integers prove, other runtimes compute the same."""
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("onnxscript")
+
+import onnx
 import torch
 from onnx import numpy_helper
 
 import a2q
 import a2q.torch
+from fixtures import *
 
 
 @pytest.fixture

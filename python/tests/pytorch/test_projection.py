@@ -7,6 +7,9 @@ import itertools
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
 import torch
 
 import a2q

@@ -4,12 +4,16 @@
 """The guarantee in training, what prepare makes of a network, its refusals."""
 
 import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import a2q.torch
 from a2q.torch import METHODS, Codes, QuantConv2d, QuantLinear
+from fixtures import *
 
 
 @pytest.mark.parametrize("method", METHODS)
