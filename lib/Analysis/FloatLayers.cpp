@@ -16,6 +16,7 @@
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
 #include <numeric>
 
 using namespace mlir;
@@ -475,6 +476,24 @@ std::vector<float> FloatLayer::bias() const {
   if (values.size() == 1)
     values.resize(channels, values.front());
   return values;
+}
+
+LogicalResult FloatLayer::verifyFinite() const {
+  for (auto [index, value] : llvm::enumerate(weights()))
+    if (!std::isfinite(value)) {
+      int64_t channel = index / terms(), term = index % terms();
+      InFlightDiagnostic error = op->emitError()
+                                 << "channel " << channel << " has the weight "
+                                 << value << " at term " << term;
+      error.attachNote() << "terms are numbered by kernel row, kernel column "
+                            "and input channel";
+      return error;
+    }
+  for (auto [channel, value] : llvm::enumerate(bias()))
+    if (!std::isfinite(value))
+      return op->emitError()
+             << "channel " << channel << " has the bias " << value;
+  return success();
 }
 
 void FloatLayer::setWeights(ArrayRef<float> weights) {

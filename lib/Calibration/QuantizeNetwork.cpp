@@ -126,26 +126,32 @@ LogicalResult Quantizer::findLayers() {
   std::vector<std::string> names;
   std::string reason;
   int64_t number = 0;
-  entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
+  WalkResult walked = entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (std::optional<FloatLayer> layer = FloatLayer::match(op, reason)) {
+      // Else whatever follows from it would be blamed on the data.
+      if (failed(layer->verifyFinite()))
+        return WalkResult::interrupt();
       StringRef kind = layer->isConvolution ? Conv2DOp::getOperationName()
                                             : MatmulOp::getOperationName();
       names.push_back(layerName(op, kind, number++));
       facts.push_back({names.back(), layer->weights(), {}});
       floats.push_back(std::move(*layer));
-      return;
+      return WalkResult::advance();
     }
     if (!reason.empty())
       op->emitWarning() << "stays in floating point: " << reason;
     auto accumulating = dyn_cast<AccumulatingOpInterface>(op);
     if (!accumulating || !accumulating.isAccumulating())
-      return;
+      return WalkResult::advance();
     if (isWeightLayer(accumulating)) {
       names.push_back(layerName(op, number));
       integers.push_back({accumulating, names.back(), {}, nullptr});
     }
     ++number;
+    return WalkResult::advance();
   });
+  if (walked.wasInterrupted())
+    return failure();
   if (names.empty()) {
     InFlightDiagnostic error =
         module.emitError("the model has no layers to quantize");

@@ -116,26 +116,6 @@ static FailureOr<unsigned> weightBitsOf(Operation *op, unsigned otherwise) {
   return static_cast<unsigned>(bits.getInt());
 }
 
-static LogicalResult checkFinite(const FloatLayer &layer,
-                                 ArrayRef<float> weights,
-                                 ArrayRef<float> bias) {
-  for (auto [index, value] : llvm::enumerate(weights))
-    if (!std::isfinite(value)) {
-      int64_t channel = index / layer.terms(), term = index % layer.terms();
-      InFlightDiagnostic error = layer.op->emitError()
-                                 << "channel " << channel << " has the weight "
-                                 << value << " at term " << term;
-      error.attachNote() << "terms are numbered by kernel row, kernel column "
-                            "and input channel";
-      return error;
-    }
-  for (auto [channel, value] : llvm::enumerate(bias))
-    if (!std::isfinite(value))
-      return layer.op->emitError()
-             << "channel " << channel << " has the bias " << value;
-  return success();
-}
-
 /// The smallest scale of the weights of a channel: sums are in units of
 /// 2^-100 at least, so that no factor leaves f32, and the bias has at most
 /// `bits` bits.
@@ -171,9 +151,9 @@ static ScaledIntegers integersOf(std::span<const float> weights, double bias,
 /// Weights, scales and bias of each channel.
 static LogicalResult quantizeWeights(IntegerLayer &result) {
   const FloatLayer &layer = result.layer;
-  std::vector<float> weights = layer.weights(), bias = layer.bias();
-  if (failed(checkFinite(layer, weights, bias)))
+  if (failed(layer.verifyFinite()))
     return failure();
+  std::vector<float> weights = layer.weights(), bias = layer.bias();
   int64_t limit = narrowLimit(result.weightBits), terms = layer.terms();
   for (int64_t channel = 0; channel < layer.channels; ++channel) {
     std::span<const float> row(weights.data() + channel * terms, terms);

@@ -149,16 +149,9 @@ LogicalResult ScalableLayers::collect(Operation *root) {
     std::optional<FloatLayer> layer = FloatLayer::match(op);
     if (!layer)
       return WalkResult::advance();
+    if (failed(layer->verifyFinite()))
+      return failure();
     std::vector<float> weights = layer->weights(), bias = layer->bias();
-    for (auto [index, value] : llvm::enumerate(weights))
-      if (!std::isfinite(value))
-        return op->emitError()
-               << "channel " << index / layer->terms() << " has the weight "
-               << value << " at term " << index % layer->terms();
-    for (auto [channel, value] : llvm::enumerate(bias))
-      if (!std::isfinite(value))
-        return op->emitError()
-               << "channel " << channel << " has the bias " << value;
     ScalableLayer &entry = layers[op];
     entry.weights.assign(weights.begin(), weights.end());
     entry.bias.assign(bias.begin(), bias.end());

@@ -82,6 +82,9 @@ public:
   /// [C].
   std::vector<float> bias() const;
 
+  /// An error at the op for a weight or a bias that is infinite or no number.
+  mlir::LogicalResult verifyFinite() const;
+
   /// New constants of the same shape. Others that share the old one keep it.
   void setWeights(llvm::ArrayRef<float> weights);
   /// Where the layer has no bias, one is made; `result` is with it then.

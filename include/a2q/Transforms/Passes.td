@@ -361,12 +361,13 @@ def A2QQuantizeLayers : Pass<"a2q-quantize-layers", "::mlir::ModuleOp"> {
       all factors fit their types: beside them, weights that small are 0. A
       channel of zeros has zeros and the scale 1, or |b| / (s_x * 2^20) where it
       has a bias.
-    - Quantization is monotone, so it changes places with clamps, max pooling,
-      reshapes, transposes, slices, concatenations, and padding with a constant,
-      as long as nothing else reads their reals: they then work on codes. A clamp
-      becomes the storage range of the type, and the proof of the next layer knows
-      it. A value is quantized once for each type that is wanted of it. (NaN is
-      the one value for which the order shows: a code cannot say it.)
+    - Quantization is monotone, so it changes places with clamps, minima with
+      constants that all codes stay below, max pooling, reshapes, transposes,
+      slices, concatenations, and padding with a constant, as long as nothing else
+      reads their reals: they then work on codes. A clamp becomes the storage
+      range of the type, and the proof of the next layer knows it. A value is
+      quantized once for each type that is wanted of it. (NaN is the one value for
+      which the order shows: a code cannot say it.)
     - Padding of a convolution is the code z, exactly 0.
     - Other attributes `a2q.*` of a layer go with it.
     - Weights that are not finite, an activation type that is not one of at most

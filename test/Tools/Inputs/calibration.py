@@ -6,6 +6,7 @@ ones of each."""
 
 import json
 import os
+import re
 import sys
 
 import numpy as np
@@ -116,7 +117,12 @@ func.func @main(%x: tensor<1x6x6x2xf32>) -> tensor<36x2xf32> {
   return %y : tensor<36x2xf32>
 }
 """
-for name, text in (("net.mlir", NETWORK), ("last.mlir", LAST), ("none.mlir", NO_LAYERS),
+# A weight and a bias that are no numbers.
+WEIGHT = re.sub(r"(%w2 = .*?)-?\d\.\d+e[-+]\d+", r"\g<1>0x7FC00000", NETWORK, count=1,
+                flags=re.S)
+BIAS = re.sub(r"(%b2 = .*?)-?\d\.\d+e[-+]\d+", r"\g<1>0xFF800000", NETWORK, count=1,
+              flags=re.S)
+for name, text in (("weight.mlir", WEIGHT), ("bias.mlir", BIAS), ("net.mlir", NETWORK), ("last.mlir", LAST), ("none.mlir", NO_LAYERS),
                    ("loop.mlir", LOOP), ("overflow.mlir", OVERFLOW)):
     with open(path(name), "w") as f:
         f.write(text)
