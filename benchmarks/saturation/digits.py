@@ -10,7 +10,7 @@ quantizes examples/digits/digits-float.onnx with ONNX Runtime's quantizer (QDQ,
 u8 activations, s8 weights per channel), once as it is, once with the vendor's
 remedy `reduce_range` (7-bit weights), and runs both on the held-out images
 
-  vnni     on this processor, if it has VNNI,
+  here     on this processor, if it has VNNI,
   avx2     on a Haswell that QEMU emulates, as ONNX Runtime runs by default,
   exact    there, with session.x64quantprecision=1 (u8 weights).
 
@@ -28,91 +28,11 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-DIGITS = ROOT / "examples/digits"
-EXACT = {"session.x64quantprecision": "1"}
-
-
-# ---------------------------------------------------------------------------
-# One run, here or under QEMU
-# ---------------------------------------------------------------------------
-
-
-def work(model, inputs, output, exact):
-    import onnxruntime as ort
-
-    ort.set_default_logger_severity(3)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    if exact:
-        for key, value in EXACT.items():
-            options.add_session_config_entry(key, value)
-    session = ort.InferenceSession(model, options,
-                                   providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    np.save(output, session.run(None, {name: np.load(inputs)})[0])
-
-
-def run(folder, model, inputs, where, cpu="Haswell-v4"):
-    """The first output; `where` is vnni, avx2 or exact."""
-    output = folder / "output.npy"
-    command = [sys.executable, __file__, "--worker", str(model), str(inputs),
-               str(output)] + (["--exact"] if where == "exact" else [])
-    if where != "vnni":
-        command = ["qemu-x86_64-static", "-cpu", cpu] + command
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stderr}")
-    return np.load(output)
-
-
-def has_vnni():
-    flags = pathlib.Path("/proc/cpuinfo").read_text().split()
-    return "avx512_vnni" in flags or "avx_vnni" in flags
-
-
-# ---------------------------------------------------------------------------
-# Models
-# ---------------------------------------------------------------------------
-
-
-class Calibration:
-    """Images that the network was trained on, not those it is tested on."""
-
-    def __init__(self, count=300):
-        sys.path.insert(0, str(DIGITS))
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        test = {image.tobytes()
-                for image in np.load(DIGITS / "images.npy").reshape(-1, 64)}
-        rows = [row for row in digits.data.astype(np.uint8)
-                if row.tobytes() not in test][:count]
-        self.images = iter([{"images": row.astype(np.float32)
-                             .reshape(1, 1, 8, 8)} for row in rows])
-
-    def get_next(self):
-        return next(self.images, None)
-
-
-def quantize(folder, reduce_range):
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = folder / "float.onnx"
-    quant_pre_process(str(DIGITS / "digits-float.onnx"), str(prepared))
-    name = "digits-w7a8.onnx" if reduce_range else "digits-w8a8.onnx"
-    quantize_static(str(prepared), str(folder / name), Calibration(),
-                    quant_format=QuantFormat.QDQ,
-                    activation_type=QuantType.QUInt8,
-                    weight_type=QuantType.QInt8, per_channel=True,
-                    reduce_range=reduce_range,
-                    op_types_to_quantize=["Conv", "Gemm"])
-    return folder / name
+import runtime
+import tasks
 
 
 # ---------------------------------------------------------------------------
@@ -120,18 +40,17 @@ def quantize(folder, reduce_range):
 # ---------------------------------------------------------------------------
 
 
-def compare(folder, model):
-    labels = np.load(DIGITS / "labels.npy")
-    images = folder / "images.npy"
-    np.save(images, np.load(DIGITS / "images.npy").astype(np.float32))
-    exact = run(folder, model, images, "exact")
-    places = (["vnni"] if has_vnni() else []) + ["avx2"]
+def compare(folder, task, model):
+    labels, images = task.labels, folder / "images.npy"
+    np.save(images, task.test)
+    exact = runtime.run(folder, model, images, "exact")
+    places = (["here"] if runtime.has_vnni() else []) + ["avx2"]
     print(f"\n{model.name}, {len(labels)} images\n"
           f"{'':10} {'right':>8} {'other answers':>14} {'other logits':>13} "
           f"{'largest difference':>19}")
     print(f"{'exact':10} {(exact.argmax(1) == labels).mean():8.2%}")
     for place in places:
-        found = run(folder, model, images, place)
+        found = runtime.run(folder, model, images, place)
         print(f"{place:10} {(found.argmax(1) == labels).mean():8.2%} "
               f"{(found.argmax(1) != exact.argmax(1)).sum():14} "
               f"{(found != exact).mean():13.1%} "
@@ -218,7 +137,7 @@ def witnesses(folder, model, report):
         inputs = pathlib.Path(found["file"])
         path = layer_model(folder, model, layer, np.load(inputs))
         at = (0, found["channel"], *found["position"])
-        codes = [run(folder, path, inputs, place)[at]
+        codes = [runtime.run(folder, path, inputs, place)[at]
                  for place in ("avx2", "exact")]
         print(f"{layer['name'][-24:]:24} {found['channel']:8} "
               f"{found['loss']:14} {codes[0]:5} {codes[1]:6}")
@@ -230,9 +149,10 @@ def main():
     parser.add_argument("--a2q-check", default="build/release/bin/a2q-check")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
+    task = tasks.Digits(None, args.folder)
     for reduce_range in (False, True):
-        model = quantize(args.folder, reduce_range)
-        compare(args.folder, model)
+        model = tasks.quantize(task, args.folder, reduce_range)
+        compare(args.folder, task, model)
         report = args.folder / (model.stem + ".json")
         folder = args.folder / (model.stem + "-witness")
         print(f"\na2q-check --saturation {model.name}", flush=True)
@@ -245,8 +165,5 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        work(*sys.argv[2:5], exact="--exact" in sys.argv)
-    else:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        main()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
