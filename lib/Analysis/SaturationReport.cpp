@@ -120,6 +120,10 @@ void Writer::write(const LayerMend &mend) {
     });
     json.attribute("lossless", mend.isLossless());
     json.attribute("gathers", mend.gathers);
+    if (mend.gatherReason.empty())
+      json.attribute("gather_reason", nullptr);
+    else
+      json.attribute("gather_reason", text(mend.gatherReason));
     pairOf("terms", mend.termsBefore, mend.termsAfter);
     json.attribute("weights", mend.weights);
     json.attribute("weights_changed", mend.weightsChanged);
@@ -304,6 +308,8 @@ static std::string describe(const LayerMend &mend) {
   std::string text = join(mend.steps, ", ");
   if (mend.gathers)
     text += " by a gather";
+  if (!mend.gatherReason.empty())
+    text += " (" + mend.gatherReason + ")";
   if (mend.termsAfter != mend.termsBefore)
     text += formatv(", {0} to {1} products", mend.termsBefore, mend.termsAfter);
   if (mend.isLossless())

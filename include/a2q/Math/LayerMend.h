@@ -26,8 +26,10 @@ struct LayerMend {
   std::string refusal;
   /// Products of one output.
   int64_t termsBefore = 0, termsAfter = 0;
-  /// Whether a Gather was added to move channels.
+  /// Whether a Gather was added to move channels, and why the layers before
+  /// cannot give them out in that order; empty where some come twice.
   bool gathers = false;
+  std::string gatherReason;
   /// Weights whose value changed, of all, and by how much: relative error in
   /// the l2 norm, the largest change, and the most by which a sum of codes can
   /// change, both in units of the old scale. A bias in units of a new scale is

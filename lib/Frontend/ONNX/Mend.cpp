@@ -185,7 +185,9 @@ void Mender::place(std::vector<ColumnPlaces> groups) {
   }
   bool adds = places != layer.inputs;
   result.steps.push_back(adds ? "split" : "reorder");
-  if (adds || !layer.absorbOrder(order).empty()) {
+  if (!adds)
+    result.gatherReason = layer.absorbOrder(order);
+  if (adds || !result.gatherReason.empty()) {
     layer.gatherInputs(order);
     result.gathers = true;
   }

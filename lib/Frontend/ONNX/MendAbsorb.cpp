@@ -6,16 +6,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A layer wants its input channels in another order. Where they come from one
-// layer, through nodes that treat all channels alike, and go nowhere else, that
-// layer gives them out in that order: its weights, biases and scales per output
-// channel are permuted, and nothing is moved when the network runs. Depthwise
-// convolutions on the way are permuted too.
+// A layer wants its input channels in another order. Where they come from other
+// layers, through nodes that treat all channels alike, and go nowhere else,
+// these layers give them out in that order: their weights, biases and scales
+// per output channel are permuted, and nothing is moved when the network runs.
+// Depthwise convolutions and constants on the way are permuted too. Of a sum or
+// product of two values, both sides are.
 //
 //===----------------------------------------------------------------------===//
 
 #include "MendLayer.h"
 
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -23,14 +26,15 @@ using namespace a2q;
 using namespace a2q::frontend;
 
 namespace {
-/// Walks from a value to the layer that makes its channels, and collects what
+/// Walks from a value to the layers that make its channels, and collects what
 /// is to be permuted; changes nothing before all is found.
 class Absorber {
 public:
   Absorber(ModelEditor &editor, bool isImage, ArrayRef<int64_t> order)
       : editor(editor), isImage(isImage), order(order) {}
 
-  std::string find(std::string value);
+  /// Of what `reader` reads; the reason why it cannot be, or "".
+  std::string find(onnx::NodeProto *reader, std::string value);
   void apply();
 
 private:
@@ -41,19 +45,29 @@ private:
     int64_t dim;
   };
 
-  /// The next value to look at, or "" at the end or with a refusal.
-  std::string pass(onnx::NodeProto *node, std::string &refusal);
-  std::string passLayer(onnx::NodeProto *node, std::string &refusal);
-  std::string passIntegerLayer(onnx::NodeProto *node, std::string &refusal);
-  std::string passAdd(onnx::NodeProto *node, std::string &refusal);
+  /// Adds the values that a node makes the permuted one of. False where it
+  /// cannot pass the order on.
+  bool pass(onnx::NodeProto *node);
+  bool passLayer(onnx::NodeProto *node);
+  bool passIntegerLayer(onnx::NodeProto *node);
+  bool passBinary(onnx::NodeProto *node);
+  bool endAt(onnx::NodeProto *node, bool isConvolution);
   bool isPerTensor(const onnx::NodeProto &node, int input) const;
   /// False where the input has other sizes or is computed.
   bool collect(onnx::NodeProto *node, int input, int64_t dim, bool orScalar);
+  void add(const std::string &value) {
+    if (values.insert(value).second)
+      waiting.push_back(value);
+  }
 
   ModelEditor &editor;
   bool isImage;
   ArrayRef<int64_t> order;
   std::vector<Permuted> permuted;
+  /// Values whose channels are in the new order, and the nodes that make them.
+  llvm::StringSet<> values;
+  std::vector<std::string> waiting;
+  llvm::SmallPtrSet<onnx::NodeProto *, 8> nodes;
 };
 } // namespace
 
@@ -119,96 +133,94 @@ bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
   return true;
 }
 
-/// Conv, Gemm and MatMul.
-std::string Absorber::passLayer(onnx::NodeProto *node, std::string &refusal) {
-  bool isConvolution = node->op_type() == "Conv";
-  int64_t dim = 0;
-  if (!isConvolution && integerAttribute(*node, "transB", 0) == 0)
-    dim = 1;
-  bool complete =
-      collect(node, 1, dim, false) &&
-      (!hasInput(*node, 2) || collect(node, 2, 0, /*orScalar=*/!isConvolution));
+/// The channels begin here, or a depthwise convolution hands them on.
+bool Absorber::endAt(onnx::NodeProto *node, bool isConvolution) {
+  if (isConvolution != isImage)
+    return false;
   int64_t groups = isConvolution ? integerAttribute(*node, "group", 1) : 1;
-  bool isDepthwise = groups == static_cast<int64_t>(order.size());
-  if (isConvolution != isImage || !complete || (groups != 1 && !isDepthwise)) {
-    refusal = "its weights cannot be permuted";
-    return "";
-  }
-  return isDepthwise && groups != 1 ? node->input(0) : "";
+  if (groups == 1)
+    return true;
+  add(node->input(0));
+  return groups == static_cast<int64_t>(order.size());
+}
+
+/// Conv, Gemm and MatMul.
+bool Absorber::passLayer(onnx::NodeProto *node) {
+  bool isConvolution = node->op_type() == "Conv";
+  bool outputsFirst =
+      isConvolution || integerAttribute(*node, "transB", 0) != 0;
+  return collect(node, 1, outputsFirst ? 0 : 1, false) &&
+         (!hasInput(*node, 2) ||
+          collect(node, 2, 0, /*orScalar=*/!isConvolution)) &&
+         endAt(node, isConvolution);
 }
 
 /// QLinearConv, QLinearMatMul and QGemm.
-std::string Absorber::passIntegerLayer(onnx::NodeProto *node,
-                                       std::string &refusal) {
+bool Absorber::passIntegerLayer(onnx::NodeProto *node) {
   bool isConvolution = node->op_type() == "QLinearConv";
+  bool outputsFirst =
+      isConvolution || integerAttribute(*node, "transB", 0) != 0;
   int bias = isConvolution ? 8 : 6;
-  int64_t dim = 0;
-  if (!isConvolution && integerAttribute(*node, "transB", 0) == 0)
-    dim = 1;
-  bool complete = collect(node, 3, dim, false) && collect(node, 4, 0, true) &&
-                  collect(node, 5, 0, true) &&
-                  (node->op_type() == "QLinearMatMul" ||
-                   !hasInput(*node, bias) || collect(node, bias, 0, false));
-  int64_t groups = isConvolution ? integerAttribute(*node, "group", 1) : 1;
-  bool isDepthwise = groups == static_cast<int64_t>(order.size());
-  if (isConvolution != isImage || !complete || (groups != 1 && !isDepthwise)) {
-    refusal = "its weights cannot be permuted";
-    return "";
-  }
-  return isDepthwise && groups != 1 ? node->input(0) : "";
+  return collect(node, 3, outputsFirst ? 0 : 1, false) &&
+         collect(node, 4, 0, true) &&
+         (!hasInput(*node, 5) || collect(node, 5, 0, true)) &&
+         (node->op_type() == "QLinearMatMul" || !hasInput(*node, bias) ||
+          collect(node, bias, 0, false)) &&
+         endAt(node, isConvolution);
 }
 
-/// A bias of a matrix product, one value for each column.
-std::string Absorber::passAdd(onnx::NodeProto *node, std::string &refusal) {
-  std::string problem;
+/// Two values, or one and a constant for all or for each channel.
+bool Absorber::passBinary(onnx::NodeProto *node) {
   for (int input : {0, 1}) {
-    std::optional<Tensor> vector = editor.read(node->input(input), problem);
-    if (isImage || !vector || vector->shape.size() != 1 ||
-        !collect(node, input, 0, false))
+    std::string problem;
+    std::optional<Tensor> tensor = editor.read(node->input(input), problem);
+    if (!tensor) {
+      add(node->input(input));
       continue;
-    return node->input(1 - input);
+    }
+    int64_t dim =
+        static_cast<int64_t>(tensor->shape.size()) - (isImage ? 3 : 1);
+    if (tensor->size() != 1 && (dim < 0 || !collect(node, input, dim, false)))
+      return false;
   }
-  refusal = "it adds what cannot be permuted";
-  return "";
+  return true;
 }
 
-std::string Absorber::pass(onnx::NodeProto *node, std::string &refusal) {
+bool Absorber::pass(onnx::NodeProto *node) {
   StringRef op = node->op_type();
-  if (node->input_size() == 0) {
-    refusal = "it is no layer";
-    return "";
-  }
-  if (op == "QuantizeLinear" || op == "DequantizeLinear") {
-    if (isPerTensor(*node, 1))
-      return node->input(0);
-    refusal = "it has one scale per channel";
-    return "";
-  }
+  if (node->input_size() == 0)
+    return false;
   if (op == "Conv" || op == "Gemm" || op == "MatMul")
-    return passLayer(node, refusal);
+    return passLayer(node);
   if (op == "QLinearConv" || op == "QLinearMatMul" || op == "QGemm")
-    return passIntegerLayer(node, refusal);
-  if (op == "Add")
-    return passAdd(node, refusal);
-  if (keepsChannels(op, isImage))
-    return node->input(0);
-  refusal = "the operator does not keep channels apart";
-  return "";
+    return passIntegerLayer(node);
+  if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div")
+    return passBinary(node);
+  bool isQuantization = op == "QuantizeLinear" || op == "DequantizeLinear";
+  if (isQuantization ? !isPerTensor(*node, 1) : !keepsChannels(op, isImage))
+    return false;
+  add(node->input(0));
+  return true;
 }
 
-std::string Absorber::find(std::string value) {
-  while (!value.empty()) {
-    if (!editor.isReadOnce(value))
-      return "'" + value + "' is read by others";
-    onnx::NodeProto *node = editor.producer(value);
+std::string Absorber::find(onnx::NodeProto *reader, std::string value) {
+  add(value);
+  while (!waiting.empty()) {
+    std::string next = waiting.back();
+    waiting.pop_back();
+    onnx::NodeProto *node = editor.producer(next);
     if (!node)
-      return "'" + value + "' is made by no layer";
-    std::string refusal;
-    value = pass(node, refusal);
-    if (!refusal.empty())
+      return "'" + next + "' is made by no layer";
+    if (nodes.insert(node).second && !pass(node))
       return "node '" + nameOfNode(*node) + "' (" + node->op_type() +
-             "): " + refusal;
+             ") cannot give its channels out in another order";
   }
+  nodes.insert(reader);
+  for (const auto &entry : values)
+    for (const Use &use : editor.uses(entry.getKey()))
+      if (!nodes.contains(use.node) ||
+          (use.node == reader && entry.getKey() != value))
+        return "'" + entry.getKey().str() + "' is read by others";
   return permuted.empty() ? "no layer is before it" : "";
 }
 
@@ -239,7 +251,7 @@ std::string MendLayer::absorbOrder(ArrayRef<int64_t> order) {
   if (!moves.empty())
     return "its channels are flattened or transposed before it";
   Absorber absorber(*editor, isConvolution, order);
-  std::string refusal = absorber.find(node->input(activations));
+  std::string refusal = absorber.find(node, node->input(activations));
   if (refusal.empty())
     absorber.apply();
   return refusal;
