@@ -133,8 +133,8 @@ def table(results):
             print(f"| {NAMES[key]} | {layers['unsafe']} of "
                   f"{sum(layers.values())} | {row['right_exact'] / count:.1%} | "
                   f"{row['right_avx2'] / count:.1%} | {row['other_answers']} | "
-                  f"{row['other_outputs']} | {row['milliseconds']:.2f} | "
-                  f"{row['milliseconds_exact']:.2f} |")
+                  f"{row['other_outputs']} | {row['milliseconds']:.3g} | "
+                  f"{row['milliseconds_exact']:.3g} |")
         print()
         for mode, steps in task["steps"].items():
             text = "; ".join(f"{count} {step}" for step, count in steps.items())

@@ -8,6 +8,8 @@
 
 #include "MendLayer.h"
 
+#include "Importer.h"
+
 #include "a2q/Math/PairMending.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -142,9 +144,65 @@ std::string MendLayer::weightName() const {
   return source ? source->input(0) : "";
 }
 
+/// Real weights as the network quantizes them each time it runs.
+static std::optional<Tensor> quantizeWeights(const ModelEditor &editor,
+                                             const onnx::NodeProto &node,
+                                             std::string &problem) {
+  if (node.input_size() < 3 || integerAttribute(node, "block_size", 0))
+    return std::nullopt;
+  std::optional<Tensor> reals = editor.read(node.input(0), problem),
+                        scales = editor.read(node.input(1), problem),
+                        zeros = editor.read(node.input(2), problem);
+  if (!reals || !scales || !zeros || !reals->isFloat() || !scales->isFloat() ||
+      zeros->type != ElementType::Int8 || zeros->size() != scales->size())
+    return std::nullopt;
+  auto rank = static_cast<int64_t>(reals->shape.size());
+  int64_t axis = integerAttribute(node, "axis", 1), inner = 1;
+  axis += axis < 0 ? rank : 0;
+  if (scales->size() != 1 &&
+      (axis < 0 || axis >= rank || reals->shape[axis] != scales->size()))
+    return std::nullopt;
+  for (int64_t dim = axis + 1; dim < rank; ++dim)
+    inner *= reals->shape[dim];
+  Tensor codes;
+  codes.type = ElementType::Int8;
+  codes.shape = reals->shape;
+  for (auto [index, value] : llvm::enumerate(reals->floats)) {
+    size_t at = scales->size() == 1 ? 0 : index / inner % scales->size();
+    codes.ints.push_back(quantizeReal(value, scales->floats[at],
+                                      zeros->ints[at],
+                                      integerFormat(codes.type)->range()));
+  }
+  return codes;
+}
+
+/// Codes that do not depend on an input: stored, clipped, or quantized.
+static std::optional<Tensor> constantCodes(const ModelEditor &editor,
+                                           StringRef value,
+                                           std::string &problem) {
+  if (const onnx::NodeProto *quantize =
+          editor.producer(value, "QuantizeLinear"))
+    return quantizeWeights(editor, *quantize, problem);
+  const onnx::NodeProto *clip = editor.producer(value, "Clip");
+  if (!clip)
+    return editor.read(value, problem);
+  std::optional<Tensor> codes = constantCodes(editor, clip->input(0), problem);
+  for (int bound : {1, 2}) {
+    if (!codes || bound >= clip->input_size() || clip->input(bound).empty())
+      continue;
+    std::optional<Tensor> limit = editor.read(clip->input(bound), problem);
+    if (!limit || limit->ints.size() != 1)
+      return std::nullopt;
+    for (int64_t &code : codes->ints)
+      code = bound == 1 ? std::max(code, limit->ints.front())
+                        : std::min(code, limit->ints.front());
+  }
+  return codes;
+}
+
 std::string MendLayer::readWeights() {
   std::string problem;
-  std::optional<Tensor> read = editor->read(weightName(), problem);
+  std::optional<Tensor> read = constantCodes(*editor, weightName(), problem);
   if (!read)
     return problem.empty() ? "its weights are not constant codes" : problem;
   codes = std::move(*read);

@@ -123,6 +123,43 @@ def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8):
     return g.model()
 
 
+def brevitas():
+    """Real weights that the network quantizes, clips and dequantizes."""
+    g = Graph()
+    x = g.requantize(first(g, 8), 0.25, clip=None)
+    scale = np.float32(2.0 ** -(1 + np.arange(8) % 3))
+    weights = g.rng.integers(-127, 128, (8, 8, 3, 3))
+    real = g.constant(np.float32(weights * scale.reshape(8, 1, 1, 1)))
+    zeros = g.constant(np.zeros(8), I8)
+    w = g.node("QuantizeLinear", [real, g.constant(scale), zeros], axis=0)
+    w = g.clip(w, -120, 120, I8)
+    w = g.node("DequantizeLinear", [w, g.constant(scale), zeros], axis=0)
+    g.output(g.node("Conv", [x, w], "layer"))
+    return g.model()
+
+
+def qlinear(weights):
+    """Two QLinearConv; scales of the second per channel, biases in both."""
+    g = Graph()
+    weights = np.asarray(weights)
+
+    def layer(x, weights, scales, y_scale, name):
+        count = len(weights)
+        return g.node("QLinearConv", [
+            x, g.constant(0.5, np.float32), g.constant(0, U8),
+            g.constant(weights, I8), g.constant(scales, np.float32),
+            g.constant(np.zeros(np.shape(scales)), I8),
+            g.constant(y_scale, np.float32), g.constant(7, U8),
+            g.constant(g.rng.integers(-99, 99, count), I32)], name)
+
+    x = layer(g.input("x", (1, 3, 6, 6)), g.rng.integers(-60, 61, (8, 3, 1, 1)),
+              0.25, 4.0, "first")
+    y = layer(x, weights, 2.0 ** -(1 + np.arange(len(weights)) % 3), 300.0,
+              "layer")
+    g.output(y, onnx.TensorProto.UINT8)
+    return g.model()
+
+
 def flattened():
     g = Graph()
     x = g.requantize(first(g, 4), 0.25, clip=None)
@@ -178,6 +215,10 @@ MODELS = {
     "grouped": lambda: dense(group=2),
     "depthwise": lambda: dense(group=8),
     "depthwise_signed": lambda: dense(group=8, dtype=I8),
+    "brevitas": brevitas,
+    "qlinear_reorder": lambda: qlinear(large_and_small()),
+    "qlinear_dense": lambda: qlinear(np.random.default_rng(4).integers(
+        -127, 128, (6, 8, 3, 3))),
     "flattened": flattened,
     "integers": integers,
     "unknown": unknown,
@@ -226,7 +267,7 @@ def same(path, mended):
 
 def near(path, mended):
     """Within what the projected weights leave to expect, and not the same."""
-    first, second = outputs_of(path, mended)
+    first, second = (y.astype(float) for y in outputs_of(path, mended))
     error = np.linalg.norm(first - second) / np.linalg.norm(first)
     assert 0 < error < 0.05, error
 
