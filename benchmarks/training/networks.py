@@ -56,7 +56,7 @@ class BrevitasLayer(nn.Module):
                 bias=bias, weight_quant=quant,
             )  # fmt: skip
         own.load_state_dict(layer_state(layer), strict=False)
-        self.layer = own
+        self.layer = own.to(layer.weight.device)
         self.norm = layer.norm
         self.codes = layer.input_codes
         self.width = width
@@ -92,7 +92,9 @@ class BrevitasLayer(nn.Module):
 
     def penalty(self):
         quantizer = self.layer.weight_quant.tensor_quant.pre_scaling_impl
-        bits = torch.tensor(float(self.codes.bits))
+        bits = torch.tensor(
+            float(self.codes.bits), device=self.layer.weight.device
+        )
         limit = quantizer.calc_max_l1_norm(bits, self.codes.signed)
         scale = torch.exp2(quantizer.scaling_impl.value)
         return (torch.exp2(quantizer.value) - scale * limit).relu().sum()
@@ -100,7 +102,8 @@ class BrevitasLayer(nn.Module):
     @torch.no_grad()
     def integers(self):
         shape = (1, self.layer.weight.shape[1], *[8] * (self.layer.weight.dim() - 2))
-        quantized = self.layer.quant_weight(self._with_codes(torch.zeros(shape)))
+        x = torch.zeros(shape, device=self.layer.weight.device)
+        quantized = self.layer.quant_weight(self._with_codes(x))
         return quantized.int(float_datatype=False).to(torch.int64)
 
 

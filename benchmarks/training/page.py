@@ -167,8 +167,33 @@ def speed_table(data):
     return table(["task", "unconstrained, s", *names(METHODS)], rows)
 
 
+def latency_table(data, task):
+    """Accuracy beside microseconds per image, networks of all sizes."""
+    rows = []
+    shapes = sorted({(entry["point"]["share"], entry["point"].get("width") or 0,
+                      entry["point"].get("tile") or 0)
+                     for entry in data.entries
+                     if entry["point"]["kind"] == "latency"
+                     and entry["point"]["task"] == task})
+    for share, width, tile in shapes:
+        cell = list(data.select(kind="latency", task=task, share=share,
+                                width=width or None, tile=tile or None))
+        speeds = []
+        for isa in ("avx2", "avx512vnni"):
+            times = [result["microseconds"][isa][0] for result in cell
+                     if isa in result["microseconds"]]
+            speeds.append(f"{statistics.median(times):.2f}" if times else "-")
+        held = "nothing"
+        if width:
+            held = f"{width} bits" + (f", tiles of {tile}" if tile else "")
+        rows.append([f"{share:g}", held,
+                     percent([result["accuracy"] for result in cell]), *speeds])
+    return table(["channels", "sums held to", "accuracy", "AVX2, us", "VNNI, us"], rows)
+
+
 TABLES = {"accuracy": accuracy_table, "start": start_table,
-          "narrow": narrow_table, "choice": choice_table, "speed": speed_table}
+          "narrow": narrow_table, "choice": choice_table, "speed": speed_table,
+          "latency": latency_table}
 
 
 def fill(text, data):

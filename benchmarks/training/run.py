@@ -22,11 +22,13 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 
+import a2q
 import networks
 import tasks
 
@@ -42,6 +44,9 @@ RATES = (0.0005, 0.002, 0.005)
 ANNEALED = 4
 QUICK_WIDTHS = (8, 10, 9, 12)
 QUICK_RATE = 0.002
+# Of the channels, in the comparison by latency.
+SHARES = (1.0, 0.25, 0.5, 0.75, 1.5)
+ISAS = ("avx2", "avx512vnni")
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
 
 
@@ -133,12 +138,23 @@ def quick_points(task):
                            rate=QUICK_RATE, annealed=annealed)
 
 
+def latency_points(task):
+    """Constrained networks beside narrower dense ones."""
+    for fold in folds(task):
+        for share in SHARES:
+            yield base(task, "latency", fold, share=share, rate=QUICK_RATE,
+                       annealed=False)
+            for tile in (None, 144, 72):
+                yield base(task, "latency", fold, share=share, method="projection",
+                           width=8, tile=tile, rate=QUICK_RATE, annealed=False)
+
+
 def speed_points(task):
     yield {"kind": "speed", "task": task, "width": 10}
 
 
 GROUPS = {"quick": quick_points, "search": search_points, "widths": width_points, "tiles": tile_points,
-          "codes": code_points, "speed": speed_points}
+          "codes": code_points, "speed": speed_points, "latency": latency_points}
 
 
 # Measuring
@@ -154,21 +170,22 @@ class Lab:
             self.loaded = {(task, fold): loaded.to(self.device)}
         return self.loaded[task, fold]
 
-    def float_network(self, task, fold, data, search):
+    def float_network(self, task, fold, data, search, share=1.0):
         """Trained once and kept in the cache; its accuracy is a point of its own."""
         description = tasks.TASKS[task]
         classes = int(max(data.labels.max(), data.test_labels.max())) + 1
-        network = description.network(classes).to(self.device)
-        name = f"{task}-{fold}{'-search' if search else ''}.pt"
+        network = description.network(classes, share).to(self.device)
+        name = f"{task}-{fold}{'-search' if search else ''}"
+        name += ".pt" if share == 1 else f"-{share:g}.pt"
         path = self.cache / name
         if path.exists():
             network.load_state_dict(torch.load(path, map_location=self.device))
             return network
         torch.manual_seed(fold)
-        network = description.network(classes).to(self.device)
+        network = description.network(classes, share).to(self.device)
         tasks.train(network, data, description.float_epochs, 2e-3, fold)
         torch.save(network.state_dict(), path)
-        if not search:
+        if not search and share == 1:
             point = {"kind": "float", "task": task, "fold": fold}
             result = {"accuracy": round(tasks.accuracy(network, data), 3)}
             if key_of(point) not in self.results.known:
@@ -194,6 +211,10 @@ class Lab:
         return best[1:]
 
     def train(self, point):
+        return self.trained(point)[1]
+
+    def trained(self, point):
+        """The network of a point and its results."""
         task, fold, search = point["task"], point["fold"], point["kind"] == "search"
         data = self.data(task, fold)
         if search:
@@ -202,7 +223,7 @@ class Lab:
             rate, annealed = point["rate"], point["annealed"]
         else:
             rate, annealed = self.choice(point)
-        network = self.float_network(task, fold, data, search)
+        network = self.float_network(task, fold, data, search, point.get("share", 1.0))
         sample = data.images[:512]
         model = networks.build(network, sample, point)
         start = tasks.accuracy(model, data)
@@ -211,10 +232,45 @@ class Lab:
         tasks.train(model, data, epochs, rate, fold, networks.penalty(model),
                     annealing(model, point["width"], epochs) if annealed else None)
         seconds = time.process_time() - begin
-        return {"accuracy": round(tasks.accuracy(model, data), 3),
-                "start": round(start, 3), "rate": rate, "annealed": annealed,
-                "epochs": epochs, "seconds_per_epoch": round(seconds / epochs, 4),
-                **networks.facts(model, point)}
+        result = {
+            "accuracy": round(tasks.accuracy(model, data), 3),
+            "start": round(start, 3),
+            "rate": rate,
+            "annealed": annealed,
+            "epochs": epochs,
+            "seconds_per_epoch": round(seconds / epochs, 4),
+            **networks.facts(model, point),
+        }
+        return model, result
+
+    def latency(self, point):
+        """Accuracy and speed of the compiled network, one thread."""
+        model, result = self.trained(point)
+        data = self.data(point["task"], point["fold"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            model = model.cpu()
+            a2q.torch.export(model, path, data.images[:2].cpu())
+            network = a2q.load(path)
+        if point.get("width"):
+            network = network.stage(inner=point["width"])
+        images = data.test_images[:64].cpu().numpy()
+        result["microseconds"] = {}
+        for isa in ISAS:
+            try:
+                program = network.compile(isa=isa)
+                program(images)
+            except a2q.Error:
+                continue  # not this processor's
+            times = []
+            for _ in range(41):
+                begin = time.perf_counter()
+                program(images)
+                times.append(1e6 * (time.perf_counter() - begin) / len(images))
+            result["microseconds"][isa] = [
+                round(value, 3) for value in (statistics.median(times), min(times))
+            ]
+        return result
 
     def speed(self, point):
         """Seconds per epoch, the methods in turns."""
@@ -236,7 +292,8 @@ class Lab:
         return {"seconds": seconds}
 
     def measure(self, point):
-        return self.speed(point) if point["kind"] == "speed" else self.train(point)
+        kinds = {"speed": self.speed, "latency": self.latency}
+        return kinds.get(point["kind"], self.train)(point)
 
 
 def annealing(model, width, epochs):

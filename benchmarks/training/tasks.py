@@ -83,17 +83,18 @@ def load_glyphs(_, folder):
 
 
 class SmallNet(nn.Module):
-    """Three convolutions of 3x3 and a linear layer: K = 9, 144, 288, 512."""
+    """Three convolutions of 3x3 and a linear layer: K = 9, 144, 288, 512 where
+    `share` of the channels is 1."""
 
-    def __init__(self, strides):
+    def __init__(self, strides, share=1.0):
         super().__init__()
-        widths = (1, 16, 32, 32)
+        widths = (1, *(round(share * width) for width in (16, 32, 32)))
         self.convs = nn.ModuleList(
             nn.Conv2d(widths[i], widths[i + 1], 3, strides[i], 1, bias=False)
             for i in range(3)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
-        self.fc = nn.Linear(512, 10)
+        self.fc = nn.Linear(16 * widths[-1], 10)
 
     def forward(self, x):
         for conv, norm in zip(self.convs, self.norms):
@@ -125,14 +126,15 @@ class Block(nn.Module):
 class ResNet8(nn.Module):
     """ResNet8 for one channel of 32x32 (MLPerf Tiny's shape)."""
 
-    def __init__(self, classes):
+    def __init__(self, classes, share=1.0):
         super().__init__()
-        self.conv = nn.Conv2d(1, 16, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(16)
+        first, second, third = (round(share * width) for width in (16, 32, 64))
+        self.conv = nn.Conv2d(1, first, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(first)
         self.blocks = nn.Sequential(
-            Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2)
+            Block(first, first, 1), Block(first, second, 2), Block(second, third, 2)
         )
-        self.fc = nn.Linear(64, classes)
+        self.fc = nn.Linear(third, classes)
 
     def forward(self, x):
         x = self.blocks(F.relu(self.norm(self.conv(x))))
@@ -142,15 +144,15 @@ class ResNet8(nn.Module):
 @dataclass
 class Task:
     load: object
-    network: object  # number of classes -> float network
+    network: object  # number of classes, share of the channels -> float network
     float_epochs: int
     epochs: int
     folds: int
 
 
 TASKS = {
-    "digits": Task(load_digits, lambda _: SmallNet((1, 2, 1)), 20, 15, FOLDS),
-    "mnist": Task(load_mnist, lambda _: SmallNet((2, 2, 2)), 10, 8, 5),
+    "digits": Task(load_digits, lambda _, share: SmallNet((1, 2, 1), share), 20, 15, FOLDS),
+    "mnist": Task(load_mnist, lambda _, share: SmallNet((2, 2, 2), share), 10, 8, 5),
     "glyphs": Task(load_glyphs, ResNet8, 10, 6, 3),
 }
 

@@ -249,7 +249,7 @@ class _Preparation:
         codes = {}
         for (source, bits), readers in wanted.items():
             signed = bool((values[source] < 0).any())
-            quantizer = ActivationQuantizer(bits, signed)
+            quantizer = ActivationQuantizer(bits, signed).to(values[source].device)
             quantizer.start(values[source])
             name = f"{source.name}_codes"
             if len(bits_of[source]) > 1:
