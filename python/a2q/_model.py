@@ -309,20 +309,24 @@ class Model:
             self._core.run_reference(arrays, list(result.values()), emulate or "")
         return result
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, form: str = "qdq") -> None:
         """Writes the network to a .mlir or an .onnx file; `load` reads both.
 
         ONNX gets the integers that the network has now, between QuantizeLinear
-        and DequantizeLinear; accumulators have no place there. What has no
-        counterpart in ONNX is an Error.
+        and DequantizeLinear, or with form="qonnx" behind the Quant nodes of
+        QONNX; accumulators have no place there. What has no counterpart in ONNX
+        is an Error.
         """
+        if form not in ("qdq", "qonnx"):
+            raise Error(f"form is {form!r}; it takes 'qdq' or 'qonnx'")
         name = os.fspath(path)
         if not name.endswith((".mlir", ".onnx")):
             raise Error(
                 f"'{name}': the name of a network ends with .mlir or .onnx"
             )
-        with self._reproduced_by("a2q-translate --export-onnx -o model.onnx"):
-            self._core.save(name)
+        flag = "--export-qonnx" if form == "qonnx" else "--export-onnx"
+        with self._reproduced_by(f"a2q-translate {flag} -o model.onnx"):
+            self._core.save(name, form == "qonnx")
 
     def __str__(self) -> str:
         """The network in MLIR's text."""

@@ -1,4 +1,4 @@
-//===- Bindings.h - Parts of the extension -------------------- -*- C++ -*-===//
+//===- Bindings.h - Parts of the extension ---------------------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.

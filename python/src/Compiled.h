@@ -1,4 +1,4 @@
-//===- Compiled.h - Networks as programs ---------------------- -*- C++ -*-===//
+//===- Compiled.h - Networks as programs -----------------------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.

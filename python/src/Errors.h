@@ -1,4 +1,4 @@
-//===- Errors.h - Diagnostics as exceptions ------------------- -*- C++ -*-===//
+//===- Errors.h - Diagnostics as exceptions --------------------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.

@@ -84,14 +84,16 @@ static Model parseModel(const std::string &text) {
 }
 
 /// As ONNX where the name says so, else as text.
-static void saveModel(const Model &model, const std::string &path) {
+static void saveModel(const Model &model, const std::string &path,
+                      bool asQONNX) {
   std::string contents;
   if (!llvm::StringRef(path).ends_with(".onnx"))
     contents = model.print();
   else
-    contents = model.read([](mlir::ModuleOp module, Diagnostics &diagnostics) {
+    contents = model.read([&](mlir::ModuleOp module, Diagnostics &diagnostics) {
       auto entry = diagnostics.check(findEntry(module));
-      return diagnostics.check(exportONNX(entry));
+      return diagnostics.check(
+          exportONNX(entry, asQONNX ? ONNXForm::QONNX : ONNXForm::QDQ));
     });
   if (llvm::Error error = writeOutputFile(path, contents))
     throw Failure("'" + path +
@@ -269,7 +271,7 @@ void a2q::python::bindModel(nb::module_ &module) {
       .def(
           "text", [](const Model &model) { return toText(model.print()); },
           nb::sig("def text(self) -> str"))
-      .def("save", &saveModel, nb::arg("path"), Release())
+      .def("save", &saveModel, nb::arg("path"), nb::arg("as_qonnx"), Release())
       .def(
           "report",
           [](const Model &model) {

@@ -1,4 +1,4 @@
-//===- Model.h - Networks ------------------------------------- -*- C++ -*-===//
+//===- Model.h - Networks --------------------------------------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.

@@ -108,6 +108,30 @@ def test_float_networks(images, tmp_path):
     assert np.allclose(floats.compile()(data), theirs, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_qonnx(name, images, tmp_path):
+    """Reals behind Quant nodes; our importer reads the integers again."""
+    model = NETWORKS[name](images)
+    path = str(tmp_path / "m.onnx")
+    model.save(path, form="qonnx")
+    graph = onnx.load(path).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("Quant") >= 7 and "QuantizeLinear" not in kinds
+    again = a2q.load(path)
+    for before, after in zip(model.report(), again.report(), strict=True):
+        # Ranges are those of types: Quant's reals prove no narrower ones.
+        assert before.name == after.name
+        assert before.widths["datatype"] == after.widths["datatype"]
+        assert before.widths["exact"] <= after.widths["exact"]
+        assert [(c.pos, c.neg) for c in before.channels] == [
+            (c.pos, c.neg) for c in after.channels
+        ]
+    ours, theirs = model.compile()(images), again.compile()(images)
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.98
+    with pytest.raises(a2q.Error, match="'qdq' or 'qonnx'"):
+        model.save(path, form="qdqdq")
+
+
 def test_what_has_no_counterpart(tmp_path):
     model = a2q.parse(
         "func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {\n"

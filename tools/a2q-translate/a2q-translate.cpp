@@ -64,14 +64,15 @@ static Expected<bool> translate(const Options &options) {
   return true;
 }
 
-static void registerONNXExport() {
+static void registerONNXExport(StringRef name, StringRef description,
+                               ONNXForm form) {
   mlir::TranslateFromMLIRRegistration registration(
-      "export-onnx", "Export a network to ONNX, its layers in QDQ form",
-      [](mlir::ModuleOp module, raw_ostream &os) -> mlir::LogicalResult {
+      name, description,
+      [=](mlir::ModuleOp module, raw_ostream &os) -> mlir::LogicalResult {
         mlir::FailureOr<mlir::func::FuncOp> entry = findEntry(module);
         if (failed(entry))
           return mlir::failure();
-        mlir::FailureOr<std::string> bytes = exportONNX(*entry);
+        mlir::FailureOr<std::string> bytes = exportONNX(*entry, form);
         if (failed(bytes))
           return mlir::failure();
         os << *bytes;
@@ -84,7 +85,12 @@ static void registerONNXExport() {
 
 int main(int argc, char **argv) {
   registerONNXImport();
-  registerONNXExport();
+  registerONNXExport("export-onnx",
+                     "Export a network to ONNX, its layers in QDQ form",
+                     ONNXForm::QDQ);
+  registerONNXExport("export-qonnx",
+                     "Export a network to ONNX with the Quant nodes of QONNX",
+                     ONNXForm::QONNX);
   mlir::registerAsmPrinterCLOptions();
   Options options;
   cl::ParseCommandLineOptions(argc, argv, "a2q: import and export models\n");

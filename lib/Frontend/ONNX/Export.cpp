@@ -6,8 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "a2q/Frontend/ONNX/Export.h"
-
 #include "Exporter.h"
 #include "ModelEditor.h"
 
@@ -212,10 +210,16 @@ Exporter::Form Exporter::formOf(ValueRange operands) const {
 // The graph
 //===----------------------------------------------------------------------===//
 
-Exporter::Exporter(func::FuncOp entry) : entry(entry) {
+Exporter::Exporter(func::FuncOp entry, ONNXForm target)
+    : entry(entry), target(target) {
   model.set_ir_version(irVersion);
   model.set_producer_name("a2q");
   model.add_opset_import()->set_version(opsetVersion);
+  if (target == ONNXForm::QONNX) {
+    onnx::OperatorSetIdProto &quant = *model.add_opset_import();
+    quant.set_domain(quantDomain.str());
+    quant.set_version(1);
+  }
   graph = model.mutable_graph();
   graph->set_name(entry.getName().str());
 }
@@ -279,6 +283,11 @@ FailureOr<std::string> Exporter::run() {
       return failure();
     std::string output =
         interfaceName(entry.getResultAttrDict(index), "output" + Twine(index));
+    // Codes that are reals here would not be what the network returns.
+    if (*typeOf(value) == ElementType::Float &&
+        !cast<RankedTensorType>(value.getType()).getElementType().isF32())
+      return entry.emitError()
+             << "result " << index << " is codes, which QONNX does not have";
     onnx::NodeProto &node = addNode("Identity", *name);
     node.set_output(0, output);
     describe(*graph->add_output(), output, *typeOf(value),
@@ -364,8 +373,8 @@ LogicalResult Exporter::exportOp(Operation *op) {
 // Entry point
 //===----------------------------------------------------------------------===//
 
-FailureOr<std::string> a2q::exportONNX(func::FuncOp entry) {
+FailureOr<std::string> a2q::exportONNX(func::FuncOp entry, ONNXForm form) {
   if (!entry.getBody().hasOneBlock())
     return entry.emitError() << "has several blocks, and a graph has none";
-  return Exporter(entry).run();
+  return Exporter(entry, form).run();
 }

@@ -9,6 +9,7 @@
 #include "Exporter.h"
 
 #include "a2q/IR/QuantTypes.h"
+#include "a2q/Math/Budget.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -43,13 +44,55 @@ LogicalResult Exporter::checkPerTensor(Operation *op, Type type) {
   return success();
 }
 
+ElementType Exporter::typeOfCodes(quant::QuantizedType type) const {
+  return target == ONNXForm::QONNX ? ElementType::Float : codeType(type);
+}
+
+/// The fewest bits whose integers hold the range, all of them or all but the
+/// smallest one ("narrow").
+static std::pair<unsigned, bool> bitsOf(a2q::Range range) {
+  unsigned bits = codeBits(range);
+  bool isNarrow =
+      isSigned(range) && range.lo == -range.hi && range.hi == narrowLimit(bits);
+  return {bits, isNarrow};
+}
+
+std::string Exporter::addQuant(const std::string &reals,
+                               const std::string &scale,
+                               const std::string &zero, a2q::Range range) {
+  auto [bits, isNarrow] = bitsOf(range);
+  onnx::NodeProto &node = addNode("Quant", {reals, scale, zero, addReal(bits)});
+  node.set_domain(quantDomain.str());
+  set(node, "signed", isSigned(range));
+  set(node, "narrow", isNarrow);
+  onnx::AttributeProto &rounding = *node.add_attribute();
+  rounding.set_name("rounding_mode");
+  rounding.set_type(onnx::AttributeProto::STRING);
+  rounding.set_s("ROUND");
+  return node.output(0);
+}
+
 std::string Exporter::addQuantize(const std::string &reals,
                                   quant::QuantizedType type) {
+  if (target == ONNXForm::QONNX) {
+    a2q::Range range = codeRange(type);
+    auto scale = static_cast<float>(scales(type).front());
+    float zero = zeroPoint(type);
+    std::string quantized =
+        addQuant(reals, addReal(scale), addReal(zero), range);
+    auto [bits, isNarrow] = bitsOf(range);
+    a2q::Range held = IntegerFormat{bits, isSigned(range)}.range();
+    held.lo += isNarrow;
+    if (held == range)
+      return quantized;
+    return add("Clip", {quantized, addReal((range.lo - zero) * scale),
+                        addReal((range.hi - zero) * scale)});
+  }
   ElementType element = codeType(type);
   std::string scale = addReal(static_cast<float>(scales(type).front()));
   std::string zero = addInteger(element, zeroPoint(type));
   std::string codes = add("QuantizeLinear", {reals, scale, zero});
-  Range range = codeRange(type);
+  a2q::Range range = codeRange(type);
   if (range == integerFormat(element)->range())
     return codes;
   return add("Clip", {codes, addInteger(element, range.lo),
@@ -58,6 +101,8 @@ std::string Exporter::addQuantize(const std::string &reals,
 
 std::string Exporter::addDequantize(const std::string &codes,
                                     quant::QuantizedType type) {
+  if (target == ONNXForm::QONNX)
+    return codes;
   std::string scale = addReal(static_cast<float>(scales(type).front()));
   std::string zero = addInteger(codeType(type), zeroPoint(type));
   return add("DequantizeLinear", {codes, scale, zero});
@@ -77,9 +122,18 @@ LogicalResult Exporter::exportCast(quant::StorageCastOp op) {
   FailureOr<ElementType> type = typeOf(input);
   if (failed(name) || failed(type))
     return failure();
-  if (*type != codeType(getQuantizedType(coded)))
+  quant::QuantizedType codes = getQuantizedType(coded);
+  if (target == ONNXForm::QONNX && *type == codeType(codes)) {
+    // Integers from outside stay integers until here.
+    std::string scale = addReal(static_cast<float>(scales(codes).front()));
+    std::string zero = addInteger(*type, zeroPoint(codes));
+    define(result, ElementType::Float, form,
+           add("DequantizeLinear", {*name, scale, zero}));
+    return success();
+  }
+  if (*type != typeOfCodes(codes))
     return op.emitError() << "reads " << toString(*type) << " as "
-                          << toString(codeType(getQuantizedType(coded)))
+                          << toString(typeOfCodes(codes))
                           << ", for which ONNX has no operator";
   define(result, *type, form, *name);
   return success();
@@ -95,7 +149,7 @@ LogicalResult Exporter::exportQuantize(QuantizeOp op) {
   if (failed(name))
     return failure();
   quant::QuantizedType type = getQuantizedType(op.getType());
-  define(op, codeType(type), form, addQuantize(*name, type));
+  define(op, typeOfCodes(type), form, addQuantize(*name, type));
   return success();
 }
 
@@ -215,7 +269,7 @@ LogicalResult Exporter::exportRequantize(RequantizeOp op) {
   FailureOr<std::string> reals = exportLayer(op.getInput(), factors);
   if (failed(reals))
     return failure();
-  define(op, codeType(codes),
+  define(op, typeOfCodes(codes),
          type.getRank() == 4 ? Form::ChannelsFirst : Form::Plain,
          addQuantize(*reals, codes));
   return success();
@@ -261,9 +315,12 @@ static std::vector<double> weightScales(quant::QuantizedType weights,
 }
 
 std::pair<std::string, std::string>
-Exporter::addWeights(const Tensor &codes, Range range, int64_t axis,
+Exporter::addWeights(const Tensor &codes, a2q::Range range, int64_t axis,
                      StringRef name, ArrayRef<double> weightScales,
                      double inputScale, ArrayRef<int64_t> bias) {
+  if (target == ONNXForm::QONNX)
+    return addRealWeights(codes, range, axis, name, weightScales, inputScale,
+                          bias);
   Tensor scale, biasScale, biasCodes, zeros;
   scale.shape = biasScale.shape = biasCodes.shape =
       zeros.shape = {static_cast<int64_t>(bias.size())};
@@ -291,6 +348,31 @@ Exporter::addWeights(const Tensor &codes, Range range, int64_t axis,
                            addConstant((name + "_bias_zero").str(), zeros)});
   set(added, "axis", 0);
   return {result, added.output(0)};
+}
+
+std::pair<std::string, std::string>
+Exporter::addRealWeights(const Tensor &codes, a2q::Range range, int64_t axis,
+                         StringRef name, ArrayRef<double> weightScales,
+                         double inputScale, ArrayRef<int64_t> bias) {
+  Tensor reals, scale, added;
+  reals.shape = codes.shape;
+  scale.shape.assign(codes.shape.size(), 1);
+  scale.shape[axis] = static_cast<int64_t>(bias.size());
+  scale.floats.assign(weightScales.begin(), weightScales.end());
+  int64_t inner = 1;
+  for (int64_t size : ArrayRef(codes.shape).drop_front(axis + 1))
+    inner *= size;
+  for (auto [at, code] : llvm::enumerate(codes.ints))
+    reals.floats.push_back(static_cast<float>(code) *
+                           scale.floats[at / inner % bias.size()]);
+  added.shape = {static_cast<int64_t>(bias.size())};
+  for (auto [value, s] : llvm::zip_equal(bias, weightScales))
+    added.floats.push_back(
+        static_cast<float>(static_cast<double>(value) * s * inputScale));
+  std::string weights = addQuant(
+      addConstant((name + "_weight").str(), reals),
+      addConstant((name + "_weight_scale").str(), scale), addReal(0), range);
+  return {weights, addConstant((name + "_bias").str(), added)};
 }
 
 FailureOr<std::string> Exporter::exportLayer(Value sums,

@@ -1,4 +1,4 @@
-//===- Exporter.h - Networks to ONNX, op by op ---------------- -*- C++ -*-===//
+//===- Exporter.h - Networks to ONNX, op by op -----------------*- C++ -*-===//
 //
 // Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 // See the LICENSE file for license information.
@@ -18,6 +18,7 @@
 
 #include "Tensor.h"
 
+#include "a2q/Frontend/ONNX/Export.h"
 #include "a2q/IR/A2QOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -38,9 +39,12 @@ struct SumFactors {
 /// none.
 std::optional<std::vector<float>> realElements(mlir::ElementsAttr elements);
 
+/// Of QONNX's operators.
+inline constexpr llvm::StringLiteral quantDomain = "qonnx.custom_op.general";
+
 class Exporter {
 public:
-  explicit Exporter(mlir::func::FuncOp entry);
+  Exporter(mlir::func::FuncOp entry, ONNXForm target);
 
   /// The bytes of the model; failure with a diagnostic.
   mlir::FailureOr<std::string> run();
@@ -79,10 +83,14 @@ private:
   mlir::FailureOr<ElementType> typeOf(mlir::Value value);
   mlir::LogicalResult exportConstant(mlir::Value value, Form form);
 
-  // Codes.
+  // Codes. In QONNX they are reals, and dequantizing changes nothing.
+  ElementType typeOfCodes(mlir::quant::QuantizedType type) const;
   mlir::LogicalResult checkPerTensor(mlir::Operation *op, mlir::Type type);
   std::string addQuantize(const std::string &reals,
                           mlir::quant::QuantizedType type);
+  /// A node of QONNX; `scale` and `zero` are constants.
+  std::string addQuant(const std::string &reals, const std::string &scale,
+                       const std::string &zero, Range range);
   std::string addDequantize(const std::string &codes,
                             mlir::quant::QuantizedType type);
 
@@ -95,6 +103,11 @@ private:
   mlir::FailureOr<std::string> exportMatmul(MatmulOp op,
                                             const SumFactors &factors);
   mlir::LogicalResult exportRequantize(RequantizeOp op);
+  /// The same in QONNX: reals, the weights behind a Quant node.
+  std::pair<std::string, std::string>
+  addRealWeights(const Tensor &codes, Range range, int64_t axis,
+                 llvm::StringRef name, llvm::ArrayRef<double> weightScales,
+                 double inputScale, llvm::ArrayRef<int64_t> bias);
   /// Weights, whose type holds `range`, and bias as dequantized integers; the
   /// channels of the weights are along `axis`.
   std::pair<std::string, std::string>
@@ -134,6 +147,7 @@ private:
   mlir::LogicalResult exportInterface();
 
   mlir::func::FuncOp entry;
+  ONNXForm target;
   onnx::ModelProto model;
   onnx::GraphProto *graph;
   llvm::DenseMap<mlir::Value, Known> values;
