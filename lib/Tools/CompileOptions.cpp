@@ -155,3 +155,14 @@ int a2q::exitStatus(Expected<bool> result) {
     return reportError(result.takeError());
   return *result ? 0 : 1;
 }
+
+llvm::Expected<ImportOptions> ShapeOption::parse() const {
+  ImportOptions options;
+  for (llvm::StringRef text : texts) {
+    llvm::Expected<InputShape> shape = InputShape::parse(text);
+    if (!shape)
+      return shape.takeError();
+    options.shapes.push_back(std::move(*shape));
+  }
+  return options;
+}

@@ -160,6 +160,13 @@ Expected<int64_t> a2q::bindInput(const TensorSpec &spec,
   return count;
 }
 
+std::vector<InputShape> a2q::shapesOf(ArrayRef<NamedArray> arrays) {
+  std::vector<InputShape> shapes;
+  for (const NamedArray &input : arrays)
+    shapes.push_back({input.file.name, input.array.shape});
+  return shapes;
+}
+
 Expected<Feeds> Feeds::bind(const Signature &signature,
                             std::vector<NamedArray> inputs,
                             ArrayRef<std::string> outputFiles) {
@@ -216,17 +223,6 @@ Expected<Feeds> Feeds::bind(const Signature &signature,
     feeds.outputArrays.push_back(std::move(array));
   }
   return feeds;
-}
-
-std::optional<int64_t> Feeds::wantedBatch(const Signature &signature,
-                                          ArrayRef<NamedArray> inputs) {
-  if (inputs.empty() || inputs.front().array.shape.empty())
-    return std::nullopt;
-  int64_t batch = inputs.front().array.shape.front();
-  for (const TensorSpec &spec : signature.inputs)
-    if (!spec.shape.empty() && spec.shape.front() != batch)
-      return batch;
-  return std::nullopt;
 }
 
 int64_t Feeds::getLeadingSize() const {

@@ -92,12 +92,23 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path,
   return parseSourceFile<ModuleOp>(impl->sources, get());
 }
 
-OwningOpRef<ModuleOp> ModelContext::loadWithBatch(StringRef path,
-                                                  int64_t batch) {
+OwningOpRef<ModuleOp>
+ModelContext::loadForInputs(StringRef path, std::vector<InputShape> shapes) {
   if (!path.ends_with(".onnx"))
-    return nullptr;
-  ScopedDiagnosticHandler silent(get(), [](Diagnostic &) {});
+    return load(path);
   ImportOptions options;
-  options.batch = batch;
+  options.shapes = std::move(shapes);
+  options.prefersFileShapes = true;
+  bool hasBatch = llvm::any_of(options.shapes, [](const InputShape &shape) {
+    return !shape.sizes.empty() && shape.sizes.front() > 1;
+  });
+  if (hasBatch) {
+    ScopedDiagnosticHandler silent(get(), [](Diagnostic &) {});
+    if (auto module = importONNX(path, get(), options))
+      return module;
+    for (InputShape &shape : options.shapes)
+      if (!shape.sizes.empty())
+        shape.sizes.front() = 1;
+  }
   return importONNX(path, get(), options);
 }

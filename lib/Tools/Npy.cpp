@@ -32,6 +32,9 @@ static StringRef descriptor(ElementKind kind) {
 }
 
 static std::optional<ElementKind> parseDescriptor(StringRef text) {
+  // Truth values are bytes of 0 or 1.
+  if (text == "|b1")
+    return ElementKind::U8;
   for (int i = 0; i <= static_cast<int>(ElementKind::F32); ++i) {
     auto kind = static_cast<ElementKind>(i);
     // Single bytes have no order, but some writers give them one.

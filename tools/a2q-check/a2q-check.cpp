@@ -35,6 +35,7 @@ struct Options {
                "a2q-plus, exact or centred (default: exact)"),
       cl::value_desc("name"), cl::init("exact"), cl::cat(getToolOptions())};
   CompileOptions compile;
+  ShapeOption shapes;
   SaturationCommand saturation;
 };
 } // namespace
@@ -78,7 +79,11 @@ static Expected<bool> check(const Options &options) {
   if (Error error = files.check())
     return std::move(error);
   ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  Expected<ImportOptions> shapes = options.shapes.parse();
+  if (!shapes)
+    return shapes.takeError();
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      context.load(options.model, *shapes);
   if (!module || failed(prove(*module, options, *target)))
     return false;
   mlir::FailureOr<Report> report = buildReport(*module);

@@ -35,6 +35,7 @@ struct Options {
                "object file's name)"),
       cl::value_desc("name"), cl::cat(getToolOptions())};
   CompileOptions compile;
+  ShapeOption shapes;
 };
 
 } // namespace
@@ -66,7 +67,11 @@ static Expected<bool> compile(const Options &options) {
     return std::move(error);
 
   ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  Expected<ImportOptions> shapes = options.shapes.parse();
+  if (!shapes)
+    return shapes.takeError();
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      context.load(options.model, *shapes);
   if (!module)
     return false;
   mlir::FailureOr<Signature> signature = getSignature(*module);

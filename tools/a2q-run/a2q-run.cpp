@@ -165,19 +165,13 @@ static Expected<bool> run(const RunOptions &options) {
   if (!arrays)
     return arrays.takeError();
   ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      context.loadForInputs(options.model, shapesOf(*arrays));
   if (!module)
     return false;
   mlir::FailureOr<Signature> signature = getSignature(*module);
   if (failed(signature))
     return false;
-  if (std::optional<int64_t> batch = Feeds::wantedBatch(*signature, *arrays))
-    if (auto batched = context.loadWithBatch(options.model, *batch)) {
-      module = std::move(batched);
-      signature = getSignature(*module);
-      if (failed(signature))
-        return false;
-    }
   Expected<Feeds> feeds =
       Feeds::bind(*signature, std::move(*arrays), options.outputs);
   if (!feeds)

@@ -106,6 +106,16 @@ private:
   AccumulatorChoice getChoice() const;
 };
 
+/// --shape of tools that have no arrays to take shapes from. A tool's main
+/// constructs it before it parses its command line.
+struct ShapeOption {
+  llvm::cl::list<std::string> texts{
+      "shape",
+      llvm::cl::desc("shape of an input that an .onnx file leaves open; the "
+                     "first input where no name is given"),
+      llvm::cl::value_desc("[NAME=]1x3x48x480"),
+      llvm::cl::cat(getToolOptions())};
+
 /// Prints "error: ..." and returns the exit status 1.
 int reportError(llvm::Error error);
 

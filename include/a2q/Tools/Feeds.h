@@ -9,6 +9,7 @@
 #ifndef A2Q_TOOLS_FEEDS_H
 #define A2Q_TOOLS_FEEDS_H
 
+#include "a2q/Frontend/ONNX/Import.h"
 #include "a2q/Tools/Npy.h"
 
 namespace a2q {
@@ -43,6 +44,9 @@ struct ArrayView {
 llvm::Expected<int64_t> bindInput(const TensorSpec &spec,
                                   const ArrayView &array);
 
+/// The shapes that a model with open sizes is to have for these arrays.
+std::vector<InputShape> shapesOf(llvm::ArrayRef<NamedArray> arrays);
+
 /// Arrays bound to the inputs and outputs of a network.
 ///
 /// Input arrays have the network's shapes, or all of them are n times as long
@@ -55,11 +59,6 @@ public:
   static llvm::Expected<Feeds> bind(const Signature &signature,
                                     std::vector<NamedArray> inputs,
                                     llvm::ArrayRef<std::string> outputFiles);
-
-  /// The length of the first input array along its first dimension, when it
-  /// differs from what the network takes.
-  static std::optional<int64_t> wantedBatch(const Signature &signature,
-                                            llvm::ArrayRef<NamedArray> inputs);
 
   int64_t getNumRuns() const { return runs; }
   /// Elements along the first dimension of the first input, 1 for scalars.

@@ -33,15 +33,18 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path,
                                          const ImportOptions &options = {});
 
-  /// Reads a .onnx file whose batch dimension is open, with this batch. Null
-  /// without a diagnostic for any other file: a model with a fixed batch runs
+  /// The same for inputs of these shapes as far as the file leaves them open.
+  /// Where it cannot take them all at once, its batch is 1: the network runs
   /// several times.
-  mlir::OwningOpRef<mlir::ModuleOp> loadWithBatch(llvm::StringRef path,
-                                                  int64_t batch);
+  mlir::OwningOpRef<mlir::ModuleOp>
+  loadForInputs(llvm::StringRef path, std::vector<InputShape> shapes);
 
 private:
   struct Impl;
   std::unique_ptr<Impl> impl;
+};
+
+  llvm::Expected<std::vector<InputShape>> parse() const;
 };
 
 } // namespace a2q

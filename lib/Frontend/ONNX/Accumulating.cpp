@@ -312,7 +312,8 @@ FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
   if (result.kind != Known::Accumulated || !bias.isConstant() || !isReal ||
       result.sums.lo || result.sums.hi || !result.sums.realBias.empty())
     return false;
-  int64_t channelFromEnd = result.sums.isImage ? 3 : 1;
+  int64_t channelFromEnd =
+      result.sums.isImage ? static_cast<int64_t>(result.shape.size()) - 1 : 1;
   std::vector<float> values = constantReals(bias);
   if (bias.shape.size() > result.shape.size() ||
       !perChannel<float>(bias.shape, values, channelFromEnd,
@@ -371,9 +372,10 @@ FailureOr<bool> Importer::accumulatesCodes(const Node &node) {
 /// `filter` is [O, h, w, I / groups].
 FailureOr<Importer::Geometry> Importer::geometry(const Node &node,
                                                  ArrayRef<int64_t> image,
-                                                 ArrayRef<int64_t> filter) {
+                                                 ArrayRef<int64_t> filter,
+                                                 unsigned dims) {
   FailureOr<Window> window =
-      this->window(node, image.drop_front(2), filter.slice(1, 2));
+      this->window(node, image.drop_front(2), filter.slice(1, 2), dims);
   if (failed(window))
     return failure();
   if (ArrayRef(window->kernel) != filter.slice(1, 2)) {
@@ -406,14 +408,20 @@ LogicalResult Importer::importConv(const Node &node) {
   FailureOr<Known *> input = activations(node);
   if (failed(input))
     return failure();
-  ArrayRef<int64_t> image = (*input)->shape;
-  if (image.size() != 4)
-    return node.emitInputError(0) << "has shape " << shapeText(image)
-                                  << ", supported is 2-D convolution (rank 4)";
-  FailureOr<Weights> weights = this->weights(node, {0, 2, 3, 1}, 0);
+  size_t rank = (*input)->shape.size();
+  if (rank != 3 && rank != 4)
+    return node.emitInputError(0)
+           << "has shape " << shapeText((*input)->shape)
+           << ", supported is 1-D and 2-D convolution (rank 3 and 4)";
+  FailureOr<Weights> weights = this->weights(node, channelsToLast(rank), 0);
   if (failed(weights))
     return failure();
-  FailureOr<Geometry> geometry = this->geometry(node, image, weights->shape);
+  if (rank == 3)
+    weights->shape.insert(weights->shape.begin() + 1, 1);
+  Known pixels = asImage(**input);
+  ArrayRef<int64_t> image = pixels.shape;
+  FailureOr<Geometry> geometry =
+      this->geometry(node, image, weights->shape, rank - 2);
   if (failed(geometry))
     return failure();
   const Window &window = geometry->window;
@@ -426,7 +434,8 @@ LogicalResult Importer::importConv(const Node &node) {
                {image[0], weights->channels(), window.out[0], window.out[1]}};
   result.sums = startSums(**input, *weights);
   result.sums.isImage = true;
-  Value codes = this->codes(**input, Layout::ChannelsLast, *type);
+  Value codes =
+      this->codes(rank == 4 ? **input : pixels, Layout::ChannelsLast, *type);
   auto resultType =
       RankedTensorType::get(physicalShape(result.shape, Layout::ChannelsLast),
                             accumulator(result.sums.width));
@@ -436,6 +445,9 @@ LogicalResult Importer::importConv(const Node &node) {
   noteOrigin(result.sums.value, *weights, {});
   if (failed(addBiasInput(node, 2, result.sums)))
     return failure();
+  // The sums keep their rows until they are numbers.
+  if (rank == 3)
+    result.shape.erase(result.shape.begin() + 2);
   define(node, std::move(result));
   return success();
 }

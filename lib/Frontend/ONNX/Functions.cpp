@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fold.h"
 #include "Importer.h"
 
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
@@ -88,8 +89,7 @@ LogicalResult Importer::importSoftmax(const Node &node) {
   Layout layout = preferred(**input);
   if (layout == Layout::Flattened || flattens)
     layout = Layout::Plain;
-  if (layout == Layout::ChannelsLast)
-    axis = ArrayRef<int64_t>{0, 3, 1, 2}[axis];
+  axis = dimensionIn(layout, axis, rank);
   Value x = get(**input, layout);
   if (flattens) {
     int64_t rows = *elementCount(shape.take_front(axis));
@@ -100,10 +100,9 @@ LogicalResult Importer::importSoftmax(const Node &node) {
   Value difference = binary<tosa::SubOp>(x, most);
   Value powers = tosa::ExpOp::create(b, x.getType(), difference);
   Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
-  Value inverse = tosa::ReciprocalOp::create(b, sum.getType(), sum);
   Known result{Known::Real, (*input)->shape};
-  Value quotient = product(powers, inverse);
-  set(result.layouts, layout, flattens ? reshaped(quotient, shape) : quotient);
+  Value shares = quotient(powers, sum);
+  set(result.layouts, layout, flattens ? reshaped(shares, shape) : shares);
   define(node, std::move(result));
   return success();
 }

@@ -17,7 +17,7 @@ using namespace a2q::frontend;
 
 /// Constant indices along one axis: slices of consecutive indices side by side,
 /// through which ranges per channel are known.
-LogicalResult Importer::importGather(const Node &node) {
+LogicalResult Importer::gatherConstantIndices(const Node &node) {
   FailureOr<Known *> found = lookup(node, 0);
   auto constant = constantInput(node, 1, "indices");
   if (failed(found) || failed(constant))
@@ -27,8 +27,6 @@ LogicalResult Importer::importGather(const Node &node) {
     return node.emitInputError(1) << "has type " << toString(indices.type)
                                   << " and shape " << shapeText(indices.shape)
                                   << "; supported are integers in a vector";
-  if ((*found)->isConstant())
-    return node.emitInputError(0) << "is constant, which is not supported";
   Known *input =
       (*found)->kind == Known::Accumulated ? emitReal(**found) : *found;
   SmallVector<int64_t> shape(input->shape);
@@ -46,9 +44,7 @@ LogicalResult Importer::importGather(const Node &node) {
   if (layout == Layout::Flattened)
     layout = Layout::Plain;
   Value source = storage(get(*input, layout));
-  int64_t dim = layout == Layout::ChannelsLast
-                    ? ArrayRef<int64_t>{0, 3, 1, 2}[axis]
-                    : axis;
+  int64_t dim = dimensionIn(layout, axis, rank);
   SmallVector<int64_t> start(rank, 0),
       part(cast<RankedTensorType>(source.getType()).getShape());
   SmallVector<Value> parts;

@@ -290,7 +290,8 @@ LogicalResult Graph::checkOutputs() const {
   for (const onnx::ValueInfoProto &output : proto().output())
     returned.insert(output.name());
   for (const Node &node : unsorted)
-    for (int i = node.op->maxOutputs; i < node.proto->output_size(); ++i) {
+    for (unsigned i = node.op->maxOutputs, end = node.proto->output_size();
+         i < end; ++i) {
       StringRef output = node.proto->output(i);
       if (consumers.count(output) || returned.contains(output))
         return node.emitError()
@@ -340,6 +341,11 @@ LogicalResult Graph::sortNodes() {
     if (waiting[index])
       return node.emitError() << "is part of a cycle, or depends on one";
   return success();
+}
+
+const Node *Graph::producer(StringRef value) const {
+  auto found = producers.find(value);
+  return found == producers.end() ? nullptr : &unsorted[found->second];
 }
 
 const Node *Graph::onlyConsumer(StringRef value) const {

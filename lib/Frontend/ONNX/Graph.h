@@ -105,6 +105,8 @@ public:
   const onnx::TensorProto *initializer(llvm::StringRef name) const {
     return initializers.lookup(name);
   }
+  /// The node that computes the value; null for inputs and initializers.
+  const Node *producer(llvm::StringRef value) const;
   /// The one node that reads the value; null when several do, or the graph
   /// returns it.
   const Node *onlyConsumer(llvm::StringRef value) const;

@@ -59,6 +59,21 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"value_ints", Ints}};
   static const Attributes axis[] = {{"axis", Int}};
   static const Attributes axes[] = {{"axes", Ints}};
+  static const Attributes argument[] = {
+      {"axis", Int}, {"keepdims", Int}, {"select_last_index", Int}};
+  static const Attributes cast[] = {
+      {"to", Int}, {"saturate", Int}, {"round_mode", String}};
+  static const Attributes value[] = {{"value", onnx::AttributeProto::TENSOR}};
+  static const Attributes approximate[] = {{"approximate", String}};
+  static const Attributes gamma[] = {{"alpha", Float}, {"gamma", Float}};
+  static const Attributes modulus[] = {{"fmod", Int}};
+  static const Attributes mode[] = {{"mode", String}};
+  static const Attributes ends[] = {{"start", Int}, {"end", Int}};
+  static const Attributes split[] = {
+      {"axis", Int}, {"split", Ints}, {"num_outputs", Int}};
+  static const Attributes layerNorm[] = {
+      {"axis", Int}, {"epsilon", Float}, {"stash_type", Int}};
+  static const Attributes dropout[] = {{"seed", Int}, {"ratio", Float}};
   static const Attributes mean[] = {
       {"axes", Ints}, {"keepdims", Int}, {"noop_with_empty_axes", Int}};
   static const Attributes reshape[] = {{"allowzero", Int}};
@@ -67,8 +82,6 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"epsilon", Float}, {"momentum", Float}, {"training_mode", Int}};
   static const Attributes alpha[] = {{"alpha", Float}};
   static const Attributes line[] = {{"alpha", Float}, {"beta", Float}};
-  // The ratio is an input since operator set 12.
-  static const Attributes dropout[] = {{"ratio", Float}, {"seed", Int}};
   static const Attributes pads[] = {{"pads", Ints}};
   static const Attributes quant[] = {
       {"signed", Int}, {"narrow", Int}, {"rounding_mode", String}};
@@ -77,14 +90,22 @@ ArrayRef<Operator> frontend::supportedOperators() {
                                          {"out_bias", Float},
                                          {"data_layout", String}};
   static const Operator operators[] = {
+      {"Abs", 1, 1, &Importer::importFunction, {}},
       {"Add", 2, 2, &Importer::importAdd, {}},
+      {"And", 2, 2, &Importer::importArithmetic, {}},
+      {"ArgMax", 1, 1, &Importer::importArgument, argument},
+      {"ArgMin", 1, 1, &Importer::importArgument, argument},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
       {"BatchNormalization", 5, 5, &Importer::importBatchNormalization,
        normalization},
+      {"Cast", 1, 1, &Importer::importCast, cast},
+      {"Ceil", 1, 1, &Importer::importFunction, {}},
       {"Clip", 1, 3, &Importer::importClip, {}},
       {"Concat", 1, UINT32_MAX, &Importer::importConcat, axis},
       {"Constant", 0, 0, &Importer::importConstant, constant},
+      {"ConstantOfShape", 1, 1, &Importer::importOnlyConstant, value},
       {"Conv", 2, 3, &Importer::importConv, conv},
+      {"Cos", 1, 1, &Importer::importFunction, {}},
       {"DequantizeLinear", 2, 3, &Importer::importDequantizeLinear, quantize},
       {"Div", 2, 2, &Importer::importDiv, {}},
       // Without the input that asks for training.
@@ -95,29 +116,82 @@ ArrayRef<Operator> frontend::supportedOperators() {
        &Importer::importDynamicQuantizeLinear,
        {},
        3},
+      {"Elu", 1, 1, &Importer::importFunction, alpha},
+      {"Equal", 2, 2, &Importer::importCompare, {}},
+      {"Erf", 1, 1, &Importer::importFunction, {}},
+      {"Exp", 1, 1, &Importer::importFunction, {}},
+      {"Expand", 2, 2, &Importer::importExpand, {}},
       {"Flatten", 1, 1, &Importer::importFlatten, axis},
+      {"Floor", 1, 1, &Importer::importFunction, {}},
       {"Gather", 2, 2, &Importer::importGather, axis},
+      {"Gelu", 1, 1, &Importer::importFunction, approximate},
       {"Gemm", 2, 3, &Importer::importGemm, gemm},
       {"GlobalAveragePool", 1, 1, &Importer::importGlobalAveragePool, {}},
+      {"GlobalMaxPool", 1, 1, &Importer::importGlobalMaxPool, {}},
+      {"Greater", 2, 2, &Importer::importCompare, {}},
+      {"GreaterOrEqual", 2, 2, &Importer::importCompare, {}},
       {"HardSigmoid", 1, 1, &Importer::importHardSigmoid, line},
       {"HardSwish", 1, 1, &Importer::importHardSwish, {}},
       {"Identity", 1, 1, &Importer::importIdentity, {}},
+      {"InstanceNormalization", 3, 3, &Importer::importInstanceNormalization,
+       normalization},
+      {"LayerNormalization", 2, 3, &Importer::importLayerNormalization,
+       layerNorm},
       {"LeakyRelu", 1, 1, &Importer::importLeakyRelu, alpha},
+      {"Less", 2, 2, &Importer::importCompare, {}},
+      {"LessOrEqual", 2, 2, &Importer::importCompare, {}},
+      {"Log", 1, 1, &Importer::importFunction, {}},
       {"MatMul", 2, 2, &Importer::importMatMul, {}},
+      {"Max", 1, UINT32_MAX, &Importer::importArithmetic, {}},
       {"MaxPool", 1, 1, &Importer::importMaxPool, pool},
+      {"Min", 1, UINT32_MAX, &Importer::importArithmetic, {}},
+      {"Mish", 1, 1, &Importer::importFunction, {}},
+      {"Mod", 2, 2, &Importer::importArithmetic, modulus},
       {"Mul", 2, 2, &Importer::importMul, {}},
+      {"Neg", 1, 1, &Importer::importFunction, {}},
+      {"Not", 1, 1, &Importer::importFunction, {}},
+      {"Or", 2, 2, &Importer::importArithmetic, {}},
+      {"Pad", 2, 4, &Importer::importPad, mode},
+      {"Pow", 2, 2, &Importer::importArithmetic, {}},
       {"PRelu", 2, 2, &Importer::importPRelu, {}},
       {"QuantizeLinear", 2, 3, &Importer::importQuantizeLinear, quantize},
+      {"Range", 3, 3, &Importer::importOnlyConstant, {}},
+      {"Reciprocal", 1, 1, &Importer::importFunction, {}},
+      {"ReduceL1", 1, 2, &Importer::importReduction, mean},
+      {"ReduceL2", 1, 2, &Importer::importReduction, mean},
+      {"ReduceMax", 1, 2, &Importer::importReduction, mean},
       {"ReduceMean", 1, 2, &Importer::importReduceMean, mean},
+      {"ReduceMin", 1, 2, &Importer::importReduction, mean},
+      {"ReduceProd", 1, 2, &Importer::importReduction, mean},
+      {"ReduceSum", 1, 2, &Importer::importReduction, mean},
+      {"ReduceSumSquare", 1, 2, &Importer::importReduction, mean},
       {"Relu", 1, 1, &Importer::importRelu, {}},
       {"Reshape", 2, 2, &Importer::importReshape, reshape},
+      {"RMSNormalization", 2, 2, &Importer::importLayerNormalization,
+       layerNorm},
+      {"Round", 1, 1, &Importer::importFunction, {}},
+      {"Selu", 1, 1, &Importer::importFunction, gamma},
+      {"Shape", 1, 1, &Importer::importOnlyConstant, ends},
       {"Sigmoid", 1, 1, &Importer::importSigmoid, {}},
+      {"Sign", 1, 1, &Importer::importFunction, {}},
+      {"SimplifiedLayerNormalization", 2, 2,
+       &Importer::importLayerNormalization, layerNorm},
+      {"Sin", 1, 1, &Importer::importFunction, {}},
+      {"Size", 1, 1, &Importer::importOnlyConstant, {}},
+      {"Slice", 3, 5, &Importer::importSlice, {}},
       {"Softmax", 1, 1, &Importer::importSoftmax, axis},
+      {"Softplus", 1, 1, &Importer::importFunction, {}},
+      {"Softsign", 1, 1, &Importer::importFunction, {}},
+      {"Split", 1, 2, &Importer::importSplit, split, UINT32_MAX},
+      {"Sqrt", 1, 1, &Importer::importFunction, {}},
       {"Squeeze", 1, 2, &Importer::importSqueeze, axes},
       {"Sub", 2, 2, &Importer::importSub, {}},
       {"Tanh", 1, 1, &Importer::importTanh, {}},
+      {"Tile", 2, 2, &Importer::importTile, {}},
       {"Transpose", 1, 1, &Importer::importTranspose, transpose},
       {"Unsqueeze", 1, 2, &Importer::importUnsqueeze, axes},
+      {"Where", 3, 3, &Importer::importWhere, {}},
+      {"Xor", 2, 2, &Importer::importArithmetic, {}},
       {"BipolarQuant", 2, 2, &Importer::importBipolarQuant, {}, 1, "qonnx"},
       {"IntQuant", 4, 4, &Importer::importQuant, quant, 1, "qonnx"},
       {"MultiThreshold", 2, 2, &Importer::importMultiThreshold, threshold, 1,
@@ -244,32 +318,96 @@ Importer::Importer(const Graph &graph, const ImportOptions &options,
                    MLIRContext *context)
     : graph(graph), options(options), b(graph.loc(), context) {}
 
-/// Only the first dimension may be symbolic.
+/// Named shapes go to their inputs, the others to those left in the file's
+/// order.
+LogicalResult Importer::assignShapes() {
+  SmallVector<StringRef> inputs;
+  for (const onnx::ValueInfoProto &input : graph.proto().input())
+    if (!graph.initializer(input.name()))
+      inputs.push_back(input.name());
+  auto error = [&] { return emitError(graph.loc()); };
+  for (const InputShape &shape : options.shapes) {
+    if (shape.name.empty())
+      continue;
+    if (!llvm::is_contained(inputs, shape.name)) {
+      InFlightDiagnostic diagnostic = error();
+      diagnostic << "has no input '" << shape.name
+                 << "' that could be given a shape; it has ";
+      llvm::interleaveComma(inputs, diagnostic);
+      return diagnostic;
+    }
+    if (!wantedShapes.try_emplace(shape.name, shape.sizes).second)
+      return error() << "is given two shapes for input '" << shape.name << "'";
+  }
+  const auto *next = inputs.begin();
+  for (const InputShape &shape : options.shapes) {
+    if (!shape.name.empty())
+      continue;
+    while (next != inputs.end() && wantedShapes.count(*next))
+      ++next;
+    if (next == inputs.end())
+      return error() << "has " << inputs.size()
+                     << " inputs, more shapes were given";
+    wantedShapes[*next] = shape.sizes;
+  }
+  return success();
+}
+
+/// An open first dimension is the batch; other open sizes must be given. Some
+/// writers say -1 for an open size.
 FailureOr<SmallVector<int64_t>>
 Importer::inputShape(const onnx::ValueInfoProto &input) {
   auto error = [&]() -> InFlightDiagnostic {
     return emitError(graph.loc()) << "input '" << input.name() << "' ";
   };
   const auto &type = input.type().tensor_type();
-  if (!input.type().has_tensor_type() || !type.has_shape()) {
-    error() << "has no known shape";
-    return failure();
-  }
+  auto found = wantedShapes.find(input.name());
+  std::optional<ArrayRef<int64_t>> wanted;
+  if (found != wantedShapes.end())
+    wanted = found->second;
   SmallVector<int64_t> shape;
+  if (!input.type().has_tensor_type() || !type.has_shape()) {
+    if (!wanted || !input.type().has_tensor_type()) {
+      error() << "has no known shape";
+      return failure();
+    }
+    shape.assign(wanted->begin(), wanted->end());
+  }
+  if (wanted && type.has_shape() &&
+      static_cast<int>(wanted->size()) != type.shape().dim_size()) {
+    if (!options.prefersFileShapes) {
+      error() << "has rank " << type.shape().dim_size() << ", the shape "
+              << shapeText(*wanted) << " was asked for";
+      return failure();
+    }
+    wanted = std::nullopt;
+  }
   for (const auto &dim : type.shape().dim()) {
-    bool isBatch = shape.empty();
-    if (dim.has_dim_value()) {
-      if (isBatch && options.batch && *options.batch != dim.dim_value()) {
-        error() << "has a fixed batch of " << dim.dim_value() << ", a batch of "
-                << *options.batch << " was asked for";
+    size_t index = shape.size();
+    bool isBatch = index == 0;
+    std::optional<int64_t> asked;
+    if (wanted)
+      asked = (*wanted)[index];
+    else if (isBatch)
+      asked = options.batch;
+    if (dim.has_dim_value() && dim.dim_value() != -1) {
+      if (asked && *asked != dim.dim_value() && !options.prefersFileShapes) {
+        error() << "has "
+                << (isBatch ? "a fixed batch of " : "a fixed size of ")
+                << dim.dim_value()
+                << (isBatch ? ", a batch of " : ", a size of ") << *asked
+                << " was asked for";
         return failure();
       }
       shape.push_back(dim.dim_value());
-    } else if (isBatch) {
-      shape.push_back(options.batch.value_or(1));
+    } else if (asked || isBatch) {
+      shape.push_back(asked.value_or(1));
     } else {
-      error() << "has an unknown size in dimension " << shape.size()
-              << ", only the batch (dimension 0) may be symbolic";
+      InFlightDiagnostic diagnostic = error();
+      diagnostic << "has an unknown size in dimension " << index
+                 << ", only the batch (dimension 0) may be left open";
+      diagnostic.attachNote()
+          << "say --shape=" << input.name() << "=SIZES, SIZES such as 1x3x8x8";
       return failure();
     }
   }
@@ -283,6 +421,8 @@ Importer::inputShape(const onnx::ValueInfoProto &input) {
 }
 
 LogicalResult Importer::defineInputs() {
+  if (failed(assignShapes()))
+    return failure();
   SmallVector<Type> types;
   SmallVector<DictionaryAttr> attributes;
   SmallVector<std::pair<StringRef, std::unique_ptr<Known>>> inputs;
@@ -295,21 +435,22 @@ LogicalResult Importer::defineInputs() {
     auto type =
         static_cast<ElementType>(input.type().tensor_type().elem_type());
     auto format = integerFormat(type);
-    bool isCode = format && (format->bits == 8 || format->bits == 16);
+    bool isTruth = type == ElementType::Bool;
+    bool isCode = format && (format->bits >= 8 || isTruth);
     if (type != ElementType::Float && !isCode)
       return emitError(graph.loc())
              << "input '" << input.name() << "' has element type "
              << toString(type)
-             << "; supported are FLOAT, UINT8, INT8, UINT16 and INT16";
+             << "; supported are FLOAT, BOOL and integers of 8 to 64 bits";
     auto known = std::make_unique<Known>(
         Known{isCode ? Known::Codes : Known::Real, *shape});
     if (isCode)
       known->format = {type, format->range()};
-    Type element =
-        isCode ? Type(b.getIntegerType(format->bits)) : Type(b.getF32Type());
+    Type element = isCode ? Type(b.getIntegerType(known->format.storageBits()))
+                          : Type(b.getF32Type());
     types.push_back(RankedTensorType::get(*shape, element));
-    attributes.push_back(
-        interfaceAttributes(input.name(), isCode && !format->isSigned));
+    attributes.push_back(interfaceAttributes(
+        input.name(), isCode && !format->isSigned, isTruth));
     inputs.emplace_back(input.name(), std::move(known));
   }
   auto function = func::FuncOp::create(b, "main", b.getFunctionType(types, {}));
@@ -322,12 +463,17 @@ LogicalResult Importer::defineInputs() {
   return success();
 }
 
-DictionaryAttr Importer::interfaceAttributes(StringRef name, bool isUnsigned) {
+/// Truth values are bytes of 0 or 1.
+DictionaryAttr Importer::interfaceAttributes(StringRef name, bool isUnsigned,
+                                             bool isTruth) {
   SmallVector<NamedAttribute> attributes = {
       b.getNamedAttr(A2QDialect::getNameAttrName(), b.getStringAttr(name))};
   if (isUnsigned)
     attributes.push_back(
         b.getNamedAttr(A2QDialect::getUnsignedAttrName(), b.getUnitAttr()));
+  if (isTruth)
+    attributes.push_back(b.getNamedAttr(A2QDialect::getRangeAttrName(),
+                                        b.getI64ArrayAttr({0, 1})));
   return b.getDictionaryAttr(attributes);
 }
 
@@ -343,11 +489,12 @@ LogicalResult Importer::returnOutputs() {
              << "' is constant; supported are outputs that depend on an input";
     Known *returned = known.get();
     bool isCode = known->kind == Known::Codes;
-    if (isCode && integerFormat(known->format.type)->bits < 8)
+    if (isCode && integerFormat(known->format.type)->bits < 8 &&
+        known->format.type != ElementType::Bool)
       return emitError(graph.loc())
              << "output '" << output.name() << "' has element type "
              << toString(known->format.type)
-             << "; supported are FLOAT, UINT8, INT8, UINT16 and INT16";
+             << "; supported are FLOAT, BOOL and integers of 8 to 64 bits";
     if (!isCode)
       returned = emitReal(*known);
     results.push_back(storage(get(*returned, Layout::Plain)));
@@ -369,7 +516,8 @@ OwningOpRef<ModuleOp> Importer::run() {
     return nullptr;
   for (const Node &node : graph.nodes()) {
     b.setLoc(node.loc);
-    if (failed((this->*node.op->import)(node)))
+    FailureOr<bool> folded = fold(node);
+    if (failed(folded) || (!*folded && failed((this->*node.op->import)(node))))
       return nullptr;
   }
   b.setLoc(graph.loc());
@@ -381,6 +529,28 @@ OwningOpRef<ModuleOp> Importer::run() {
 //===----------------------------------------------------------------------===//
 // Entry points
 //===----------------------------------------------------------------------===//
+
+llvm::Expected<InputShape> InputShape::parse(StringRef text) {
+  InputShape shape;
+  StringRef sizes = text;
+  if (size_t end = text.rfind('='); end != StringRef::npos) {
+    shape.name = text.take_front(end).str();
+    sizes = text.drop_front(end + 1);
+  }
+  SmallVector<StringRef> parts;
+  if (!sizes.empty())
+    sizes.split(parts, 'x');
+  for (StringRef part : parts) {
+    int64_t size = 0;
+    if (part.getAsInteger(10, size) || size < 1)
+      return llvm::createStringError(
+          "the shape '" + text +
+          "' must be [NAME=] and positive sizes with x "
+          "between them, such as 1x3x48x480");
+    shape.sizes.push_back(size);
+  }
+  return shape;
+}
 
 OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
                                       MLIRContext *context,
@@ -422,6 +592,9 @@ OwningOpRef<ModuleOp> a2q::importONNX(StringRef path, MLIRContext *context,
 }
 
 void a2q::registerONNXImport() {
+  static llvm::cl::list<std::string> shapes(
+      "shape", llvm::cl::desc("Shape of an input that the file leaves open"),
+      llvm::cl::value_desc("[NAME=]1x3x48x480"));
   static llvm::cl::opt<int64_t> batch(
       "batch", llvm::cl::desc("Size of a symbolic batch dimension (1)"),
       llvm::cl::value_desc("N"));
@@ -431,6 +604,15 @@ void a2q::registerONNXImport() {
         ImportOptions options;
         if (batch.getNumOccurrences())
           options.batch = batch;
+        for (StringRef text : shapes) {
+          llvm::Expected<InputShape> shape = InputShape::parse(text);
+          if (!shape) {
+            emitError(UnknownLoc::get(context))
+                << llvm::toString(shape.takeError());
+            return OwningOpRef<Operation *>();
+          }
+          options.shapes.push_back(std::move(*shape));
+        }
         const llvm::MemoryBuffer *buffer =
             sources.getMemoryBuffer(sources.getMainFileID());
         OwningOpRef<ModuleOp> module =

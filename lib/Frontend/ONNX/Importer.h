@@ -29,13 +29,19 @@ namespace a2q::frontend {
 /// codes of a quantized type or as plain storage.
 struct Layouts {
   mlir::Value plain;        ///< as ONNX has it
-  mlir::Value channelsLast; ///< rank 4 only, [N, H, W, C]
+  mlir::Value channelsLast; ///< rank 3 or more, [N, ..., C]
   /// Rank 2 only: [N, H*W*C], flattened from `flattenedFrom` = {C, H, W}.
   mlir::Value flattened;
   llvm::SmallVector<int64_t, 3> flattenedFrom;
 };
 
 enum class Layout { Plain, ChannelsLast, Flattened };
+
+/// The permutation that brings dimension 1 to the end, its inverse, and where
+/// it brings a dimension.
+llvm::SmallVector<int64_t> channelsToLast(int64_t rank);
+llvm::SmallVector<int64_t> channelsFromLast(int64_t rank);
+int64_t dimensionIn(Layout layout, int64_t dim, int64_t rank);
 
 /// Integer type of codes and the part of it that they can take.
 struct CodeFormat {
@@ -87,6 +93,8 @@ struct Known {
 /// A window that moves over an image, one entry per image dimension.
 struct Window {
   llvm::SmallVector<int64_t> kernel, strides, dilations, before, after, out;
+  /// The part of `after` that is there only because sizes are rounded up.
+  llvm::SmallVector<int64_t> beyond = {0, 0};
   llvm::SmallVector<int64_t> padding() const {
     return {before[0], before[1], after[0], after[1]};
   }
@@ -126,23 +134,44 @@ public:
   mlir::LogicalResult importLeakyRelu(const Node &node);
   mlir::LogicalResult importPRelu(const Node &node);
   mlir::LogicalResult importSoftmax(const Node &node);
+  // Elementwise.cpp
+  mlir::LogicalResult importFunction(const Node &node);
+  mlir::LogicalResult importArithmetic(const Node &node);
+  mlir::LogicalResult importCompare(const Node &node);
+  mlir::LogicalResult importWhere(const Node &node);
+  mlir::LogicalResult importCast(const Node &node);
+  mlir::LogicalResult importOnlyConstant(const Node &node);
+  // Reductions.cpp
+  mlir::LogicalResult importReduction(const Node &node);
+  mlir::LogicalResult importArgument(const Node &node);
+  // Normalization.cpp
+  mlir::LogicalResult importLayerNormalization(const Node &node);
+  mlir::LogicalResult importInstanceNormalization(const Node &node);
+  // Indexing.cpp
+  mlir::LogicalResult importSlice(const Node &node);
+  mlir::LogicalResult importSplit(const Node &node);
+  mlir::LogicalResult importConcat(const Node &node);
+  mlir::LogicalResult importGather(const Node &node);
+  mlir::LogicalResult importExpand(const Node &node);
+  mlir::LogicalResult importTile(const Node &node);
+  mlir::LogicalResult importPad(const Node &node);
   // Operators.cpp
   mlir::LogicalResult importAdd(const Node &node);
   mlir::LogicalResult importSub(const Node &node);
   mlir::LogicalResult importMul(const Node &node);
   mlir::LogicalResult importDiv(const Node &node);
-  mlir::LogicalResult importConcat(const Node &node);
   mlir::LogicalResult importSqueeze(const Node &node);
   mlir::LogicalResult importUnsqueeze(const Node &node);
   mlir::LogicalResult importFlatten(const Node &node);
   mlir::LogicalResult importReshape(const Node &node);
   mlir::LogicalResult importTranspose(const Node &node);
   // Gather.cpp
-  mlir::LogicalResult importGather(const Node &node);
+  mlir::LogicalResult gatherConstantIndices(const Node &node);
   // Pooling.cpp
   mlir::LogicalResult importMaxPool(const Node &node);
   mlir::LogicalResult importAveragePool(const Node &node);
   mlir::LogicalResult importGlobalAveragePool(const Node &node);
+  mlir::LogicalResult importGlobalMaxPool(const Node &node);
   mlir::LogicalResult importReduceMean(const Node &node);
 
   // Dynamic.cpp
@@ -170,10 +199,12 @@ public:
 private:
   // The function. Importer.cpp
   mlir::LogicalResult defineInputs();
+  mlir::LogicalResult assignShapes();
   mlir::FailureOr<llvm::SmallVector<int64_t>>
   inputShape(const onnx::ValueInfoProto &input);
   mlir::DictionaryAttr interfaceAttributes(llvm::StringRef name,
-                                           bool isUnsigned);
+                                           bool isUnsigned,
+                                           bool isTruth = false);
   mlir::LogicalResult returnOutputs();
 
   // Values. Importer.cpp
@@ -213,6 +244,8 @@ private:
   /// Operands of one rank, whose sizes are equal or 1.
   template <typename Op> mlir::Value binary(mlir::Value lhs, mlir::Value rhs);
   mlir::Value product(mlir::Value lhs, mlir::Value rhs);
+  /// Divided for each element; `rhs` may have sizes 1.
+  mlir::Value quotient(mlir::Value lhs, mlir::Value rhs);
   /// One value per channel, to be broadcast over a tensor of that layout.
   mlir::Value channelConstant(llvm::ArrayRef<float> values, int64_t rank,
                               Layout layout);
@@ -240,6 +273,47 @@ private:
                           llvm::ArrayRef<int64_t> shape, mlir::Type element,
                           Body body);
   mlir::Value elementwise(mlir::Value operand, mlir::Type element, Body body);
+
+  // Elements of any type. Fold.cpp, Elementwise.cpp
+  mlir::FailureOr<bool> fold(const Node &node);
+  static ElementType elementTypeOf(const Known &known);
+  mlir::Type storedType(ElementType type);
+  static Known unset(ElementType type, llvm::ArrayRef<int64_t> shape);
+  mlir::Value emitted(Known &known, Layout layout);
+  /// Defines the node as `body` of the elements of those inputs, broadcast to
+  /// each other.
+  mlir::LogicalResult defineGeneric(const Node &node,
+                                    llvm::ArrayRef<unsigned> inputs,
+                                    ElementType type, Body body);
+
+  // Indexing.cpp
+  /// An input whose elements can be moved without being computed with.
+  mlir::FailureOr<Known> movable(const Node &node, unsigned index);
+  /// The input with other elements in place of its own.
+  static Known moved(const Known &known, llvm::ArrayRef<int64_t> shape,
+                     Layout layout, mlir::Value value);
+  mlir::FailureOr<llvm::SmallVector<int64_t>>
+  integersInput(const Node &node, unsigned index, llvm::StringRef what);
+  mlir::Value extracted(mlir::Value value, llvm::ArrayRef<int64_t> starts,
+                        llvm::ArrayRef<int64_t> sizes,
+                        llvm::ArrayRef<int64_t> steps);
+  /// A tensor whose element at each index is `body` of that index.
+  mlir::Value indexed(llvm::ArrayRef<int64_t> shape, mlir::Type element,
+                      Body body);
+  mlir::Value broadcastValue(mlir::Value value, llvm::ArrayRef<int64_t> shape);
+
+  // Reductions.cpp
+  using Step = llvm::function_ref<mlir::Value(
+      mlir::ImplicitLocOpBuilder &, mlir::Value element, mlir::Value so_far)>;
+  /// `value` without the dimensions `axes`, folded in the order of memory.
+  mlir::Value reduced(mlir::Value value, llvm::ArrayRef<int64_t> axes,
+                      mlir::Value initial, Step step);
+  mlir::Value meanOf(mlir::Value value, llvm::ArrayRef<int64_t> axes);
+
+  // Normalization.cpp
+  mlir::Value normalized(mlir::Value x, llvm::ArrayRef<int64_t> axes,
+                         float epsilon, bool centres);
+  mlir::FailureOr<bool> importSpelledNormalization(const Node &node);
 
   // Codes and real numbers. Quantization.cpp
   mlir::FailureOr<Quantization>
@@ -270,6 +344,7 @@ private:
   Known *emitReal(Known &known);
   static std::vector<float> constantReals(const Known &known);
   mlir::Value emitSums(const Sums &sums);
+  mlir::Value withoutRows(const Known &known, mlir::Value value);
 
   // Layers. Accumulating.cpp
   struct Weights;
@@ -278,7 +353,8 @@ private:
   struct Geometry;
   mlir::FailureOr<Geometry> geometry(const Node &node,
                                      llvm::ArrayRef<int64_t> image,
-                                     llvm::ArrayRef<int64_t> filter);
+                                     llvm::ArrayRef<int64_t> filter,
+                                     unsigned dims);
   mlir::FailureOr<Known *> activations(const Node &node);
   mlir::FailureOr<Weights> weights(const Node &node,
                                    llvm::ArrayRef<int64_t> permutation,
@@ -307,7 +383,10 @@ private:
                                    int64_t channels);
   mlir::LogicalResult importRealConv(const Node &node);
   mlir::LogicalResult importRealGemm(const Node &node);
+  mlir::LogicalResult importComputedGemm(const Node &node);
   mlir::LogicalResult importRealMatMul(const Node &node);
+  mlir::FailureOr<Known> computedProduct(const Node &node, Known &lhs,
+                                         Known &rhs, bool transA, bool transB);
   mlir::FailureOr<Known> realMatrixProduct(const Node &node, Known &input,
                                            Tensor weights);
   mlir::Value convolution(mlir::Value image, const Tensor &weights,
@@ -347,16 +426,21 @@ private:
                               unsigned bits);
 
   // Operators.cpp
-  mlir::FailureOr<llvm::SmallVector<int64_t>> axesInput(const Node &node,
-                                                        int64_t rank);
+  mlir::FailureOr<bool> isInteger(const Node &node);
+  mlir::FailureOr<llvm::SmallVector<int64_t>>
+  axesInput(const Node &node, int64_t rank, unsigned index = 1);
   mlir::LogicalResult reshapeTo(const Node &node, Known &input,
                                 llvm::ArrayRef<int64_t> shape);
 
   // Pooling.cpp
-  /// `kernel` is the default of kernel_shape.
+  /// `kernel` is the default of kernel_shape. Attributes have `dims` sizes: of
+  /// one dimension, they are those of columns.
   mlir::FailureOr<Window> window(const Node &node,
                                  llvm::ArrayRef<int64_t> image,
-                                 llvm::ArrayRef<int64_t> kernel);
+                                 llvm::ArrayRef<int64_t> kernel, unsigned dims);
+  /// A sequence [N, C, L] as an image [N, C, 1, L], and back.
+  Known asImage(Known &known);
+  Known fromImage(const Known &image, int64_t rank);
   mlir::FailureOr<Window> poolingWindow(const Node &node, const Known &input);
   mlir::Value padded(mlir::Value image, const Window &window,
                      mlir::Value value);
@@ -373,6 +457,8 @@ private:
   mlir::ImplicitLocOpBuilder b;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   llvm::StringMap<std::unique_ptr<Known>> values;
+  /// What the options say of each input.
+  llvm::StringMap<llvm::ArrayRef<int64_t>> wantedShapes;
 };
 
 /// Where the windows of a convolution stand, and its groups.
@@ -395,6 +481,10 @@ void permuteToChannelsLast(llvm::ArrayRef<int64_t> image,
     elements[index] = from[(row * channels + channel) * pixels + pixel];
   }
 }
+
+/// On the op that divides deviations by their root mean square: "layer" when
+/// they are from their mean, "rms" when from 0.
+constexpr llvm::StringLiteral kNormalizationAttrName("a2q.normalization");
 
 /// round half to even of x / scale, plus the zero point; saturated.
 int64_t quantizeReal(float x, float scale, int64_t zeroPoint, Range range);

@@ -25,6 +25,23 @@ using namespace a2q::frontend;
 // Layouts
 //===----------------------------------------------------------------------===//
 
+SmallVector<int64_t> frontend::channelsToLast(int64_t rank) {
+  SmallVector<int64_t> order = {0};
+  llvm::append_range(order, llvm::seq<int64_t>(2, rank));
+  order.push_back(1);
+  return order;
+}
+
+SmallVector<int64_t> frontend::channelsFromLast(int64_t rank) {
+  SmallVector<int64_t> order = {0, rank - 1};
+  llvm::append_range(order, llvm::seq<int64_t>(1, rank - 1));
+  return order;
+}
+
+int64_t frontend::dimensionIn(Layout layout, int64_t dim, int64_t rank) {
+  return layout == Layout::ChannelsLast ? channelsFromLast(rank)[dim] : dim;
+}
+
 Layout Importer::preferred(const Known &known) const {
   if (known.layouts.channelsLast)
     return Layout::ChannelsLast;
@@ -48,7 +65,8 @@ void Importer::set(Layouts &layouts, Layout layout, Value value) {
 SmallVector<int64_t> Importer::physicalShape(ArrayRef<int64_t> shape,
                                              Layout layout) const {
   if (layout == Layout::ChannelsLast)
-    return {shape[0], shape[2], shape[3], shape[1]};
+    return llvm::map_to_vector(channelsToLast(shape.size()),
+                               [&](int64_t dim) { return shape[dim]; });
   return SmallVector<int64_t>(shape);
 }
 
@@ -58,7 +76,8 @@ Value Importer::get(Known &known, Layout layout) {
   switch (layout) {
   case Layout::Plain:
     if (!layouts.plain && layouts.channelsLast)
-      layouts.plain = transposed(layouts.channelsLast, {0, 3, 1, 2});
+      layouts.plain = transposed(layouts.channelsLast,
+                                 channelsFromLast(known.shape.size()));
     if (!layouts.plain) {
       int64_t batch = known.shape[0];
       ArrayRef<int64_t> from = layouts.flattenedFrom;
@@ -69,8 +88,8 @@ Value Importer::get(Known &known, Layout layout) {
     return layouts.plain;
   case Layout::ChannelsLast:
     if (!layouts.channelsLast)
-      layouts.channelsLast =
-          transposed(get(known, Layout::Plain), {0, 2, 3, 1});
+      layouts.channelsLast = transposed(get(known, Layout::Plain),
+                                        channelsToLast(known.shape.size()));
     return layouts.channelsLast;
   case Layout::Flattened:
     return layouts.flattened;

@@ -21,7 +21,18 @@ using namespace a2q::frontend;
 // Arithmetic
 //===----------------------------------------------------------------------===//
 
+/// Whether the node computes with integers.
+FailureOr<bool> Importer::isInteger(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  return elementTypeOf(**input) != ElementType::Float;
+}
+
 LogicalResult Importer::importAdd(const Node &node) {
+  FailureOr<bool> ofIntegers = isInteger(node);
+  if (failed(ofIntegers) || *ofIntegers)
+    return failed(ofIntegers) ? failure() : importArithmetic(node);
   for (unsigned index : {0, 1}) {
     FailureOr<bool> done = addToSums(node, index);
     if (failed(done) || *done)
@@ -32,18 +43,26 @@ LogicalResult Importer::importAdd(const Node &node) {
 }
 
 LogicalResult Importer::importSub(const Node &node) {
+  FailureOr<bool> ofIntegers = isInteger(node);
+  if (failed(ofIntegers) || *ofIntegers)
+    return failed(ofIntegers) ? failure() : importArithmetic(node);
   return defineBroadcast(
       node, [&](Value x, Value y) { return binary<tosa::SubOp>(x, y); });
 }
 
 LogicalResult Importer::importMul(const Node &node) {
+  FailureOr<bool> ofIntegers = isInteger(node);
+  if (failed(ofIntegers) || *ofIntegers)
+    return failed(ofIntegers) ? failure() : importArithmetic(node);
   return defineBroadcast(node, [&](Value x, Value y) { return product(x, y); });
 }
 
+/// A true quotient: a product with the reciprocal may differ in the last bit.
 LogicalResult Importer::importDiv(const Node &node) {
-  return defineBroadcast(node, [&](Value x, Value y) {
-    return product(x, tosa::ReciprocalOp::create(b, y.getType(), y));
-  });
+  FailureOr<bool> done = importSpelledNormalization(node);
+  if (failed(done) || *done)
+    return success(succeeded(done));
+  return importArithmetic(node);
 }
 
 //===----------------------------------------------------------------------===//
@@ -78,12 +97,19 @@ LogicalResult Importer::reshapeTo(const Node &node, Known &input,
   result.real = nullptr;
   result.layouts = Layouts();
   ArrayRef<int64_t> old = from->shape;
-  bool flattensImage = from->layouts.channelsLast && shape.size() == 2 &&
-                       shape[0] == old[0] && old[1] != 1 &&
-                       old[2] * old[3] != 1;
+  bool isImage = from->layouts.channelsLast != nullptr;
+  bool flattensImage = isImage && shape.size() == 2 && shape[0] == old[0] &&
+                       old[1] != 1 && *count != old[0] * old[1];
+  bool keepsChannels =
+      isImage && shape.size() > 2 && shape[0] == old[0] && shape[1] == old[1];
   if (flattensImage) {
     result.layouts.flattened = reshaped(from->layouts.channelsLast, shape);
-    result.layouts.flattenedFrom = {old[1], old[2], old[3]};
+    // Rows and columns of one image; what is their product does not matter.
+    result.layouts.flattenedFrom = {old[1], old[2],
+                                    *count / (old[0] * old[1] * old[2])};
+  } else if (keepsChannels) {
+    result.layouts.channelsLast = reshaped(
+        from->layouts.channelsLast, physicalShape(shape, Layout::ChannelsLast));
   } else if (from->layouts.channelsLast && shape.size() == 2 &&
              shape[0] == old[0]) {
     // One channel or one pixel: both layouts hold the same sequence.
@@ -176,11 +202,12 @@ LogicalResult Importer::importTranspose(const Node &node) {
     return success();
   }
   result.layouts = Layouts();
-  if (from->layouts.channelsLast &&
-      ArrayRef(permutation) == ArrayRef<int64_t>{0, 2, 3, 1})
+  bool isImage = rank > 2;
+  if (isImage && from->layouts.channelsLast &&
+      permutation == channelsToLast(rank))
     result.layouts.plain = from->layouts.channelsLast;
-  else if (from->layouts.plain &&
-           ArrayRef(permutation) == ArrayRef<int64_t>{0, 3, 1, 2})
+  else if (isImage && from->layouts.plain &&
+           permutation == channelsFromLast(rank))
     result.layouts.channelsLast = from->layouts.plain;
   else
     result.layouts.plain = transposed(get(*from, Layout::Plain), permutation);
@@ -188,30 +215,24 @@ LogicalResult Importer::importTranspose(const Node &node) {
   return success();
 }
 
-/// Axes are input 1; before operator set 13 they are an attribute.
+/// Axes are an input; before operator set 13 they are an attribute.
 static bool hasAxes(const Node &node) {
   return node.hasInput(1) || node.find("axes");
 }
 
-/// Each from 0 to `rank` - 1 and once.
-FailureOr<SmallVector<int64_t>> Importer::axesInput(const Node &node,
-                                                    int64_t rank) {
+/// Each from 0 to `rank` - 1 and once, sorted; none when the node has none.
+FailureOr<SmallVector<int64_t>>
+Importer::axesInput(const Node &node, int64_t rank, unsigned index) {
   SmallVector<int64_t> axes = node.integers("axes", {});
   auto error = [&] {
-    return node.hasInput(1) ? node.emitInputError(1)
-                            : node.emitError() << "axes ";
+    return node.hasInput(index) ? node.emitInputError(index)
+                                : node.emitError() << "axes ";
   };
-  if (node.hasInput(1)) {
-    auto found = constantInput(node, 1, "axes");
+  if (node.hasInput(index)) {
+    auto found = integersInput(node, index, "axes");
     if (failed(found))
       return failure();
-    axes.assign((*found)->ints.begin(), (*found)->ints.end());
-    if ((*found)->type != ElementType::Int64 || (*found)->shape.size() != 1) {
-      node.emitInputError(1)
-          << "has type " << toString((*found)->type) << " and shape "
-          << shapeText((*found)->shape) << ", expected a vector of INT64";
-      return failure();
-    }
+    axes = *found;
   }
   for (int64_t &axis : axes) {
     if (axis < -rank || axis >= rank) {
@@ -272,49 +293,4 @@ LogicalResult Importer::importUnsqueeze(const Node &node) {
   for (int64_t axis : *axes)
     shape.insert(shape.begin() + axis, 1);
   return reshapeTo(node, **input, shape);
-}
-
-LogicalResult Importer::importConcat(const Node &node) {
-  SmallVector<Known *> inputs;
-  for (int index = 0; index < node.proto->input_size(); ++index) {
-    FailureOr<Known *> input = real(node, index);
-    if (failed(input))
-      return failure();
-    inputs.push_back(*input);
-  }
-  SmallVector<int64_t> shape(inputs.front()->shape);
-  auto rank = static_cast<int64_t>(shape.size());
-  int64_t axis = node.integer("axis", 0);
-  if (!node.find("axis") || axis < -rank || axis >= rank)
-    return node.emitError()
-           << "axis " << axis << " is outside a shape of rank " << rank;
-  axis = axis < 0 ? axis + rank : axis;
-  bool isImage = rank == 4;
-  for (auto [index, input] : llvm::enumerate(inputs)) {
-    SmallVector<int64_t> expected(shape);
-    if (static_cast<int64_t>(input->shape.size()) == rank)
-      expected[axis] = input->shape[axis];
-    if (expected != input->shape)
-      return node.emitInputError(index)
-             << "has shape " << shapeText(input->shape) << ", beside "
-             << shapeText(inputs.front()->shape) << " along axis " << axis;
-    if (index)
-      shape[axis] += input->shape[axis];
-    isImage &= input->layouts.channelsLast != nullptr;
-  }
-  Layout layout = isImage ? Layout::ChannelsLast : Layout::Plain;
-  if (isImage)
-    axis = ArrayRef<int64_t>{0, 3, 1, 2}[axis];
-  if (failed(checkSize(node, shape)))
-    return failure();
-  SmallVector<Value> values;
-  for (Known *input : inputs)
-    values.push_back(get(*input, layout));
-  Known result{Known::Real, shape};
-  auto type =
-      RankedTensorType::get(physicalShape(shape, layout), b.getF32Type());
-  set(result.layouts, layout,
-      tosa::ConcatOp::create(b, type, values, b.getI32IntegerAttr(axis)));
-  define(node, std::move(result));
-  return success();
 }

@@ -33,7 +33,7 @@ bool Window::hasPadding() const {
 /// An attribute of `count` integers, each from `least` to 2^20.
 static FailureOr<SmallVector<int64_t>> sizes(const Node &node, StringRef name,
                                              ArrayRef<int64_t> otherwise,
-                                             int64_t least) {
+                                             int64_t least, unsigned dims) {
   constexpr int64_t kMost = int64_t(1) << 20;
   SmallVector<int64_t> values = node.integers(name, otherwise);
   if (values.size() != otherwise.size() ||
@@ -42,7 +42,7 @@ static FailureOr<SmallVector<int64_t>> sizes(const Node &node, StringRef name,
       })) {
     node.emitError() << name << " [" << ArrayRef(values) << "] must be "
                      << otherwise.size() << " integers of at least " << least
-                     << " (2-D)";
+                     << " (" << dims << "-D)";
     return failure();
   }
   return values;
@@ -51,27 +51,31 @@ static FailureOr<SmallVector<int64_t>> sizes(const Node &node, StringRef name,
 /// Where a window of the kernel's size stands on an image: strides, dilations,
 /// and padding by `pads` or `auto_pad`.
 FailureOr<Window> Importer::window(const Node &node, ArrayRef<int64_t> image,
-                                   ArrayRef<int64_t> kernel) {
-  auto kernelShape = sizes(node, "kernel_shape", kernel, 1);
-  auto strides = sizes(node, "strides", {1, 1}, 1);
+                                   ArrayRef<int64_t> kernel, unsigned dims) {
+  SmallVector<int64_t> ones(dims, 1), zeros(2 * dims, 0);
+  auto kernelShape =
+      sizes(node, "kernel_shape", kernel.take_back(dims), 1, dims);
+  auto strides = sizes(node, "strides", ones, 1, dims);
   if (failed(kernelShape) || failed(strides))
     return failure();
-  auto dilations = sizes(node, "dilations", {1, 1}, 1);
+  auto dilations = sizes(node, "dilations", ones, 1, dims);
   if (failed(dilations))
     return failure();
-  auto pads = sizes(node, "pads", {0, 0, 0, 0}, 0);
+  auto pads = sizes(node, "pads", zeros, 0, dims);
   if (failed(pads))
     return failure();
+  if (dims == 1) {
+    for (auto *values : {&*kernelShape, &*strides, &*dilations})
+      values->insert(values->begin(), 1);
+    *pads = {0, (*pads)[0], 0, (*pads)[1]};
+  }
   StringRef mode = node.string("auto_pad", "NOTSET");
   bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
   if (!same && mode != "VALID" && mode != "NOTSET") {
     node.emitError() << "auto_pad '" << mode << "' is not supported";
     return failure();
   }
-  if (node.integer("ceil_mode", 0) != 0) {
-    node.emitError() << "ceil_mode is not supported";
-    return failure();
-  }
+  bool roundsUp = mode == "NOTSET" && node.integer("ceil_mode", 0) != 0;
   Window window{*kernelShape, *strides, *dilations, {}, {}, {}};
   for (unsigned dim : {0, 1}) {
     int64_t stride = window.strides[dim];
@@ -93,7 +97,15 @@ FailureOr<Window> Importer::window(const Node &node, ArrayRef<int64_t> image,
     }
     window.before.push_back(before);
     window.after.push_back(after);
-    window.out.push_back((padded - span) / stride + 1);
+    int64_t out = (padded - span) / stride + 1;
+    // One more window, if it begins before the padding at the end.
+    if (roundsUp && (padded - span) % stride != 0 &&
+        out * stride < image[dim] + before) {
+      window.beyond[dim] = out * stride + span - padded;
+      window.after[dim] += window.beyond[dim];
+      ++out;
+    }
+    window.out.push_back(out);
   }
   return window;
 }
@@ -101,22 +113,27 @@ FailureOr<Window> Importer::window(const Node &node, ArrayRef<int64_t> image,
 /// The window of a pooling operator over the image `input`.
 FailureOr<Window> Importer::poolingWindow(const Node &node,
                                           const Known &input) {
-  if (input.shape.size() != 4) {
+  size_t rank = input.shape.size();
+  if (rank != 3 && rank != 4) {
     node.emitInputError(0) << "has shape " << shapeText(input.shape)
-                           << ", supported is 2-D pooling (rank 4)";
+                           << ", supported is 1-D and 2-D pooling (rank 3 and "
+                              "4)";
     return failure();
   }
   if (!node.find("kernel_shape")) {
     node.emitError() << "has no kernel_shape";
     return failure();
   }
-  FailureOr<Window> window =
-      this->window(node, ArrayRef(input.shape).drop_front(2), {1, 1});
+  SmallVector<int64_t> image(ArrayRef(input.shape).drop_front(2));
+  if (rank == 3)
+    image.insert(image.begin(), 1);
+  FailureOr<Window> window = this->window(node, image, {1, 1}, rank - 2);
   if (failed(window))
     return failure();
   for (unsigned dim : {0, 1}) {
     int64_t span = (window->kernel[dim] - 1) * window->dilations[dim] + 1;
-    int64_t most = std::max(window->before[dim], window->after[dim]);
+    int64_t most =
+        std::max(window->before[dim], window->after[dim] - window->beyond[dim]);
     if (most >= span) {
       node.emitError() << "a padding of " << most
                        << " leaves nothing to pool in a kernel that spans "
@@ -125,6 +142,26 @@ FailureOr<Window> Importer::poolingWindow(const Node &node,
     }
   }
   return window;
+}
+
+Known Importer::asImage(Known &known) {
+  if (known.shape.size() != 3)
+    return known;
+  SmallVector<int64_t> shape = {known.shape[0], known.shape[1], 1,
+                                known.shape[2]};
+  Value pixels = reshaped(get(known, Layout::ChannelsLast),
+                          physicalShape(shape, Layout::ChannelsLast));
+  return moved(known, shape, Layout::ChannelsLast, pixels);
+}
+
+Known Importer::fromImage(const Known &image, int64_t rank) {
+  if (rank == 4)
+    return image;
+  ArrayRef<int64_t> from = image.shape;
+  SmallVector<int64_t> shape = {from[0], from[1], from[3]};
+  Value pixels = reshaped(image.layouts.channelsLast,
+                          physicalShape(shape, Layout::ChannelsLast));
+  return moved(image, shape, Layout::ChannelsLast, pixels);
 }
 
 Value Importer::fitted(Value image, Window &window) {
@@ -198,12 +235,12 @@ LogicalResult Importer::importMaxPool(const Node &node) {
   FailureOr<Window> window = poolingWindow(node, **input);
   if (failed(window))
     return failure();
-  Known result = **input;
+  int64_t rank = (*input)->shape.size();
+  Known from = asImage(**input), result = from;
   result.real = nullptr;
   result.layouts = Layouts();
-  result.shape = {(*input)->shape[0], (*input)->shape[1], window->out[0],
-                  window->out[1]};
-  Value image = storage(get(**input, Layout::ChannelsLast));
+  result.shape = {from.shape[0], from.shape[1], window->out[0], window->out[1]};
+  Value image = storage(get(from, Layout::ChannelsLast));
   Value pooled;
   if (!isCode && window->isDilated()) {
     Value lowest = scalar(-std::numeric_limits<float>::infinity());
@@ -225,7 +262,42 @@ LogicalResult Importer::importMaxPool(const Node &node) {
             : pool<linalg::PoolingNhwcMaxUnsignedOp>(image, *window, lowest);
   }
   result.layouts.channelsLast = pooled;
-  define(node, std::move(result));
+  define(node, fromImage(result, rank));
+  return success();
+}
+
+/// The greatest of each channel; of codes, because their scales are positive.
+LogicalResult Importer::importGlobalMaxPool(const Node &node) {
+  FailureOr<Known> input = movable(node, 0);
+  if (failed(input))
+    return failure();
+  int64_t rank = input->shape.size();
+  if (rank < 3)
+    return node.emitInputError(0) << "has shape " << shapeText(input->shape)
+                                  << ", expected rank 3 or more";
+  Layout layout = preferred(*input);
+  if (layout == Layout::Flattened)
+    layout = Layout::Plain;
+  SmallVector<int64_t> axes, shape(input->shape);
+  for (int64_t dim = 2; dim < rank; ++dim) {
+    axes.push_back(dimensionIn(layout, dim, rank));
+    shape[dim] = 1;
+  }
+  bool isReal = input->kind == Known::Real;
+  const CodeFormat &format = input->format;
+  Value lowest = isReal ? scalar(-std::numeric_limits<float>::infinity())
+                        : scalar(format.range.lo, format.storageBits());
+  Value most = reduced(
+      storage(get(*input, layout)), axes, lowest,
+      [&](ImplicitLocOpBuilder &inner, Value element, Value soFar) -> Value {
+        if (isReal)
+          return arith::MaximumFOp::create(inner, soFar, element);
+        if (format.isSigned())
+          return arith::MaxSIOp::create(inner, soFar, element);
+        return arith::MaxUIOp::create(inner, soFar, element);
+      });
+  most = reshaped(most, physicalShape(shape, layout));
+  define(node, moved(*input, shape, layout, most));
   return success();
 }
 
@@ -237,7 +309,9 @@ windowCounts(const Window &window, ArrayRef<int64_t> image, bool countPadding) {
     for (int64_t k = 0; k < window.kernel[dim]; ++k) {
       int64_t at = position * window.strides[dim] + k * window.dilations[dim] -
                    window.before[dim];
-      count += countPadding || (at >= 0 && at < image[dim]);
+      int64_t after = window.after[dim] - window.beyond[dim];
+      count +=
+          countPadding ? at < image[dim] + after : at >= 0 && at < image[dim];
     }
     return count;
   };
@@ -251,9 +325,11 @@ windowCounts(const Window &window, ArrayRef<int64_t> image, bool countPadding) {
 /// Sums in float32, divided by how many positions each window holds.
 LogicalResult Importer::average(const Node &node, Known &input, Window window) {
   bool countsPadding = node.integer("count_include_pad", 0) != 0;
+  int64_t rank = input.shape.size();
+  Known from = asImage(input);
   Known result{Known::Real,
-               {input.shape[0], input.shape[1], window.out[0], window.out[1]}};
-  Value image = get(input, Layout::ChannelsLast);
+               {from.shape[0], from.shape[1], window.out[0], window.out[1]}};
+  Value image = get(from, Layout::ChannelsLast);
   if (!window.isDilated() && !(countsPadding && window.hasPadding())) {
     image = fitted(image, window);
     auto type = RankedTensorType::get(
@@ -263,14 +339,14 @@ LogicalResult Importer::average(const Node &node, Known &input, Window window) {
         b.getDenseI64ArrayAttr(window.strides),
         b.getDenseI64ArrayAttr(window.tosaPadding()),
         TypeAttr::get(b.getF32Type()));
-    define(node, std::move(result));
+    define(node, fromImage(result, rank));
     return success();
   }
   Value zero = scalar(0.0f);
   image = padded(image, window, zero);
   Value sums = pool<linalg::PoolingNhwcSumOp>(image, window, zero);
   SmallVector<float> counts =
-      windowCounts(window, ArrayRef(input.shape).drop_front(2), countsPadding);
+      windowCounts(window, ArrayRef(from.shape).drop_front(2), countsPadding);
   Value divisor = constantTensor(window.out, counts);
   AffineMap position = AffineMap::get(
       4, 0, {b.getAffineDimExpr(1), b.getAffineDimExpr(2)}, b.getContext());
@@ -280,7 +356,7 @@ LogicalResult Importer::average(const Node &node, Known &input, Window window) {
       [](ImplicitLocOpBuilder &builder, ValueRange in) -> Value {
         return arith::DivFOp::create(builder, in[0], in[1]);
       });
-  define(node, std::move(result));
+  define(node, fromImage(result, rank));
   return success();
 }
 
@@ -299,35 +375,26 @@ LogicalResult Importer::importGlobalAveragePool(const Node &node) {
   if (failed(input))
     return failure();
   ArrayRef<int64_t> shape = (*input)->shape;
-  if (shape.size() != 4)
+  if (shape.size() != 3 && shape.size() != 4)
     return node.emitInputError(0) << "has shape " << shapeText(shape)
-                                  << ", supported is 2-D pooling (rank 4)";
-  Window all{{shape[2], shape[3]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
+                                  << ", supported is 1-D and 2-D pooling (rank "
+                                     "3 and 4)";
+  int64_t rows = shape.size() == 4 ? shape[2] : 1;
+  Window all{{rows, shape.back()}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
   return average(node, **input, all);
 }
 
-/// The mean over an image: what some exporters write for a global pool.
+/// The mean over an image is what some exporters write for a global pool.
 LogicalResult Importer::importReduceMean(const Node &node) {
   FailureOr<Known *> input = real(node, 0);
   if (failed(input))
     return failure();
   ArrayRef<int64_t> shape = (*input)->shape;
-  auto rank = static_cast<int64_t>(shape.size());
-  SmallVector<int64_t> axes = node.integers("axes", {});
-  if (node.hasInput(1)) {
-    auto found = axesInput(node, rank);
-    if (failed(found))
-      return failure();
-    axes = *found;
-  }
-  for (int64_t &axis : axes)
-    axis = axis < 0 ? axis + rank : axis;
-  llvm::sort(axes);
-  if (rank != 4 || ArrayRef(axes) != ArrayRef<int64_t>{2, 3})
-    return node.emitError() << "is over the axes [" << ArrayRef(axes)
-                            << "] of shape " << shapeText(shape)
-                            << ", supported are rows and columns, [2, 3] of "
-                               "rank 4";
+  FailureOr<SmallVector<int64_t>> axes = axesInput(node, shape.size());
+  if (failed(axes))
+    return failure();
+  if (shape.size() != 4 || ArrayRef(*axes) != ArrayRef<int64_t>{2, 3})
+    return importReduction(node);
   SmallVector<int64_t> flat = {shape[0], shape[1]};
   Window all{{shape[2], shape[3]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, {1, 1}};
   if (failed(average(node, **input, all)))

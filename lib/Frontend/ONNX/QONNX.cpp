@@ -658,9 +658,7 @@ LogicalResult Importer::importMultiThreshold(const Node &node) {
   Layout layout = preferred(input) == Layout::ChannelsLast
                       ? Layout::ChannelsLast
                       : Layout::Plain;
-  int64_t dim = *channel;
-  if (layout == Layout::ChannelsLast)
-    dim = ArrayRef<int64_t>{0, 3, 1, 2}[dim];
+  int64_t dim = dimensionIn(layout, *channel, input.shape.size());
   Known result{Known::Dequantized, input.shape};
   result.format = format;
   result.quantization = quantization;

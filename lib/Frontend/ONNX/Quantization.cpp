@@ -225,6 +225,14 @@ LogicalResult Importer::quantizeConstant(const Node &node, const Tensor &tensor,
   return success();
 }
 
+/// What was computed of the sums of an image; of a sequence without the one row
+/// that it is as an image.
+Value Importer::withoutRows(const Known &known, Value value) {
+  if (!known.sums.isImage || known.shape.size() == 4)
+    return value;
+  return reshaped(value, physicalShape(known.shape, Layout::ChannelsLast));
+}
+
 /// An accumulating layer's sums become codes in one step, as runtimes compute
 /// it: float32(s_x * s_w) / s_y is one float32 multiplier per channel. A Relu
 /// between them bounds the codes, because rounding is monotone: clamping a real
@@ -283,7 +291,7 @@ FailureOr<bool> Importer::requantize(const Node &node, Known &input,
   Known result{Known::Codes, input.shape};
   result.format = format;
   set(result.layouts, sums.isImage ? Layout::ChannelsLast : Layout::Plain,
-      codes);
+      withoutRows(input, codes));
   define(node, std::move(result));
   return true;
 }
@@ -552,7 +560,7 @@ Known *Importer::emitReal(Known &known) {
   } else if (known.kind == Known::Accumulated) {
     set(reals->layouts,
         known.sums.isImage ? Layout::ChannelsLast : Layout::Plain,
-        emitSums(known.sums));
+        withoutRows(known, emitSums(known.sums)));
   } else {
     // The type was checked when the codes were dequantized.
     unsigned flags =

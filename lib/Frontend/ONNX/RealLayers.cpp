@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fold.h"
 #include "Importer.h"
 
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
@@ -171,15 +172,21 @@ LogicalResult Importer::importRealConv(const Node &node) {
   FailureOr<Known *> input = real(node, 0);
   if (failed(input))
     return failure();
-  ArrayRef<int64_t> image = (*input)->shape;
-  if (image.size() != 4)
-    return node.emitInputError(0) << "has shape " << shapeText(image)
-                                  << ", supported is 2-D convolution (rank 4)";
-  FailureOr<Tensor> found = realWeights(node, 1, 4);
+  size_t rank = (*input)->shape.size();
+  if (rank != 3 && rank != 4)
+    return node.emitInputError(0)
+           << "has shape " << shapeText((*input)->shape)
+           << ", supported is 1-D and 2-D convolution (rank 3 and 4)";
+  FailureOr<Tensor> found = realWeights(node, 1, rank);
   if (failed(found))
     return failure();
-  Tensor weights = transpose(*found, {0, 2, 3, 1});
-  FailureOr<Geometry> geometry = this->geometry(node, image, weights.shape);
+  Tensor weights = transpose(*found, channelsToLast(rank));
+  if (rank == 3)
+    weights.shape.insert(weights.shape.begin() + 1, 1);
+  Known from = asImage(**input);
+  ArrayRef<int64_t> image = from.shape;
+  FailureOr<Geometry> geometry =
+      this->geometry(node, image, weights.shape, rank - 2);
   if (failed(geometry))
     return failure();
   FailureOr<Tensor> bias = realBias(node, 2, weights.shape[0]);
@@ -188,7 +195,8 @@ LogicalResult Importer::importRealConv(const Node &node) {
   Known result{Known::Real,
                {image[0], weights.shape[0], geometry->window.out[0],
                 geometry->window.out[1]}};
-  Value pixels = fitted(get(**input, Layout::ChannelsLast), geometry->window);
+  Value pixels = fitted(get(rank == 4 ? **input : from, Layout::ChannelsLast),
+                        geometry->window);
   Value sums;
   if (geometry->groups == 1)
     sums = convolution(pixels, weights, bias->floats, geometry->window);
@@ -198,7 +206,7 @@ LogicalResult Importer::importRealConv(const Node &node) {
   else
     sums = groupedConvolution(node, pixels, weights, bias->floats, *geometry);
   result.layouts.channelsLast = sums;
-  define(node, std::move(result));
+  define(node, fromImage(result, rank));
   return success();
 }
 
@@ -244,28 +252,140 @@ LogicalResult Importer::importRealMatMul(const Node &node) {
   FailureOr<Known *> input = real(node, 0);
   if (failed(input))
     return failure();
-  FailureOr<Tensor> weights = realWeights(node, 1, 2);
-  if (failed(weights))
+  FailureOr<Known *> other = lookup(node, 1);
+  if (failed(other))
     return failure();
-  FailureOr<Known> result =
-      realMatrixProduct(node, **input, std::move(*weights));
+  FailureOr<Known> result = failure();
+  if ((*other)->isConstant() && (*other)->shape.size() == 2 &&
+      (*input)->shape.size() > 1) {
+    FailureOr<Tensor> weights = realWeights(node, 1, 2);
+    if (failed(weights))
+      return failure();
+    result = realMatrixProduct(node, **input, std::move(*weights));
+  } else {
+    other = real(node, 1);
+    if (failed(other))
+      return failure();
+    result = computedProduct(node, **input, **other, false, false);
+  }
   if (failed(result))
     return failure();
   define(node, std::move(*result));
   return success();
 }
 
+/// A product of matrices in the last two dimensions, for each index of the
+/// dimensions before them, which are broadcast. A vector is a row on the left
+/// and a column on the right.
+FailureOr<Known> Importer::computedProduct(const Node &node, Known &lhs,
+                                           Known &rhs, bool transA,
+                                           bool transB) {
+  Value values[2] = {get(lhs, Layout::Plain), get(rhs, Layout::Plain)};
+  SmallVector<int64_t> shapes[2] = {lhs.shape, rhs.shape};
+  bool isVector[2] = {false, false};
+  for (unsigned side : {0, 1}) {
+    SmallVector<int64_t> &shape = shapes[side];
+    if (shape.empty()) {
+      node.emitInputError(side) << "is a scalar, expected rank 1 or more";
+      return failure();
+    }
+    if ((isVector[side] = shape.size() == 1))
+      shape.insert(side == 0 ? shape.begin() : shape.end(), 1);
+    if (side == 0 ? transA : transB) {
+      values[side] = transposed(values[side], {1, 0});
+      std::swap(shape[0], shape[1]);
+    }
+  }
+  int64_t rows = shapes[0].end()[-2], length = shapes[0].back(),
+          columns = shapes[1].back();
+  auto batch = broadcastShapes(ArrayRef(shapes[0]).drop_back(2),
+                               ArrayRef(shapes[1]).drop_back(2));
+  if (shapes[1].end()[-2] != length || !batch) {
+    node.emitError() << "the shapes " << shapeText(lhs.shape) << " and "
+                     << shapeText(rhs.shape) << " cannot be multiplied";
+    return failure();
+  }
+  Known result{Known::Real, *batch};
+  if (!isVector[0])
+    result.shape.push_back(rows);
+  if (!isVector[1])
+    result.shape.push_back(columns);
+  if (failed(checkSize(node, result.shape)))
+    return failure();
+  int64_t count = *elementCount(*batch);
+  bool isShared = *elementCount(ArrayRef(shapes[1]).drop_back(2)) == 1;
+  if (isShared) {
+    // One matrix on the right: all rows are one product.
+    rows *= count;
+    count = 1;
+  }
+  for (unsigned side : {0, 1}) {
+    SmallVector<int64_t> whole = *batch;
+    whole.append(shapes[side].end() - 2, shapes[side].end());
+    values[side] = reshaped(values[side], shapes[side]);
+    if (!isShared)
+      values[side] = broadcastValue(values[side], whole);
+    values[side] = side == 0 ? reshaped(values[0], {count, rows, length})
+                             : reshaped(values[1], {count, length, columns});
+  }
+  auto type = RankedTensorType::get({count, rows, columns}, b.getF32Type());
+  Value sums = tosa::MatMulOp::create(b, type, values[0], values[1]);
+  result.layouts.plain = reshaped(sums, result.shape);
+  return result;
+}
+
+/// alpha * A * B + beta * C, of which anything may be computed.
+LogicalResult Importer::importComputedGemm(const Node &node) {
+  FailureOr<Known *> lhs = real(node, 0), rhs = real(node, 1);
+  if (failed(lhs) || failed(rhs))
+    return failure();
+  if ((*rhs)->shape.size() != 2)
+    return node.emitInputError(1)
+           << "has shape " << shapeText((*rhs)->shape) << ", expected rank 2";
+  FailureOr<Known> result = computedProduct(
+      node, **lhs, **rhs, node.integer("transA", 0), node.integer("transB", 0));
+  if (failed(result))
+    return failure();
+  Value &sums = result->layouts.plain;
+  if (float alpha = node.real("alpha", 1); alpha != 1)
+    sums = product(sums, realScalar(alpha, 2));
+  if (node.hasInput(2)) {
+    FailureOr<Known *> bias = real(node, 2);
+    if (failed(bias))
+      return failure();
+    auto shape = broadcastShapes((*bias)->shape, result->shape);
+    if (!shape || ArrayRef<int64_t>(*shape) != ArrayRef<int64_t>(result->shape))
+      return node.emitInputError(2)
+             << "has shape " << shapeText((*bias)->shape)
+             << ", which does not broadcast to " << shapeText(result->shape);
+    Value summand = broadcastOperand(**bias, 2, Layout::Plain);
+    if (float beta = node.real("beta", 1); beta != 1)
+      summand = product(summand, realScalar(beta, 2));
+    sums = binary<tosa::AddOp>(sums, summand);
+  }
+  define(node, std::move(*result));
+  return success();
+}
+
 /// alpha * A * B + beta * C, the factors in the constants.
 LogicalResult Importer::importRealGemm(const Node &node) {
-  if (node.integer("transA", 0) != 0)
-    return node.emitError()
-           << "has transA " << node.integer("transA", 0) << "; supported is 0";
   FailureOr<Known *> input = real(node, 0);
-  if (failed(input))
+  FailureOr<Known *> other = lookup(node, 1);
+  if (failed(input) || failed(other))
     return failure();
   if ((*input)->shape.size() != 2)
     return node.emitInputError(0)
            << "has shape " << shapeText((*input)->shape) << ", expected rank 2";
+  bool isConstantBias = true;
+  if (node.hasInput(2)) {
+    FailureOr<Known *> bias = lookup(node, 2);
+    if (failed(bias))
+      return failure();
+    isConstantBias = (*bias)->isConstant() && (*bias)->shape.size() < 2;
+  }
+  if (!(*other)->isConstant() || !isConstantBias ||
+      node.integer("transA", 0) != 0)
+    return importComputedGemm(node);
   FailureOr<Tensor> weights = realWeights(node, 1, 2);
   if (failed(weights))
     return failure();

@@ -37,6 +37,8 @@ std::string frontend::toString(ElementType type) {
     return "INT32";
   case ElementType::Int64:
     return "INT64";
+  case ElementType::Bool:
+    return "BOOL";
   case ElementType::UInt4:
     return "UINT4";
   case ElementType::Int4:
@@ -68,6 +70,8 @@ frontend::integerFormat(ElementType type) {
     return IntegerFormat{32, true};
   case ElementType::Int64:
     return IntegerFormat{64, true};
+  case ElementType::Bool:
+    return IntegerFormat{1, false};
   case ElementType::UInt4:
     return IntegerFormat{4, false};
   case ElementType::Int4:
@@ -156,7 +160,8 @@ static void unpack(uint8_t byte, frontend::IntegerFormat type, size_t count,
 static LogicalResult readBytes(StringRef bytes, size_t count, Tensor &tensor,
                                EmitError emitError) {
   auto type = integerFormat(tensor.type);
-  unsigned bits = type ? type->bits : 32;
+  bool isTruth = tensor.type == ElementType::Bool;
+  unsigned bits = isTruth ? 8 : type ? type->bits : 32;
   size_t expected = llvm::divideCeil(count * bits, 8);
   if (bytes.size() != expected)
     return emitError() << "has " << bytes.size() << " bytes of data, "
@@ -166,6 +171,11 @@ static LogicalResult readBytes(StringRef bytes, size_t count, Tensor &tensor,
     for (size_t i = 0; i < count; ++i)
       tensor.floats.push_back(llvm::bit_cast<float>(
           llvm::support::endian::read32le(bytes.data() + 4 * i)));
+    return success();
+  }
+  if (isTruth) {
+    for (char byte : bytes)
+      tensor.ints.push_back(byte != 0);
     return success();
   }
   if (bits < 8) {
@@ -207,7 +217,7 @@ static LogicalResult readFields(const onnx::TensorProto &proto, size_t count,
     tensor.ints.assign(proto.int64_data().begin(), proto.int64_data().end());
     return success();
   }
-  bool packed = type->bits < 8;
+  bool packed = type->bits < 8 && tensor.type != ElementType::Bool;
   size_t entries = packed ? llvm::divideCeil(count * type->bits, 8) : count;
   if (failed(checkLength(proto.int32_data_size(), entries)))
     return failure();

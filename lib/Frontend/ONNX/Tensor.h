@@ -30,6 +30,7 @@ enum class ElementType : int32_t {
   Int16 = 5,
   Int32 = 6,
   Int64 = 7,
+  Bool = 9,
   UInt4 = 21,
   Int4 = 22,
   UInt2 = 25,
@@ -39,7 +40,8 @@ enum class ElementType : int32_t {
 /// "FLOAT", "UINT8", ..., or "type 17".
 std::string toString(ElementType type);
 
-/// Bits and signedness of integer types.
+/// Bits and signedness of integer types; truth values are integers of 1 bit
+/// that fill a byte in memory.
 struct IntegerFormat {
   unsigned bits = 0;
   bool isSigned = false;

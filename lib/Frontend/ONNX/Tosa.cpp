@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fold.h"
 #include "Importer.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
 
 using namespace mlir;
@@ -84,6 +86,20 @@ Value Importer::product(Value lhs, Value rhs) {
   return tosa::MulOp::create(b, broadcastType(lhs, rhs), lhs, rhs, none);
 }
 
+Value Importer::quotient(Value lhs, Value rhs) {
+  ArrayRef<int64_t> shape = typeOf(lhs).getShape();
+  SmallVector<AffineExpr> dims;
+  for (auto [dim, size] : llvm::enumerate(typeOf(rhs).getShape()))
+    dims.push_back(size == 1 ? b.getAffineConstantExpr(0)
+                             : b.getAffineDimExpr(dim));
+  AffineMap maps[] = {b.getMultiDimIdentityMap(shape.size()),
+                      AffineMap::get(shape.size(), 0, dims, b.getContext())};
+  return elementwise({lhs, rhs}, maps, shape, b.getF32Type(),
+                     [](ImplicitLocOpBuilder &inner, ValueRange in) -> Value {
+                       return arith::DivFOp::create(inner, in[0], in[1]);
+                     });
+}
+
 //===----------------------------------------------------------------------===//
 // Elementwise operators
 //===----------------------------------------------------------------------===//
@@ -100,22 +116,6 @@ LogicalResult Importer::defineElementwise(const Node &node, Function body) {
   return success();
 }
 
-/// Numpy's rule; nullopt when the shapes do not broadcast.
-static std::optional<SmallVector<int64_t>> broadcast(ArrayRef<int64_t> a,
-                                                     ArrayRef<int64_t> b) {
-  if (a.size() < b.size())
-    std::swap(a, b);
-  SmallVector<int64_t> shape(a);
-  size_t offset = a.size() - b.size();
-  for (auto [dim, size] : llvm::enumerate(b)) {
-    int64_t &result = shape[offset + dim];
-    if (result != size && result != 1 && size != 1)
-      return std::nullopt;
-    result = result == 1 ? size : result;
-  }
-  return shape;
-}
-
 /// `known` with leading dimensions of size 1, so that it has that rank.
 Value Importer::broadcastOperand(Known &known, int64_t rank, Layout layout) {
   SmallVector<int64_t> shape(rank - known.shape.size(), 1);
@@ -126,14 +126,14 @@ Value Importer::broadcastOperand(Known &known, int64_t rank, Layout layout) {
     tensor.shape = shape;
     tensor.floats = constantReals(known);
     if (moves)
-      tensor = transpose(tensor, {0, 2, 3, 1});
+      tensor = transpose(tensor, channelsToLast(rank));
     return realConstant(tensor.shape, tensor.floats);
   }
   Known *reals = emitReal(known);
   if (static_cast<int64_t>(known.shape.size()) == rank)
     return get(*reals, layout);
   Value value = reshaped(get(*reals, Layout::Plain), shape);
-  return moves ? transposed(value, {0, 2, 3, 1}) : value;
+  return moves ? transposed(value, channelsToLast(rank)) : value;
 }
 
 LogicalResult
@@ -154,15 +154,17 @@ Importer::defineBroadcast(const Node &node,
       return failure();
   }
   Known &lhs = **inputs[0], &rhs = **inputs[1];
-  auto shape = broadcast(lhs.shape, rhs.shape);
+  auto shape = broadcastShapes(lhs.shape, rhs.shape);
   if (!shape)
     return node.emitError() << "shapes " << shapeText(lhs.shape) << " and "
                             << shapeText(rhs.shape) << " do not broadcast";
   if (failed(checkSize(node, *shape)))
     return failure();
-  bool isImage = shape->size() == 4 &&
-                 (lhs.layouts.channelsLast || rhs.layouts.channelsLast);
-  Layout layout = isImage ? Layout::ChannelsLast : Layout::Plain;
+  auto isImage = [&](const Known &known) {
+    return known.layouts.channelsLast && known.shape.size() == shape->size();
+  };
+  Layout layout =
+      isImage(lhs) || isImage(rhs) ? Layout::ChannelsLast : Layout::Plain;
   auto rank = static_cast<int64_t>(shape->size());
   Value left = broadcastOperand(lhs, rank, layout);
   Value right = broadcastOperand(rhs, rank, layout);

@@ -20,16 +20,33 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBufferRef.h"
 
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace a2q {
+
+/// Sizes of an input whose shape the file leaves open.
+struct InputShape {
+  std::string name; ///< "": the first input that has none by name
+  llvm::SmallVector<int64_t> sizes;
+
+  /// Reads "[NAME=]1x3x48x480".
+  static llvm::Expected<InputShape> parse(llvm::StringRef text);
+};
 
 struct ImportOptions {
   /// Size of a symbolic batch dimension; 1 when absent. Giving it for a model
   /// whose batch is fixed to another size is an error.
   std::optional<int64_t> batch;
+  std::vector<InputShape> shapes;
+  /// Where the file fixes a size, it wins over `shapes`; else it is an error
+  /// when the two differ.
+  bool prefersFileShapes = false;
 };
 
 /// Imports a serialized ONNX model; the buffer's identifier is its path, which

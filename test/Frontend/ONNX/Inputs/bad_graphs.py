@@ -162,7 +162,7 @@ def second_output():
 # ---------------------------------------------------------------------------
 
 
-@bad("input 'x' has an unknown size in dimension 2, only the batch (dimension 0) may be symbolic")
+@bad("input 'x' has an unknown size in dimension 2, only the batch (dimension 0) may be left open")
 def unknown_size():
     g, x = image((1, 2, "H", 6))
     g.output(x)
@@ -198,7 +198,7 @@ def huge_input():
     return g.model()
 
 
-@bad("input 'x' has element type FLOAT16; supported are FLOAT, UINT8, INT8, UINT16 and INT16")
+@bad("input 'x' has element type FLOAT16; supported are FLOAT, BOOL and integers of 8 to 64 bits")
 def input_type():
     g = Graph()
     g.input("x", (1,), np.float16)

@@ -63,9 +63,9 @@ def weights_computed():
     return g.model()
 
 
-@bad("node 'conv' (Conv): input 'dequantizelinear_3_out' has shape 1x2x4, supported is 2-D convolution (rank 4)")
-def conv_1d():
-    return conv_with(ONES, shape=(1, 2, 4))
+@bad("node 'conv' (Conv): input 'dequantizelinear_3_out' has shape 1x2x2x2x2, supported is 1-D and 2-D convolution (rank 3 and 4)")
+def conv_3d():
+    return conv_with(ONES, shape=(1, 2, 2, 2, 2))
 
 
 @bad("node 'conv' (Conv): input 'b' has shape 2, expected one value for each of 3 output channels")

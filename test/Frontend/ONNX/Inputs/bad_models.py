@@ -21,6 +21,7 @@ import bad_quantization  # noqa: F401
 import bad_layers  # noqa: F401
 import bad_real_layers  # noqa: F401
 import bad_operators  # noqa: F401
+import bad_elements  # noqa: F401
 import bad_formats  # noqa: F401
 from cases import CASES, problem
 

@@ -56,9 +56,9 @@ def real_weights_rank():
     return real_conv(np.ones((3, 2)))
 
 
-@bad("node 'conv' (Conv): input 'x' has shape 1x2x4, supported is 2-D convolution (rank 4)")
-def real_conv_1d():
-    return real_conv(np.ones((3, 2, 3)), shape=(1, 2, 4))
+@bad("node 'conv' (Conv): input 'x' has shape 1x2, supported is 1-D and 2-D convolution (rank 3 and 4)")
+def real_conv_rows():
+    return real_conv(np.ones((3, 2)), shape=(1, 2))
 
 
 @bad("node 'conv' (Conv): 2 groups do not divide 2 input and 3 output channels into filters of 2 input channels")
@@ -81,10 +81,10 @@ def codes_as_weights():
     return g.model()
 
 
-@bad("node 'gemm' (Gemm): has transA 1; supported is 0")
+@bad("node 'gemm' (Gemm): the shapes 2x3 and 3x4 cannot be multiplied")
 def real_gemm_transposed():
     g, x = real_graph((2, 3))
-    w = g.constant(np.ones((2, 4)), np.float32)
+    w = g.constant(np.ones((3, 4)), np.float32)
     g.output(g.node("Gemm", [x, w], "gemm", transA=1))
     return g.model()
 
@@ -136,10 +136,10 @@ def softmax_axis():
     return g.model()
 
 
-@bad("node 'mean' (ReduceMean): is over the axes [1] of shape 1x2x4x4, supported are rows and columns, [2, 3] of rank 4")
-def mean_of_channels():
+@bad("node 'mean' (ReduceMean): axes holds axis 4, outside a shape of rank 4")
+def mean_axis():
     g, x = real_graph()
-    g.output(g.node("ReduceMean", [x], "mean", axes=[1]))
+    g.output(g.node("ReduceMean", [x], "mean", axes=[4]))
     return g.model()
 
 
