@@ -10,6 +10,7 @@
 #define A2Q_TOOLS_COMPILEOPTIONS_H
 
 #include "a2q/Analysis/Report.h"
+#include "a2q/Frontend/ONNX/Import.h"
 #include "a2q/Tools/Compile.h"
 #include "a2q/Tools/FileNames.h"
 #include "llvm/Support/CommandLine.h"
@@ -115,6 +116,9 @@ struct ShapeOption {
                      "first input where no name is given"),
       llvm::cl::value_desc("[NAME=]1x3x48x480"),
       llvm::cl::cat(getToolOptions())};
+
+  llvm::Expected<ImportOptions> parse() const;
+};
 
 /// Prints "error: ..." and returns the exit status 1.
 int reportError(llvm::Error error);

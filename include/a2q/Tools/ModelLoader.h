@@ -44,9 +44,6 @@ private:
   std::unique_ptr<Impl> impl;
 };
 
-  llvm::Expected<std::vector<InputShape>> parse() const;
-};
-
 } // namespace a2q
 
 #endif // A2Q_TOOLS_MODELLOADER_H

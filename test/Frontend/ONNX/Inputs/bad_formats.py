@@ -198,7 +198,7 @@ def conv_integer_zero_points():
     return integers("ConvInteger", (3, 2, 3, 3), (2,))
 
 
-@bad("node 'm' (MatMulInteger): input 'w' is computed, weights must be constant")
+@bad("node 'm' (MatMulInteger): multiplies what is no pair of computed codes and constant weights of at most 16 bits")
 def matmul_integer_weights():
     return integers("MatMulInteger", (4, 5), computed=True)
 
