@@ -79,8 +79,10 @@ private:
   LogicalResult quantizeFloats();
   LogicalResult visitIntegers();
   LogicalResult visit(IntegerLayer &layer, ArrayRef<Moments> moments);
-  bool isConstrained(StringRef name) const {
-    return options.constraint || options.overrides.lookup(name);
+  /// By the options, the file of overrides, or an attribute of its own.
+  bool isConstrained(const IntegerLayer &layer) const {
+    return options.constraint || options.overrides.lookup(layer.name) ||
+           layer.op->hasAttr(A2QDialect::getConstrainAttrName());
   }
 
   ModuleOp module;
@@ -165,7 +167,9 @@ LogicalResult Quantizer::findLayers() {
     if (failed(refuseOwn(layer.name)))
       return failure();
   if (floats.empty() && !options.keepMoments &&
-      llvm::none_of(names, [&](StringRef name) { return isConstrained(name); }))
+      llvm::none_of(integers, [&](const IntegerLayer &layer) {
+        return isConstrained(layer);
+      }))
     return module.emitError("the model is quantized already, and neither a "
                             "constraint nor moments are asked for: there is "
                             "nothing to do");
@@ -398,7 +402,7 @@ LogicalResult Quantizer::visit(IntegerLayer &layer, ArrayRef<Moments> moments) {
   if (options.keepMoments)
     layer.op->setAttr(A2QDialect::getMomentsAttrName(),
                       momentsAttr(module.getContext(), momentsData(moments)));
-  if (!isConstrained(layer.name))
+  if (!isConstrained(layer))
     return layer.original ? correctLayer(layer.op, ranges, knowledge)
                           : success();
   std::vector<double> weights;
@@ -421,13 +425,13 @@ LogicalResult Quantizer::visitIntegers() {
   SmallVector<AccumulatingOpInterface> ops;
   SmallVector<IntegerLayer *> layers;
   for (IntegerLayer &layer : integers)
-    if (layer.original || options.keepMoments || isConstrained(layer.name)) {
+    if (layer.original || options.keepMoments || isConstrained(layer)) {
       ops.push_back(layer.op);
       layers.push_back(&layer);
     }
   // Without new weights only the means change.
   auto wantsProducts = [&](size_t index) {
-    return options.keepMoments || isConstrained(layers[index]->name);
+    return options.keepMoments || isConstrained(*layers[index]);
   };
   return visitLayers(entry, ops, data, wantsProducts,
                      [&](size_t index, ArrayRef<Moments> moments) {

@@ -160,14 +160,17 @@ LogicalResult ConstraintSpec::override(DictionaryAttr entries,
   return success();
 }
 
-/// Whether the op sums codes, or may be a layer that is still in f32.
+/// Whether the op sums codes, or may be a layer that is still in f32: on
+/// tensors, or lowered to buffers, where the last operand is the result.
 static bool mayAccumulate(Operation *op) {
   if (auto layer = dyn_cast<AccumulatingOpInterface>(op))
     if (layer.isAccumulating())
       return true;
-  auto type = op->getNumResults() == 1
-                  ? dyn_cast<TensorType>(op->getResult(0).getType())
-                  : TensorType();
+  bool isLowered = op->getNumResults() == 0 && op->getNumOperands() > 0;
+  if (!isLowered && op->getNumResults() != 1)
+    return false;
+  Value result = isLowered ? op->getOperands().back() : op->getResult(0);
+  auto type = dyn_cast<ShapedType>(result.getType());
   return type && type.getElementType().isF32();
 }
 
