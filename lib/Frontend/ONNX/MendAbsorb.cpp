@@ -102,6 +102,8 @@ bool Absorber::isPerTensor(const onnx::NodeProto &node, int input) const {
 
 bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
                        bool orScalar) {
+  if (!hasInput(*node, input))
+    return false;
   std::string problem, value = node->input(input);
   auto fits = [&](const std::string &name) {
     std::optional<Tensor> tensor = editor.read(name, problem);
@@ -118,6 +120,17 @@ bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
     return true;
   }
   // Scales and zero points: one, or one per channel along the same dimension.
+  for (int parameter : {1, 2}) {
+    if (isPerTensor(*source, parameter))
+      continue;
+    std::optional<Tensor> tensor =
+        editor.read(source->input(parameter), problem);
+    if (!tensor || tensor->shape.size() != 1 ||
+        tensor->size() != static_cast<int64_t>(order.size()))
+      return false;
+  }
+  if (!hasInput(*source, 0) || !hasInput(*source, 1))
+    return false;
   std::optional<Tensor> codes = editor.read(source->input(0), problem);
   if (!codes || !fits(source->input(0)) ||
       integerAttribute(*source, "block_size", 0))
@@ -171,6 +184,8 @@ bool Absorber::passIntegerLayer(onnx::NodeProto *node) {
 
 /// Two values, or one and a constant for all or for each channel.
 bool Absorber::passBinary(onnx::NodeProto *node) {
+  if (!hasInput(*node, 0) || !hasInput(*node, 1))
+    return false;
   for (int input : {0, 1}) {
     std::string problem;
     std::optional<Tensor> tensor = editor.read(node->input(input), problem);
@@ -188,7 +203,7 @@ bool Absorber::passBinary(onnx::NodeProto *node) {
 
 bool Absorber::pass(onnx::NodeProto *node) {
   StringRef op = node->op_type();
-  if (node->input_size() == 0)
+  if (!hasInput(*node, 0))
     return false;
   if (op == "Conv" || op == "Gemm" || op == "MatMul")
     return passLayer(node);

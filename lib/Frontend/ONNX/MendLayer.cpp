@@ -39,6 +39,10 @@ std::string frontend::nameOfNode(const onnx::NodeProto &node) {
   return node.op_type() + " of " + node.output(0);
 }
 
+static bool hasInput(const onnx::NodeProto &node, int input) {
+  return input >= 0 && input < node.input_size() && !node.input(input).empty();
+}
+
 static bool movesElements(const onnx::NodeProto &node) {
   return llvm::StringSwitch<bool>(node.op_type())
       .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
@@ -122,7 +126,8 @@ std::string MendLayer::readActivations() {
       dequantize = producer;
       break;
     }
-    if (!movesElements(*producer) || producer->input_size() == 0)
+    bool isCycle = llvm::is_contained(moves, producer);
+    if (!movesElements(*producer) || !hasInput(*producer, 0) || isCycle)
       return "the operator " + producer->op_type() +
              " stands between it and its activations' codes";
     moves.insert(moves.begin(), producer);
@@ -141,7 +146,9 @@ std::string MendLayer::weightName() const {
     return node->input(weights);
   const onnx::NodeProto *source =
       editor->producer(node->input(weights), "DequantizeLinear");
-  return source ? source->input(0) : "";
+  return source && hasInput(*source, 0) && hasInput(*source, 1)
+             ? source->input(0)
+             : "";
 }
 
 /// Real weights as the network quantizes them each time it runs.
@@ -179,14 +186,16 @@ static std::optional<Tensor> quantizeWeights(const ModelEditor &editor,
 /// Codes that do not depend on an input: stored, clipped, or quantized.
 static std::optional<Tensor> constantCodes(const ModelEditor &editor,
                                            StringRef value,
-                                           std::string &problem) {
+                                           std::string &problem,
+                                           bool isClipped = false) {
   if (const onnx::NodeProto *quantize =
           editor.producer(value, "QuantizeLinear"))
     return quantizeWeights(editor, *quantize, problem);
   const onnx::NodeProto *clip = editor.producer(value, "Clip");
-  if (!clip)
+  if (!clip || isClipped || !hasInput(*clip, 0))
     return editor.read(value, problem);
-  std::optional<Tensor> codes = constantCodes(editor, clip->input(0), problem);
+  std::optional<Tensor> codes =
+      constantCodes(editor, clip->input(0), problem, /*isClipped=*/true);
   for (int bound : {1, 2}) {
     if (!codes || bound >= clip->input_size() || clip->input(bound).empty())
       continue;
@@ -283,7 +292,7 @@ std::string MendLayer::widen() {
   std::string problem, zeroName, scaleName;
   if (isOperator) {
     zeroName = weightZero < node->input_size() ? node->input(weightZero) : "";
-    scaleName = weightScale >= 0 ? node->input(weightScale) : "";
+    scaleName = hasInput(*node, weightScale) ? node->input(weightScale) : "";
   } else {
     const onnx::NodeProto *source = editor->producer(node->input(weights));
     zeroName = source->input_size() > 2 ? source->input(2) : "";
@@ -310,10 +319,6 @@ std::string MendLayer::widen() {
   setWeightInput(weights, 0, editor->addConstant(name + "_u8", shifted));
   setWeightInput(weightZero, 2, editor->addConstant(name + "_u8_zero", *zeros));
   return "";
-}
-
-static bool hasInput(const onnx::NodeProto &node, int input) {
-  return input >= 0 && input < node.input_size() && !node.input(input).empty();
 }
 
 MendLayer::Scales MendLayer::scales() const {
