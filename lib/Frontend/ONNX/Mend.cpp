@@ -356,16 +356,20 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
     codes = {joined()};
     return project();
   }
+  std::vector<ColumnPlaces> groups = placeGroups();
+  int64_t added = groups.front().added;
+  // Without a scale of its own a layer comes much less near.
+  bool mayAdd = mode == MendMode::Lossless ||
+                added * kGrowthOf <= layer.inputs ||
+                layer.scales() == MendLayer::Scales::None;
   // Places beside zeros, and shares of weights, stand for weights of 0.
-  if (!layer.hasWeightZeroPoint()) {
-    std::vector<ColumnPlaces> groups = placeGroups();
-    int64_t added = groups.front().added;
-    // Without a scale of its own a layer comes much less near.
-    if (mode == MendMode::Lossless || added * kGrowthOf <= layer.inputs ||
-        layer.scales() == MendLayer::Scales::None)
-      return place(std::move(groups));
-  } else if (mode == MendMode::Lossless) {
-    result.refusal = "its weights have a zero point";
+  if (layer.hasWeightZeroPoint())
+    mayAdd = false;
+  if (added == 0 || mayAdd)
+    return place(std::move(groups));
+  if (mode == MendMode::Lossless) {
+    result.refusal = "its weights have a zero point, and no order of its input "
+                     "channels is safe";
     return;
   }
   project();
