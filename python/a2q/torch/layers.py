@@ -4,6 +4,7 @@
 """Drop-in layers: a convolution or linear layer with quantized weights, and
 with quantized activations where it has a quantizer of its own for them."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Optional
 
@@ -125,10 +126,9 @@ class QuantLayer:
 
 def _split_options(kind, options):
     """The keywords of torch's layer and those of `quantize`."""
-    code = kind.__init__.__code__
-    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    known = inspect.signature(kind.__init__).parameters
     own = {name: value for name, value in options.items() if name in known}
-    return own, {n: v for n, v in options.items() if n not in own}
+    return own, {name: options[name] for name in options if name not in own}
 
 
 class QuantConv2d(QuantLayer, nn.Conv2d):
@@ -207,10 +207,10 @@ def quantized_like(layer: nn.Module, **options) -> nn.Module:
     kind = _QUANTIZED[type(layer)]
     result = kind.__new__(kind)
     nn.Module.__init__(result)
-    own = {n: v for n, v in vars(layer).items() if not n.startswith("_") or
-           n == "_reversed_padding_repeated_twice"}
-    for name, value in own.items():
-        setattr(result, name, value)
+    for name, value in vars(layer).items():
+        # Strides, paddings and the like; what begins with _ is torch's own.
+        if not name.startswith("_") or name == "_reversed_padding_repeated_twice":
+            setattr(result, name, value)
     result.weight = nn.Parameter(layer.weight.detach().clone())
     result.bias = None
     if layer.bias is not None:

@@ -331,6 +331,8 @@ def describe(model: nn.Module) -> str:
     lines = []
     for name, layer in quantized_layers(model).items():
         codes = layer.input_codes
-        lines.append(f"{name}: {layer.weight_quantizer.extra_repr()}; "
-                     f"codes [{codes.lo}, {codes.hi}]")
+        lines.append(
+            f"{name}: {layer.weight_quantizer.extra_repr()}; "
+            f"codes [{codes.lo}, {codes.hi}]"
+        )
     return "\n".join(lines)
