@@ -202,6 +202,15 @@ def unknown():
     return model
 
 
+def listed():
+    """As old files, with all initializers among the inputs."""
+    model = dense()
+    for tensor in model.graph.initializer:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(
+            tensor.name, tensor.data_type, tensor.dims))
+    return model
+
+
 MODELS = {
     "reorder": reorder,
     "reorder_depthwise": lambda: reorder(through_depthwise),
@@ -210,6 +219,7 @@ MODELS = {
     "reorder_gemm": gemm,
     "shift": shift,
     "dense": dense,
+    "listed": listed,
     "dense_odd": lambda: dense(channels=5, pads=(1, 1, 1, 1)),
     "dense_per_tensor": lambda: dense(per_tensor=True),
     "grouped": lambda: dense(group=2),
