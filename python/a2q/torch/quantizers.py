@@ -309,6 +309,10 @@ def weight_quantizer(
     """The quantizer of a method by name; without an accumulator the plain one."""
     if method not in METHODS:
         raise ValueError(f"method '{method}' is unknown; there are {', '.join(METHODS)}")
+    known = ("scale_search",) if method == "projection" else ()
+    for name in options:
+        if name not in known:
+            raise TypeError(f"method '{method}' has no option '{name}'")
     if accumulator is None:
         return WeightQuantizer(weight, bits)
     fixed = METHODS[method]
@@ -339,6 +343,8 @@ class ActivationQuantizer(nn.Module):
         values = sample.detach().flatten().float()
         if values.numel() > 1 << 18:
             values = values[:: values.numel() // (1 << 17)]
+        if not torch.isfinite(values).all():
+            raise ValueError("activations are not finite; a scale cannot start from them")
         largest = values.abs().max().clamp(min=1e-6)
         best_error, best = None, largest
         for step in range(40):

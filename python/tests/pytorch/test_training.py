@@ -213,5 +213,8 @@ def test_refusals(float_network, images):
     refused("weights of 1 bits", weight_bits=1)
     refused("torch.fx cannot trace", network=Branching(), sample=torch.ones(2, 4))
     refused("no convolution or linear layer", network=nn.Sequential(nn.ReLU()))
+    refused("activations are not finite", sample=images * float("inf"))
+    with pytest.raises(TypeError, match="no option 'widht'"):
+        QuantLinear(4, 4, widht=8)
     circular = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"))
     refused("padding_mode 'circular' is not supported", network=circular)
