@@ -482,10 +482,6 @@ void permuteToChannelsLast(llvm::ArrayRef<int64_t> image,
   }
 }
 
-/// On the op that divides deviations by their root mean square: "layer" when
-/// they are from their mean, "rms" when from 0.
-constexpr llvm::StringLiteral kNormalizationAttrName("a2q.normalization");
-
 /// round half to even of x / scale, plus the zero point; saturated.
 int64_t quantizeReal(float x, float scale, int64_t zeroPoint, Range range);
 

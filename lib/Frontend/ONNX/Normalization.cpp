@@ -9,12 +9,12 @@
 // What is normalized lies in a ball whatever the input is, and proofs of the
 // layers that follow use it. That holds for a variance of the very deviations
 // that are divided, so it is computed in two passes here, also where the file
-// spells the operator out, and the last op says so:
+// spells the operator out:
 //
 //   mean = sum(x) / K
 //   d    = x - mean                              (RMS: d = x)
 //   v    = sum(d * d) / K
-//   n    = d / sqrt(v + epsilon)                 a2q.normalization = "layer"
+//   n    = d / sqrt(v + epsilon)
 //
 // Gain and bias follow as a product and a sum of their own.
 //
@@ -71,14 +71,10 @@ Value Importer::normalized(Value x, ArrayRef<int64_t> axes, float epsilon,
         return math::SqrtOp::create(
             b, arith::AddFOp::create(b, in[0], epsilonValue));
       });
-  Value result =
-      elementwise({deviations, root}, {all, broadcastMap(b, root)}, shape, real,
-                  [](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
-                    return arith::DivFOp::create(b, in[0], in[1]);
-                  });
-  result.getDefiningOp()->setAttr(kNormalizationAttrName,
-                                  b.getStringAttr(centres ? "layer" : "rms"));
-  return result;
+  return elementwise({deviations, root}, {all, broadcastMap(b, root)}, shape,
+                     real, [](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
+                       return arith::DivFOp::create(b, in[0], in[1]);
+                     });
 }
 
 /// LayerNormalization, RMSNormalization, and ONNX Runtime's name for the
