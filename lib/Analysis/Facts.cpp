@@ -515,6 +515,14 @@ SharedFact a2q::transferFact(Operation *op, StateLookup states) {
         auto *position = llvm::find(transpose.getPerms(), fact->axis);
         return alongAxis(fact, position - transpose.getPerms().begin());
       })
+      .Case([&](linalg::TransposeOp transpose) -> SharedFact {
+        SharedFact fact = of(transpose.getInput());
+        if (!fact)
+          return nullptr;
+        const int64_t *position =
+            llvm::find(transpose.getPermutation(), fact->axis);
+        return alongAxis(fact, position - transpose.getPermutation().begin());
+      })
       .Case([&](tosa::ReshapeOp reshape) {
         return reshapedFact(of(reshape.getInput1()), reshape.getInput1(),
                             result);

@@ -197,12 +197,14 @@ std::optional<std::vector<double>> a2q::constantAlong(Value value, int64_t axis,
     dimension = *position;
     value = operand->get();
   }
-  ElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)))
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.hasStaticShape() || dimension >= type.getRank() ||
+      type.getDimSize(dimension) != length || type.getNumElements() != length)
     return std::nullopt;
-  ShapedType type = elements.getShapedType();
-  if (dimension >= type.getRank() || type.getDimSize(dimension) != length ||
-      type.getNumElements() != length)
+  // All other dimensions have size 1, and so they have before a reshape.
+  ElementsAttr elements;
+  if (!matchPattern(resolve(value), m_Constant(&elements)) ||
+      elements.getNumElements() != length)
     return std::nullopt;
   auto reals = elements.tryGetValues<float>();
   if (!reals)

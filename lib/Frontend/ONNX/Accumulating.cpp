@@ -525,8 +525,12 @@ LogicalResult Importer::importMatMul(const Node &node) {
   FailureOr<bool> accumulates = accumulatesCodes(node);
   if (failed(accumulates))
     return failure();
-  if (!*accumulates)
-    return importRealMatMul(node);
+  if (!*accumulates) {
+    FailureOr<bool> imported = importProductOfCodes(node);
+    if (failed(imported))
+      return failure();
+    return *imported ? success() : importRealMatMul(node);
+  }
   FailureOr<Weights> weights = this->weights(node, {1, 0}, 1);
   if (failed(weights))
     return failure();

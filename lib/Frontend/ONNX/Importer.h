@@ -375,6 +375,9 @@ private:
   /// other a constant per channel. False when it is not so.
   mlir::FailureOr<bool> addToSums(const Node &node, unsigned index);
   mlir::Type accumulator(unsigned width);
+  /// Products of two activations. CodeProducts.cpp; false when node is none of
+  /// codes that can be multiplied as they are.
+  mlir::FailureOr<bool> importProductOfCodes(const Node &node);
 
   // Layers of real numbers. RealLayers.cpp
   mlir::FailureOr<Tensor> realWeights(const Node &node, unsigned index,

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Writes FOLDER/attention.onnx: quantized scores, softmax, and probabilities times values; with
+an argument more runs it wide and narrow and compares both with numpy.
+
+    attention.py FOLDER [run]
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+HEADS, ROWS, LENGTH, WIDTH = 2, 5, 40, 16
+SCALES = {"query": 0.03, "key": 0.03, "value": 0.02, "share": 1 / 255}
+
+
+def quantized(nodes, initializers, name, kind, value):
+    scale, zero = kind + ".scale", kind + ".zero"
+    initializers.append(numpy_helper.from_array(np.float32(SCALES[kind]), scale))
+    code = np.uint8 if kind == "share" else np.int8
+    initializers.append(numpy_helper.from_array(np.array(0, code), zero))
+    nodes.append(helper.make_node("QuantizeLinear", [value, scale, zero], [name + ".q"]))
+    nodes.append(helper.make_node("DequantizeLinear", [name + ".q", scale, zero], [name]))
+    return name
+
+
+def model():
+    nodes, initializers = [], []
+    query = quantized(nodes, initializers, "q", "query", "query")
+    key = quantized(nodes, initializers, "k", "key", "key")
+    value = quantized(nodes, initializers, "v", "value", "value")
+    nodes.append(helper.make_node("MatMul", [query, key], ["scores"], name="scores"))
+    nodes.append(helper.make_node("Softmax", ["scores"], ["shares"], axis=-1))
+    share = quantized(nodes, initializers, "p", "share", "shares")
+    nodes.append(helper.make_node("MatMul", [share, value], ["mixed"], name="mix"))
+
+    def info(name, *shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, HEADS, *shape])
+
+    graph = helper.make_graph(
+        nodes, "attention",
+        [info("query", ROWS, WIDTH), info("key", WIDTH, LENGTH), info("value", LENGTH, WIDTH)],
+        [info("mixed", ROWS, WIDTH)], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def codes(x, kind):
+    low, high = (0, 255) if kind == "share" else (-128, 127)
+    return np.clip(np.rint(x / np.float32(SCALES[kind])), low, high)
+
+
+def expected(query, key, value):
+    scores = codes(query, "query") @ codes(key, "key") * SCALES["query"] * SCALES["key"]
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    shares = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    return codes(shares, "share") @ codes(value, "value") * SCALES["share"] * SCALES["value"]
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "attention.onnx")
+    with open(path, "wb") as file:
+        file.write(model().SerializeToString())
+    if len(sys.argv) == 2:
+        return
+    random = np.random.default_rng(3)
+    shapes = {"query": (ROWS, WIDTH), "key": (WIDTH, LENGTH), "value": (LENGTH, WIDTH)}
+    inputs = {name: random.normal(size=(1, HEADS, *shape)).astype(np.float32)
+              for name, shape in shapes.items()}
+    # Everything on one value, and everything on its largest code.
+    inputs["query"][0, 0, 0] = 10
+    inputs["key"][0, 0, :, 7] = 10
+    inputs["value"][0, 0, 7] = 10
+    arguments = []
+    for name, array in inputs.items():
+        np.save(os.path.join(folder, name + ".npy"), array)
+        arguments += ["--input", f"{name}={os.path.join(folder, name)}.npy"]
+    found = {}
+    for width in (32, 16):
+        output = os.path.join(folder, "mixed.npy")
+        subprocess.run(["a2q-run", path, *arguments, "--output", output,
+                        f"--accumulator={width}"], check=True)
+        found[width] = np.load(output)
+    assert np.array_equal(found[32], found[16])
+    # A probability next to the middle of two codes may round either way.
+    error = np.abs(found[32] - expected(**inputs)).max()
+    assert error <= 3 * 128 * SCALES["share"] * SCALES["value"], error
+    print("narrow products equal wide ones")
+
+
+if __name__ == "__main__":
+    main()
