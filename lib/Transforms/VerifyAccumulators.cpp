@@ -40,6 +40,8 @@ static std::string remedy(const AccumulatingOp &layer, int64_t channel,
   std::string activations = "activations in [" +
                             std::to_string(layer.activations.lo) + ", " +
                             std::to_string(layer.activations.hi) + "]";
+  if (layer.problem.fact)
+    activations += " (and what " + layer.producer + " guarantees)";
   if (!layer.constantWeights)
     return "it sums " + std::to_string(layer.problem.length) + " products of " +
            activations +

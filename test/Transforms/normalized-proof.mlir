@@ -6,6 +6,16 @@
 // RUN: a2q-opt %s --split-input-file -a2q-stage-accumulators=inner=16 -a2q-verify-accumulators | FileCheck %s --check-prefix=STAGED
 // RUN: a2q-opt %s --split-input-file -a2q-report-accumulators=file=- -o /dev/null | FileCheck %s --check-prefix=REPORT
 
+// Both sides: a bit less is refused, and so are these types once the root is
+// something else.
+// RUN: a2q-opt %s --split-input-file -a2q-infer-accumulators > %t.mlir
+// RUN: sed 's/acc<16>/acc<15>/g' %t.mlir | not a2q-opt --split-input-file -a2q-verify-accumulators 2>&1 | FileCheck %s --check-prefix=NARROW
+// NARROW: error: channel 0 needs 16 bits, the accumulator has 15
+// NARROW: note: its l1 norm is 1152 with activations in [-127, 127] (and what layernorm guarantees)
+// NARROW: error: a sum of products needs 16 bits, the accumulator has 15
+// RUN: sed 's/tosa.rsqrt/tosa.log/' %t.mlir | not a2q-opt --split-input-file -a2q-verify-accumulators 2>&1 | FileCheck %s --check-prefix=OTHER
+// OTHER: error: channel 0 needs 19 bits, the accumulator has 16
+
 // 384 codes of scale 1/16 and weights of 3. By ranges 384 * 3 * 127 = 146,304,
 // 19 bits. By the norm 16 * 3 * 384 = 18,432, and 576 for rounding: 16 bits.
 // The variance is that of the deviations that are divided.
