@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -411,26 +411,55 @@ def _overrides_file(overrides: Overrides | None) -> Iterator[str]:
         yield path
 
 
-def load(path: Path, batch: int | None = None) -> Model:
+def _shapes(
+    shapes: Mapping[str, Sequence[int]] | Sequence[int] | None,
+) -> list[tuple[str, list[int]]]:
+    if shapes is None:
+        return []
+    named = shapes if isinstance(shapes, Mapping) else {"": shapes}
+    try:
+        return [
+            (str(name), [natural(size, "a size", 1) for size in sizes])
+            for name, sizes in named.items()
+        ]
+    except TypeError as problem:
+        raise Error(
+            f"shapes is {shapes!r}; it takes a shape, or shapes by name"
+        ) from problem
+
+
+def load(
+    path: Path,
+    batch: int | None = None,
+    shapes: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
+) -> Model:
     """Reads a .onnx file, or a .mlir file.
 
     batch: size of a batch dimension that the file leaves open; 1 by default.
+    shapes: whole shapes of inputs that the file leaves open, by name, or the
+        shape of its first input.
     """
     name = os.fspath(path)
     if name == "-":
         raise Error("'-': is standard input, which only the tools read")
     if batch is not None:
         batch = natural(batch, "batch", 1)
+    wanted = _shapes(shapes)
     quoted = shlex.quote(name)
     if name.endswith(".onnx"):
         source = "a2q-translate --import-onnx --mlir-print-debuginfo "
-        source += f"--batch={batch} {quoted}" if batch else quoted
-    elif batch is not None:
-        raise Error(f"'{name}': batch is for .onnx files")
+        source += f"--batch={batch} " if batch else ""
+        for input_name, sizes in wanted:
+            text = f"{input_name}=" if input_name else ""
+            text += "x".join(map(str, sizes))
+            source += f"--shape={shlex.quote(text)} "
+        source += quoted
+    elif batch is not None or wanted:
+        raise Error(f"'{name}': batch and shapes are for .onnx files")
     else:
         source = f"cat {quoted}"
     try:
-        return Model(_core.load(name, batch), source)
+        return Model(_core.load(name, batch, wanted), source)
     except Error as error:
         error.command = source if name.endswith(".onnx") else f"a2q-check {quoted}"
         raise

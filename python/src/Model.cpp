@@ -21,6 +21,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -61,11 +62,18 @@ std::string Model::print() const {
   });
 }
 
-static Model loadModel(const std::string &path, std::optional<int64_t> batch) {
+/// Shapes by the names of inputs; "" is the first input without one.
+using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+
+static Model loadModel(const std::string &path, std::optional<int64_t> batch,
+                       const Shapes &shapes) {
   auto session = std::make_shared<Session>();
   Diagnostics diagnostics(session->context.get());
   ImportOptions options;
   options.batch = batch;
+  for (const auto &[name, sizes] : shapes)
+    options.shapes.push_back(
+        {name, llvm::SmallVector<int64_t>(sizes.begin(), sizes.end())});
   mlir::OwningOpRef<mlir::ModuleOp> module =
       session->context.load(path, options);
   if (!module)
@@ -237,7 +245,7 @@ static void runReference(const Model &model, const std::vector<Array> &inputs,
 void a2q::python::bindModel(nb::module_ &module) {
   using Release = nb::call_guard<nb::gil_scoped_release>;
   module.def("load", &loadModel, nb::arg("path"), nb::arg("batch").none(),
-             Release());
+             nb::arg("shapes"), Release());
   module.def("parse", &parseModel, nb::arg("text"), Release());
 
   nb::class_<QuantizeArguments>(module, "QuantizeArguments")

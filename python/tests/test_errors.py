@@ -43,7 +43,9 @@ def test_diagnostics_have_a_place_and_a_note(digits, capfd):
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.severity == "error"
     assert diagnostic.location == "conv1"
-    assert diagnostic.message.startswith("channel 0 would lose all its weights")
+    assert diagnostic.message.startswith(
+        "channels 0 to 15 would lose all their weights"
+    )
     assert "smallest width" in diagnostic.notes[0].message
     assert caught.value.model is digits
     # Everything is in the exception.
@@ -108,7 +110,14 @@ def test_commands_of_networks_without_a_file(two, digits, images, tmp_path, tool
         (lambda m: m.compile(target_cpu="core2", isa="avx2"), "lacks"),
         (lambda m: m.compile(prefix="1st"), "cannot begin the name"),
         (lambda m: a2q.load(DIGITS / "digits-w4a4.onnx", batch=0), "batch is 0"),
-        (lambda m: a2q.load("m.mlir", batch=2), "batch is for .onnx"),
+        (lambda m: a2q.load("m.mlir", batch=2), "are for .onnx"),
+        (lambda m: a2q.load("m.mlir", shapes=[1, 2]), "are for .onnx"),
+        (lambda m: a2q.load("m.onnx", shapes=5), "a shape, or shapes by name"),
+        (lambda m: a2q.load("m.onnx", shapes=[1, -2]), "a size is -2"),
+        (
+            lambda m: a2q.load(DIGITS / "digits-w4a4.onnx", shapes={"no": [1]}),
+            "no",
+        ),
         (lambda m: a2q.check("nothing.onnx"), "No such file"),
         (lambda m: a2q.check(DIGITS / "digits-w4a4.onnx", isa="mmx"), "ssse3"),
         (lambda m: a2q.check("m.mlir", by_type=True), "for .onnx files"),

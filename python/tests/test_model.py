@@ -231,7 +231,7 @@ def test_threads_share_a_model(digits):
     for thread in threads:
         thread.join()
     assert len(texts) == 4 and len(set(texts)) == 2
-    assert all("lose all its weights" in str(error) for error in errors)
+    assert all("lose all their weights" in str(error) for error in errors)
     assert len(errors) == 4
 
 

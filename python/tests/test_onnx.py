@@ -99,6 +99,25 @@ def test_quantized_from_floats(bits, images, labels, tmp_path):
     assert np.array_equal(a2q.load(path).compile()(data), ours)
 
 
+def test_open_shapes(tmp_path):
+    """The shapes that a file leaves open come from whoever loads it."""
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["a", "b"], ["y"])],
+        "g",
+        [info(name, 1, ["rows", "columns"]) for name in "ab"],
+        [info("y", 1, None)],
+    )
+    path = str(tmp_path / "m.onnx")
+    opset = [onnx.helper.make_opsetid("", 13)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    onnx.save(model, path)
+    model = a2q.load(path, shapes={"a": [2, 3], "b": (2, 3)})
+    assert [spec.shape for spec in model.inputs] == [(2, 3), (2, 3)]
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(model.compile()(a, a), 2 * a)
+
+
 def test_float_networks(images, tmp_path):
     floats = a2q.load(DIGITS / "digits-float.onnx")
     data = images.astype(floats.inputs[0].dtype)
