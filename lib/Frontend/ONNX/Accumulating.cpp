@@ -22,7 +22,7 @@ using namespace a2q::frontend;
 /// Integer weights of zero point 0, output channel first.
 struct Importer::Weights {
   SmallVector<int64_t> shape;
-  std::vector<int64_t> codes;
+  Integers codes;
   a2q::Range range;
   bool isSigned = true;
   unsigned bits = 8; ///< in memory
@@ -57,7 +57,7 @@ FailureOr<Known *> Importer::activations(const Node &node) {
 /// Unsigned weights of zero point 0 may stay as they are.
 static LogicalResult centre(const Node &node, const CodeFormat &format,
                             const Quantization &quantization, bool &isSigned,
-                            std::vector<int64_t> &codes, a2q::Range &range) {
+                            Integers &codes, a2q::Range &range) {
   ArrayRef<int64_t> zeroPoints = quantization.zeroPoints;
   unsigned bits = format.storageBits();
   a2q::Range fits{llvm::minIntN(bits), llvm::maxIntN(bits)};
@@ -67,8 +67,9 @@ static LogicalResult centre(const Node &node, const CodeFormat &format,
   range = {format.range.lo - *llvm::max_element(zeroPoints),
            format.range.hi - *llvm::min_element(zeroPoints)};
   int64_t length = codes.size() / zeroPoints.size();
-  for (auto [index, code] : llvm::enumerate(codes))
-    code -= zeroPoints[index / length];
+  if (llvm::any_of(zeroPoints, [](int64_t zero) { return zero != 0; }))
+    for (size_t index = 0; index < codes.size(); ++index)
+      codes[index] -= zeroPoints[index / length];
   if (fit(range))
     return success();
   isSigned = format.isSigned();
@@ -260,7 +261,7 @@ LogicalResult Importer::addBias(const Node &node, const Known &bias,
   if (bias.kind == Known::Dequantized) {
     // Exporters round s_x * s_w in their own ways.
     const Quantization &quantization = bias.quantization;
-    auto codes = perChannel<int64_t>(bias.shape, bias.constant->ints,
+    auto codes = perChannel<int64_t>(bias.shape, bias.constant->ints.vector(),
                                      channelFromEnd, channels);
     for (int64_t channel = 0; channel < channels; ++channel) {
       size_t own = quantization.isPerTensor() ? 0 : channel;
@@ -284,20 +285,26 @@ LogicalResult Importer::addBias(const Node &node, const Known &bias,
   return success();
 }
 
+FailureOr<const Known *> Importer::constantBias(const Node &node,
+                                                unsigned index) {
+  FailureOr<Known *> bias = lookup(node, index);
+  if (failed(bias))
+    return failure();
+  if ((*bias)->isRealConstant())
+    return *bias;
+  node.emitInputError(index) << "must be a constant bias: FLOAT, or a "
+                                "DequantizeLinear of integers";
+  return failure();
+}
+
 LogicalResult Importer::addBiasInput(const Node &node, unsigned index,
                                      Sums &sums) {
   if (!node.hasInput(index))
     return success();
-  FailureOr<Known *> bias = lookup(node, index);
+  FailureOr<const Known *> bias = constantBias(node, index);
   if (failed(bias))
     return failure();
-  const Known &known = **bias;
-  bool isReal = known.kind == Known::Dequantized ||
-                (known.isConstant() && known.constant->isFloat());
-  if (!known.isConstant() || !isReal)
-    return node.emitInputError(index) << "must be a constant bias: FLOAT, or a "
-                                         "DequantizeLinear of integers";
-  return addBias(node, known, index, 1, sums);
+  return addBias(node, **bias, index, 1, sums);
 }
 
 FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
@@ -307,9 +314,7 @@ FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
     return failure();
   Known result = **accumulated;
   const Known &bias = **constant;
-  bool isReal = bias.kind == Known::Dequantized ||
-                (bias.isConstant() && bias.constant->isFloat());
-  if (result.kind != Known::Accumulated || !bias.isConstant() || !isReal ||
+  if (result.kind != Known::Accumulated || !bias.isRealConstant() ||
       result.sums.lo || result.sums.hi || !result.sums.realBias.empty())
     return false;
   int64_t channelFromEnd =

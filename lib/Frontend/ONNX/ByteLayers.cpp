@@ -216,7 +216,7 @@ Value Reader::argument(ArrayRef<int64_t> shape, bool isSigned) {
 
 Value Reader::weightCodes(const Tensor &weights) {
   auto storage = RankedTensorType::get(weights.shape, b.getI8Type());
-  std::vector<char> bytes(weights.ints.begin(), weights.ints.end());
+  std::vector<char> bytes = weights.ints.littleEndian(1);
   Value constant = arith::ConstantOp::create(
       b, DenseElementsAttr::getFromRawBuffer(storage, bytes));
   return quant::StorageCastOp::create(

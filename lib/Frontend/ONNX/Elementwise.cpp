@@ -309,7 +309,7 @@ Value Importer::emitted(Known &known, Layout layout) {
     tensor = transpose(tensor, channelsToLast(tensor.shape.size()));
   if (tensor.isFloat())
     return constantTensor(tensor.shape, ArrayRef(tensor.floats));
-  return constantTensor(tensor.shape, ArrayRef(tensor.ints),
+  return constantTensor(tensor.shape, tensor.ints,
                         CodeFormat{tensor.type, {}}.storageBits());
 }
 

@@ -41,7 +41,11 @@ ArrayRef<Operator> frontend::macroOperators() {
   };
   static const Operator operators[] = {
       macro("ConvInteger", 2, 4, &Expander::expandConvInteger, conv, ""),
+      macro("DynamicQuantizeMatMul", 3, 5,
+            &Expander::expandDynamicQuantizeMatMul),
       macro("MatMulInteger", 2, 4, &Expander::expandMatMulInteger, {}, ""),
+      macro("MatMulIntegerToFloat", 4, 7,
+            &Expander::expandMatMulIntegerToFloat),
       macro("QGemm", 6, 9, &Expander::expandQGemm, gemm),
       macro("QLinearAdd", 7, 8, &Expander::expandBinary),
       macro("QLinearAveragePool", 4, 5, &Expander::expandUnary, pool),

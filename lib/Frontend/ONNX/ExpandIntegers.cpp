@@ -101,7 +101,8 @@ void Expander::scaledProduct(const Node &node, StringRef product,
 /// a (real), b, bs, bz, bias.
 LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
   std::string codes = emit("DynamicQuantizeLinear", {node.input(0)});
-  std::string scale = codes + ":scale", zeroPoint = codes + ":zero_point";
+  std::string scale = ownName(node.output()),
+              zeroPoint = ownName(node.output());
   last().add_output(scale);
   last().add_output(zeroPoint);
   std::string product =

@@ -407,8 +407,8 @@ static std::optional<Tensor> foldConcat(const Node &node,
     for (const Tensor *part : parts) {
       int64_t length = part->size() / outer;
       auto copy = [&](const auto &from, auto &to) {
-        to.insert(to.end(), from.begin() + block * length,
-                  from.begin() + (block + 1) * length);
+        for (int64_t at = block * length; at < (block + 1) * length; ++at)
+          to.push_back(from[at]);
       };
       if (result.isFloat())
         copy(part->floats, result.floats);
@@ -444,7 +444,7 @@ static std::optional<Tensor> foldWhere(const Tensor &condition, const Tensor &a,
     if (x.isFloat())
       result.floats[i] = x.floats[i];
     else
-      result.ints[i] = x.ints[i];
+      result.ints.set(i, std::as_const(x).ints[i]);
   }
   return result;
 }
@@ -456,8 +456,8 @@ static std::optional<Tensor> foldReduction(const Node &node, const Tensor &x) {
   int64_t value = x.ints.front();
   StringRef op = node.op->name.drop_front(StringRef("Reduce").size());
   op = op == "Prod" ? "Mul" : op == "Sum" ? "Add" : op;
-  for (int64_t next : ArrayRef(x.ints).drop_front()) {
-    auto folded = evaluate(op, value, next, false);
+  for (size_t at = 1; at < x.ints.size(); ++at) {
+    auto folded = evaluate(op, value, x.ints[at], false);
     if (!folded)
       return std::nullopt;
     value = wrapped(x.type, *folded);

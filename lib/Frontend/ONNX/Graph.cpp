@@ -246,7 +246,8 @@ LogicalResult Graph::collectInitializers() {
   if (proto().sparse_initializer_size())
     return emitError(fileLoc) << "has sparse initializers, which are not "
                                  "supported; store them as dense tensors";
-  for (const onnx::TensorProto &tensor : proto().initializer())
+  for (onnx::TensorProto &tensor :
+       *model.mutable_graph()->mutable_initializer())
     if (!initializers.try_emplace(tensor.name(), &tensor).second)
       return emitError(fileLoc)
              << "defines initializer '" << tensor.name() << "' twice";
@@ -348,12 +349,26 @@ const Node *Graph::producer(StringRef value) const {
   return found == producers.end() ? nullptr : &unsorted[found->second];
 }
 
+void Graph::release(StringRef name) {
+  if (onnx::TensorProto *tensor = initializers.lookup(name)) {
+    tensor->clear_raw_data();
+    tensor->clear_float_data();
+    tensor->clear_int32_data();
+    tensor->clear_int64_data();
+  }
+}
+
+bool Graph::returns(StringRef value) const {
+  return llvm::any_of(proto().output(), [&](const onnx::ValueInfoProto &one) {
+    return value == one.name();
+  });
+}
+
 const Node *Graph::onlyConsumer(StringRef value) const {
   auto users = consumers.find(value);
   if (users == consumers.end() || users->second.size() != 1)
     return nullptr;
-  for (const onnx::ValueInfoProto &output : proto().output())
-    if (value == output.name())
-      return nullptr;
+  if (returns(value))
+    return nullptr;
   return &unsorted[users->second.front()];
 }

@@ -107,6 +107,10 @@ public:
   }
   /// The node that computes the value; null for inputs and initializers.
   const Node *producer(llvm::StringRef value) const;
+  /// Frees the data of an initializer, which was read for the last time.
+  void release(llvm::StringRef name);
+  /// Whether the graph returns the value.
+  bool returns(llvm::StringRef value) const;
   /// The one node that reads the value; null when several do, or the graph
   /// returns it.
   const Node *onlyConsumer(llvm::StringRef value) const;
@@ -132,7 +136,7 @@ private:
   std::deque<onnx::NodeProto> ownNodes;
   std::deque<onnx::TensorProto> ownTensors;
   std::vector<Node> unsorted, sorted;
-  llvm::StringMap<const onnx::TensorProto *> initializers;
+  llvm::StringMap<onnx::TensorProto *> initializers;
   llvm::StringMap<unsigned> producers; // value to node
   llvm::StringMap<llvm::SmallVector<unsigned, 1>> consumers;
   llvm::StringSet<> inputs;

@@ -276,6 +276,8 @@ FailureOr<Known *> Importer::lookup(const Node &node, unsigned index) {
   if (failed(tensor))
     return failure();
   known = std::make_unique<Known>(constantOf(std::move(*tensor)));
+  // From here on its elements are held once.
+  graph.release(name);
   return known.get();
 }
 
@@ -310,11 +312,23 @@ void Importer::define(const Node &node, Known known, unsigned output) {
       std::make_unique<Known>(std::move(known));
 }
 
+/// Large constants go with their last reader: weights are in the module then.
+void Importer::releaseInputs(const Node &node) {
+  constexpr int64_t kLarge = 1 << 12;
+  for (const std::string &input : node.proto->input()) {
+    auto known = values.find(input);
+    if (--uses[input] == 0 && known != values.end() && known->second &&
+        known->second->isConstant() &&
+        known->second->constant->size() > kLarge && !graph.returns(input))
+      values.erase(known);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The function
 //===----------------------------------------------------------------------===//
 
-Importer::Importer(const Graph &graph, const ImportOptions &options,
+Importer::Importer(Graph &graph, const ImportOptions &options,
                    MLIRContext *context)
     : graph(graph), options(options), b(graph.loc(), context) {}
 
@@ -514,11 +528,15 @@ OwningOpRef<ModuleOp> Importer::run() {
   b.setInsertionPointToStart(module->getBody());
   if (failed(defineInputs()))
     return nullptr;
+  for (const Node &node : graph.nodes())
+    for (const std::string &input : node.proto->input())
+      ++uses[input];
   for (const Node &node : graph.nodes()) {
     b.setLoc(node.loc);
     FailureOr<bool> folded = fold(node);
     if (failed(folded) || (!*folded && failed((this->*node.op->import)(node))))
       return nullptr;
+    releaseInputs(node);
   }
   b.setLoc(graph.loc());
   if (failed(returnOutputs()) || failed(verify(*module)))
@@ -552,9 +570,11 @@ llvm::Expected<InputShape> InputShape::parse(StringRef text) {
   return shape;
 }
 
-OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
-                                      MLIRContext *context,
-                                      const ImportOptions &options) {
+/// `buffer` is not read once the graph is.
+static OwningOpRef<ModuleOp>
+importGraph(llvm::MemoryBufferRef bytes,
+            std::unique_ptr<llvm::MemoryBuffer> buffer, MLIRContext *context,
+            const ImportOptions &options) {
   context->loadDialect<A2QDialect, arith::ArithDialect, func::FuncDialect,
                        linalg::LinalgDialect, quant::QuantDialect,
                        tensor::TensorDialect, tosa::TosaDialect>();
@@ -565,7 +585,7 @@ OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
       return failure();
     return success(std::exchange(isRefused, true));
   });
-  StringRef path = buffer.getBufferIdentifier();
+  std::string path = bytes.getBufferIdentifier().str();
   if (options.batch && *options.batch < 1) {
     emitError(FileLineColLoc::get(context, path, 0, 0))
         << "a batch of " << *options.batch
@@ -573,10 +593,17 @@ OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
     return nullptr;
   }
   FailureOr<std::unique_ptr<Graph>> graph =
-      Graph::read(buffer.getBuffer(), path, context);
+      Graph::read(bytes.getBuffer(), path, context);
   if (failed(graph))
     return nullptr;
+  buffer.reset();
   return Importer(**graph, options, context).run();
+}
+
+OwningOpRef<ModuleOp> a2q::importONNX(llvm::MemoryBufferRef buffer,
+                                      MLIRContext *context,
+                                      const ImportOptions &options) {
+  return importGraph(buffer, nullptr, context, options);
 }
 
 OwningOpRef<ModuleOp> a2q::importONNX(StringRef path, MLIRContext *context,
@@ -588,7 +615,8 @@ OwningOpRef<ModuleOp> a2q::importONNX(StringRef path, MLIRContext *context,
         << "cannot be read: " << buffer.getError().message();
     return nullptr;
   }
-  return importONNX((*buffer)->getMemBufferRef(), context, options);
+  llvm::MemoryBufferRef bytes = (*buffer)->getMemBufferRef();
+  return importGraph(bytes, std::move(*buffer), context, options);
 }
 
 void a2q::registerONNXImport() {

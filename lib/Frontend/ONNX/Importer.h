@@ -88,6 +88,10 @@ struct Known {
 
   Known(Kind kind, llvm::ArrayRef<int64_t> shape) : kind(kind), shape(shape) {}
   bool isConstant() const { return constant != nullptr; }
+  /// Constant and real numbers: FLOAT, or a DequantizeLinear of integers.
+  bool isRealConstant() const {
+    return isConstant() && (kind == Dequantized || constant->isFloat());
+  }
 };
 
 /// A window that moves over an image, one entry per image dimension.
@@ -108,7 +112,7 @@ struct Window {
 
 class Importer {
 public:
-  Importer(const Graph &graph, const ImportOptions &options,
+  Importer(Graph &graph, const ImportOptions &options,
            mlir::MLIRContext *context);
 
   mlir::OwningOpRef<mlir::ModuleOp> run();
@@ -217,6 +221,7 @@ private:
   static mlir::LogicalResult checkSize(const Node &node,
                                        llvm::ArrayRef<int64_t> shape);
   void define(const Node &node, Known known, unsigned output = 0);
+  void releaseInputs(const Node &node);
 
   // Layouts. Layouts.cpp
   mlir::Value get(Known &known, Layout layout);
@@ -263,6 +268,8 @@ private:
                              llvm::ArrayRef<float> values);
   mlir::Value constantTensor(llvm::ArrayRef<int64_t> shape,
                              llvm::ArrayRef<int64_t> values, unsigned bits);
+  mlir::Value constantTensor(llvm::ArrayRef<int64_t> shape,
+                             const Integers &values, unsigned bits);
   mlir::Value scalar(float value);
   mlir::Value scalar(int64_t value, unsigned bits);
   /// An elementwise linalg.generic; operands of the given maps.
@@ -367,6 +374,8 @@ private:
   mlir::LogicalResult addBias(const Node &node, const Known &bias,
                               unsigned index, int64_t channelFromEnd,
                               Sums &sums);
+  /// A real constant; an error where it is something else.
+  mlir::FailureOr<const Known *> constantBias(const Node &node, unsigned index);
   mlir::LogicalResult addBiasInput(const Node &node, unsigned index,
                                    Sums &sums);
   mlir::LogicalResult matrixProduct(const Node &node, Weights weights,
@@ -455,11 +464,13 @@ private:
   mlir::Value fitted(mlir::Value image, Window &window);
   mlir::LogicalResult average(const Node &node, Known &input, Window window);
 
-  const Graph &graph;
+  Graph &graph;
   ImportOptions options;
   mlir::ImplicitLocOpBuilder b;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   llvm::StringMap<std::unique_ptr<Known>> values;
+  /// How many inputs of nodes will still ask for a value.
+  llvm::StringMap<unsigned> uses;
   /// What the options say of each input.
   llvm::StringMap<llvm::ArrayRef<int64_t>> wantedShapes;
 };
@@ -472,11 +483,10 @@ struct Importer::Geometry {
 
 /// Columns of [N, C*H*W] in the order of a flattened image whose channels come
 /// last: [n, c, h, w] to [n, h, w, c]. `image` is {C, H, W}.
-template <typename T>
-void permuteToChannelsLast(llvm::ArrayRef<int64_t> image,
-                           std::vector<T> &elements) {
+template <typename Elements>
+void permuteToChannelsLast(llvm::ArrayRef<int64_t> image, Elements &elements) {
   int64_t channels = image[0], pixels = image[1] * image[2];
-  std::vector<T> from = elements;
+  const Elements from = elements;
   for (size_t index = 0; index < elements.size(); ++index) {
     int64_t row = index / (channels * pixels),
             column = index % (channels * pixels);

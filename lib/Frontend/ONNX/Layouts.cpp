@@ -161,12 +161,16 @@ Value Importer::constantTensor(ArrayRef<int64_t> shape,
 
 Value Importer::constantTensor(ArrayRef<int64_t> shape,
                                ArrayRef<int64_t> values, unsigned bits) {
+  Integers integers;
+  integers.assign(values.begin(), values.end());
+  return constantTensor(shape, integers, bits);
+}
+
+Value Importer::constantTensor(ArrayRef<int64_t> shape, const Integers &values,
+                               unsigned bits) {
   auto type = RankedTensorType::get(shape, b.getIntegerType(bits));
-  SmallVector<APInt> elements;
-  elements.reserve(values.size());
-  for (int64_t value : values)
-    elements.emplace_back(bits, static_cast<uint64_t>(value), true, true);
-  return arith::ConstantOp::create(b, DenseElementsAttr::get(type, elements));
+  return arith::ConstantOp::create(b, DenseElementsAttr::getFromRawBuffer(
+                                          type, values.littleEndian(bits / 8)));
 }
 
 Value Importer::scalar(float value) {

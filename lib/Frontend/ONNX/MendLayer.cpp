@@ -304,17 +304,17 @@ std::string MendLayer::widen() {
   } else if (std::optional<Tensor> scales = editor->read(scaleName, problem)) {
     zeros.emplace();
     zeros->shape = scales->shape;
-    zeros->ints.assign(scales->size(), 0);
+    zeros->ints.resize(scales->size());
   }
   if (!zeros)
     return "the scales of its weights are not constant";
   zeros->type = ElementType::UInt8;
-  for (int64_t &zero : zeros->ints)
-    zero += 128;
+  for (size_t at = 0; at < zeros->ints.size(); ++at)
+    zeros->ints[at] += 128;
   Tensor shifted = codes;
   shifted.type = ElementType::UInt8;
-  for (int64_t &code : shifted.ints)
-    code += 128;
+  for (size_t at = 0; at < shifted.ints.size(); ++at)
+    shifted.ints[at] += 128;
   std::string name = weightName();
   setWeightInput(weights, 0, editor->addConstant(name + "_u8", shifted));
   setWeightInput(weightZero, 2, editor->addConstant(name + "_u8_zero", *zeros));
@@ -362,10 +362,11 @@ void MendLayer::setScales(ArrayRef<int64_t> sixteenths) {
   };
   auto rounded = [&](const std::string &name) {
     Tensor tensor = *editor->read(name, problem);
-    for (auto [value, factor] : llvm::zip(tensor.ints, sixteenths))
-      value = static_cast<int64_t>(
-          std::nearbyint(static_cast<double>(value) * scaleUnit /
-                         static_cast<double>(factor)));
+    size_t count = std::min(tensor.ints.size(), sixteenths.size());
+    for (size_t at = 0; at < count; ++at)
+      tensor.ints[at] = static_cast<int64_t>(
+          std::nearbyint(static_cast<double>(tensor.ints[at]) * scaleUnit /
+                         static_cast<double>(sixteenths[at])));
     return editor->addConstant(name + "_mended", tensor);
   };
   if (isOperator) {
@@ -416,7 +417,7 @@ std::string MendLayer::shift(int64_t base, int64_t most) {
   }
   Tensor moved = *zero;
   moved.type = ElementType::UInt8;
-  moved.ints.front() -= base;
+  moved.ints[0] -= base;
   if (moved.ints.front() < 0 || moved.ints.front() > 255)
     return "its zero point would be " + std::to_string(moved.ints.front());
   if (most < 255 && editor->opset() < 12)

@@ -376,7 +376,7 @@ Tensor frontend::gather(const Tensor &tensor, int64_t dim,
         result.floats.insert(result.floats.end(), tensor.floats.begin() + from,
                              tensor.floats.begin() + from + inner);
       else
-        result.ints.insert(result.ints.end(), tensor.ints.begin() + from,
+        result.ints.append(tensor.ints.begin() + from,
                            tensor.ints.begin() + from + inner);
     }
   return result;

@@ -151,7 +151,7 @@ LogicalResult Importer::importReshape(const Node &node) {
            << "has type " << toString((*target)->type) << " and shape "
            << shapeText((*target)->shape) << ", expected a vector of INT64";
   ArrayRef<int64_t> old = (*input)->shape;
-  SmallVector<int64_t> shape(ArrayRef((*target)->ints));
+  SmallVector<int64_t> shape((*target)->ints.begin(), (*target)->ints.end());
   std::optional<size_t> inferred;
   for (auto [dim, size] : llvm::enumerate(shape)) {
     if (size == 0 && node.integer("allowzero", 0) == 0 && dim < old.size())

@@ -363,9 +363,7 @@ LogicalResult Importer::importQuant(const Node &node) {
   if (failed(quant))
     return failure();
   const Known &known = **input;
-  bool isReal = known.kind == Known::Dequantized ||
-                (known.isConstant() && known.constant->isFloat());
-  if (known.isConstant() && isReal)
+  if (known.isRealConstant())
     return quantConstant(node, known, *quant);
   if (!quant->isPerTensor())
     return node.emitInputError(1)
@@ -493,9 +491,7 @@ LogicalResult Importer::importBipolarQuant(const Node &node) {
   quant.ranges = {{-1, 1}};
   quant.format = {ElementType::Int8, {-1, 1}};
   const Known &known = **input;
-  bool isReal = known.kind == Known::Dequantized ||
-                (known.isConstant() && known.constant->isFloat());
-  if (known.isConstant() && isReal)
+  if (known.isRealConstant())
     return quantConstant(node, known, quant);
   if (!quant.isPerTensor())
     return node.emitInputError(1)

@@ -67,17 +67,10 @@ FailureOr<Tensor> Importer::realBias(const Node &node, unsigned index,
   bias.floats.assign(channels, 0);
   if (!node.hasInput(index))
     return bias;
-  FailureOr<Known *> input = lookup(node, index);
-  if (failed(input))
+  FailureOr<const Known *> constant = constantBias(node, index);
+  if (failed(constant))
     return failure();
-  const Known &known = **input;
-  bool isReal = known.kind == Known::Dequantized ||
-                (known.isConstant() && known.constant->isFloat());
-  if (!known.isConstant() || !isReal) {
-    node.emitInputError(index) << "must be a constant bias: FLOAT, or a "
-                                  "DequantizeLinear of integers";
-    return failure();
-  }
+  const Known &known = **constant;
   std::vector<float> values = constantReals(known);
   auto most = static_cast<int64_t>(values.size());
   bool isVector = known.shape.empty() || known.shape.back() == most;

@@ -146,7 +146,7 @@ Tensor frontend::transpose(const Tensor &tensor,
 
 /// One packed byte holds 8 / bits codes, low bits first.
 static void unpack(uint8_t byte, frontend::IntegerFormat type, size_t count,
-                   std::vector<int64_t> &ints) {
+                   frontend::Integers &ints) {
   for (unsigned shift = 0; shift < 8 && ints.size() < count;
        shift += type.bits) {
     uint64_t code =

@@ -9,6 +9,8 @@
 #ifndef A2Q_LIB_FRONTEND_ONNX_TENSOR_H
 #define A2Q_LIB_FRONTEND_ONNX_TENSOR_H
 
+#include "Integers.h"
+
 #include "a2q/Math/Interval.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/SmallVector.h"
@@ -49,11 +51,11 @@ struct IntegerFormat {
 };
 std::optional<IntegerFormat> integerFormat(ElementType type);
 
-/// Integers are held as int64_t whatever their type.
+/// Integers are int64_t to the reader whatever their type.
 struct Tensor {
   ElementType type = ElementType::Float;
   llvm::SmallVector<int64_t> shape;
-  std::vector<int64_t> ints;
+  Integers ints;
   std::vector<float> floats;
 
   int64_t size() const { return isFloat() ? floats.size() : ints.size(); }

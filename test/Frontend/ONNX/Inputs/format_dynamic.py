@@ -9,6 +9,8 @@ from formats import case
 from models import I8, U8, Graph
 from onnx import TensorProto
 
+MS = "com.microsoft"
+
 
 def finish(g, x, dtype=np.float32):
     g.output(x, {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32,
@@ -19,6 +21,10 @@ def finish(g, x, dtype=np.float32):
 def codes(g, shape, dtype=I8):
     info = np.iinfo(dtype)
     return g.constant(g.rng.integers(info.min, info.max + 1, shape), dtype)
+
+
+def reals(g, *shape):
+    return g.constant(g.rng.integers(-512, 513, shape) / 391, np.float32)
 
 
 def quantize(g, x, name="quantize"):
@@ -76,3 +82,57 @@ def conv_integer_computed():
     x, z = g.input("x", (2, 3, 7, 6), U8), g.input("z", (), U8)
     y = g.node("ConvInteger", [x, codes(g, (4, 3, 3, 2)), z], "conv", pads=[1, 0, 2, 1])
     return finish(g, y, np.int32)
+
+
+def linear(g, x, shape, name, bias=True):
+    """What quantize_dynamic makes of MatMul and Add."""
+    q, s, z = quantize(g, x, name + "_quantize")
+    y = g.node("MatMulInteger", [q, codes(g, shape, U8), z, g.constant(121, U8)], name)
+    y = g.node("Cast", [y], to=TensorProto.FLOAT)
+    y = g.node("Mul", [y, g.node("Mul", [s, g.constant(0.0137, np.float32)])])
+    return g.node("Add", [y, reals(g, shape[1])]) if bias else y
+
+
+@case()
+def dynamic_linear():
+    g = Graph(opset=13)
+    return finish(g, linear(g, g.input("x", ("N", 4, 33), np.float32), (33, 9), "linear"))
+
+
+@case(error=1e-6)
+def dynamic_network():
+    # The code of a second layer may depend on the last bit of the first one's scale.
+    g = Graph(opset=13)
+    x = linear(g, g.input("x", ("N", 33), np.float32), (33, 16), "first")
+    return finish(g, linear(g, g.node("Relu", [x]), (16, 5), "second", False))
+
+
+@case()
+def dynamic_conv():
+    g = Graph(opset=13)
+    q, s, z = quantize(g, g.input("x", (2, 3, 7, 6), np.float32))
+    y = g.node("ConvInteger", [q, codes(g, (4, 3, 3, 3), U8), z, g.constant(129, U8)], "conv",
+               pads=[1, 1, 1, 1], strides=[2, 2])
+    y = g.node("Cast", [y], to=TensorProto.FLOAT)
+    y = g.node("Mul", [y, g.node("Mul", [s, g.constant([0.0137], np.float32)])])
+    return finish(g, g.node("Add", [y, reals(g, 1, 4, 1, 1)]))
+
+
+@case(error=1e-6)
+def dynamic_quantize_matmul():
+    # One node for all: its kernel adds the bias in one operation.
+    g = Graph(opset=13)
+    y = g.node("DynamicQuantizeMatMul", [
+        g.input("x", ("N", 33), np.float32), codes(g, (33, 9)),
+        g.constant(g.rng.integers(100, 300, 9) / 7919, np.float32),
+        g.constant(np.zeros(9), I8), reals(g, 9)], "matmul", domain=MS)
+    return finish(g, y)
+
+
+@case(error=1e-6)
+def matmul_integer_to_float():
+    g = Graph(opset=13)
+    y = g.node("MatMulIntegerToFloat", [
+        g.input("x", ("N", 33), U8), codes(g, (33, 9)), g.constant(0.071, np.float32),
+        g.constant([0.0137], np.float32), g.constant(99, U8)], "matmul", domain=MS)
+    return finish(g, y)

@@ -126,6 +126,7 @@ def difference(folder, name, case, expected):
 def main():
     # The files that register models, one for each format.
     import format_dynamic  # noqa: F401
+    import format_opsets  # noqa: F401
     import format_qdq  # noqa: F401
     import format_qlinear  # noqa: F401
     import format_qonnx  # noqa: F401
