@@ -53,13 +53,15 @@ FailureOr<Known *> Importer::activations(const Node &node) {
   return input;
 }
 
-/// Subtracts zero points: the differences must fit the machine's signed codes.
-/// Unsigned weights of zero point 0 may stay as they are.
+/// Subtracts zero points: the differences must fit the machine's signed codes,
+/// those of 8 bits else take 16. Unsigned weights of zero point 0 may stay as
+/// they are.
 static LogicalResult centre(const Node &node, const CodeFormat &format,
                             const Quantization &quantization, bool &isSigned,
-                            Integers &codes, a2q::Range &range) {
+                            Integers &codes, a2q::Range &range,
+                            unsigned &bits) {
   ArrayRef<int64_t> zeroPoints = quantization.zeroPoints;
-  unsigned bits = format.storageBits();
+  bits = format.storageBits();
   a2q::Range fits{llvm::minIntN(bits), llvm::maxIntN(bits)};
   auto fit = [&](a2q::Range range) {
     return range.lo >= fits.lo && range.hi <= fits.hi;
@@ -77,13 +79,21 @@ static LogicalResult centre(const Node &node, const CodeFormat &format,
     return success();
   // The type allows more than there is.
   isSigned = true;
+  a2q::Range all = range;
   range = {std::max(range.lo, fits.lo), std::min(range.hi, fits.hi)};
-  for (auto [index, code] : llvm::enumerate(codes))
-    if (code < range.lo || code > range.hi)
-      return node.emitInputError(1)
-             << "holds a weight that is " << code
-             << " above its zero point; supported are differences from "
-             << range.lo << " to " << range.hi;
+  for (auto [index, code] : llvm::enumerate(codes)) {
+    if (code >= range.lo && code <= range.hi)
+      continue;
+    if (bits == 8) {
+      bits = 16;
+      range = all;
+      return success();
+    }
+    return node.emitInputError(1)
+           << "holds a weight that is " << code
+           << " above its zero point; supported are differences from "
+           << range.lo << " to " << range.hi;
+  }
   return success();
 }
 
@@ -130,12 +140,11 @@ FailureOr<Importer::Weights> Importer::weights(const Node &node,
   Tensor tensor = transpose(*known.constant, permutation);
   result.shape = tensor.shape;
   result.codes = std::move(tensor.ints);
-  result.bits = known.format.storageBits();
   result.scales = quantization.scales;
   result.isSignedInFile = known.format.isSigned();
   result.zeroPoints = quantization.zeroPoints;
   if (failed(centre(node, known.format, quantization, result.isSigned,
-                    result.codes, result.range)))
+                    result.codes, result.range, result.bits)))
     return failure();
   return result;
 }

@@ -330,7 +330,7 @@ Exporter::addWeights(const Tensor &codes, a2q::Range range, int64_t axis,
   biasCodes.type = ElementType::Int32;
   biasCodes.ints.assign(bias.begin(), bias.end());
   zeros.type = codes.type;
-  zeros.ints.assign(bias.size(), 0);
+  zeros.ints.resize(bias.size());
   std::string integers = addConstant((name + "_weight").str(), codes);
   if (range != integerFormat(codes.type)->range())
     integers = add("Clip", {integers, addInteger(codes.type, range.lo),
@@ -440,8 +440,9 @@ FailureOr<std::string> Exporter::exportConv(Conv2DOp op,
   if (failed(weights))
     return failure();
   quant::QuantizedType input = getQuantizedType(op.getInput().getType());
-  FailureOr<std::vector<int64_t>> bias = totalBias(
-      op, factors.bias, op.getInitial(), weights->ints, zeroPoint(input));
+  FailureOr<std::vector<int64_t>> bias =
+      totalBias(op, factors.bias, op.getInitial(), weights->ints.vector(),
+                zeroPoint(input));
   FailureOr<std::string> codes = nameOf(op.getInput(), Form::ChannelsFirst);
   if (failed(bias) || failed(codes))
     return failure();
@@ -474,8 +475,9 @@ FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
   if (weights->shape.size() != 2)
     return op.emitError() << "weights for each batch cannot be exported";
   quant::QuantizedType input = getQuantizedType(op.getLhs().getType());
-  FailureOr<std::vector<int64_t>> bias = totalBias(
-      op, factors.bias, op.getInitial(), weights->ints, zeroPoint(input));
+  FailureOr<std::vector<int64_t>> bias =
+      totalBias(op, factors.bias, op.getInitial(), weights->ints.vector(),
+                zeroPoint(input));
   FailureOr<std::string> codes = nameOf(op.getLhs(), Form::Plain);
   if (failed(bias) || failed(codes))
     return failure();

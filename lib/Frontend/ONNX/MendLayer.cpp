@@ -202,9 +202,12 @@ static std::optional<Tensor> constantCodes(const ModelEditor &editor,
     std::optional<Tensor> limit = editor.read(clip->input(bound), problem);
     if (!limit || limit->ints.size() != 1)
       return std::nullopt;
-    for (int64_t &code : codes->ints)
-      code = bound == 1 ? std::max(code, limit->ints.front())
-                        : std::min(code, limit->ints.front());
+    int64_t edge = limit->ints.front();
+    for (size_t at = 0; at < codes->ints.size(); ++at) {
+      int64_t code = codes->ints[at];
+      codes->ints[at] =
+          bound == 1 ? std::max(code, edge) : std::min(code, edge);
+    }
   }
   return codes;
 }

@@ -31,9 +31,9 @@ def weights_outside_clip():
     return conv_with(weights, clip=(-7, 7))
 
 
-@bad("node 'conv' (Conv): input 'w_out' holds a weight that is 200 above its zero point; supported are differences from -50 to 127")
+@bad("node 'conv' (Conv): input 'w_out' holds a weight that is 59950 above its zero point; supported are differences from -50 to 32767")
 def weights_zero_point():
-    return conv_with(ONES * 250, zero=50, dtype=U8)
+    return conv_with(ONES * 60000, zero=50, dtype=np.uint16)
 
 
 @bad("node 'conv' (Conv): input 'w_out' has shape 0x2x3x3: there is nothing to sum")

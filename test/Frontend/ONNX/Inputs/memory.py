@@ -52,9 +52,9 @@ def build(folder):
         return result
 
     os.makedirs(folder, exist_ok=True)
-    integers = model(np.int8, 2400, 8)
+    integers = model(np.int8, 2000, 6)
     onnx.save(integers, os.path.join(folder, "integers.onnx"))
-    onnx.save(model(np.float32, 1600, 4), os.path.join(folder, "reals.onnx"))
+    onnx.save(model(np.float32, 1600, 3), os.path.join(folder, "reals.onnx"))
     onnx.save(integers, os.path.join(folder, "external.onnx"), save_as_external_data=True,
               location="external.data")
 
