@@ -501,5 +501,6 @@ LogicalResult Importer::importCast(const Node &node) {
 /// Operators of the standard that are only supported while they can be folded.
 LogicalResult Importer::importOnlyConstant(const Node &node) {
   return node.emitError() << "its inputs are computed or not those of the "
-                             "standard; supported are constants";
+                             "standard, or it has more than 2^22 elements; "
+                             "supported are constants";
 }

@@ -86,6 +86,14 @@ FailureOr<int64_t> frontend::axisAttribute(const Node &node, int64_t otherwise,
   return axis < 0 ? axis + rank : axis;
 }
 
+/// Whether a constant of that shape is worth its memory: shapes are short, and
+/// a small file must not ask for gigabytes.
+static bool isModest(ArrayRef<int64_t> shape) {
+  constexpr int64_t kMost = int64_t(1) << 22;
+  std::optional<int64_t> count = elementCount(shape);
+  return count && *count <= kMost;
+}
+
 //===----------------------------------------------------------------------===//
 // Element by element
 //===----------------------------------------------------------------------===//
@@ -218,7 +226,7 @@ static std::optional<Tensor> foldBinary(const Node &node, const Tensor &lhs,
                                         const Tensor &rhs) {
   StringRef op = node.op->name;
   auto shape = broadcastShapes(lhs.shape, rhs.shape);
-  if (!shape || lhs.type != rhs.type || !elementCount(*shape))
+  if (!shape || lhs.type != rhs.type || !isModest(*shape))
     return std::nullopt;
   Tensor a = broadcastTo(lhs, *shape), b = broadcastTo(rhs, *shape), result;
   result.shape = *shape;
@@ -320,7 +328,7 @@ static std::optional<Tensor> foldConstantOfShape(const Node &node,
   }
   value.shape.clear();
   auto sizes = vectorOf(shape);
-  if (!sizes || !elementCount(*sizes))
+  if (!sizes || !isModest(*sizes))
     return std::nullopt;
   return broadcastTo(value, *sizes);
 }
@@ -334,11 +342,11 @@ static std::optional<Tensor> foldRange(const Tensor &start, const Tensor &limit,
     return tensor.isFloat() ? tensor.floats.front() : tensor.ints.front();
   };
   double count = std::ceil((number(limit) - number(start)) / number(delta));
-  if (number(delta) == 0 || !(count < 0x1p24))
+  if (number(delta) == 0 || !(count < 0x1p22))
     return std::nullopt;
   Tensor result;
   result.type = start.type;
-  result.shape = {std::max<int64_t>(static_cast<int64_t>(count), 0)};
+  result.shape = {static_cast<int64_t>(std::max(count, 0.0))};
   for (int64_t i = 0; i < result.shape[0]; ++i) {
     if (start.isFloat())
       result.floats.push_back(start.floats[0] +
@@ -362,7 +370,7 @@ static std::optional<Tensor> foldGather(const Node &node, const Tensor &data,
   SmallVector<int64_t> shape(data.shape.begin(), data.shape.begin() + axis);
   llvm::append_range(shape, indices.shape);
   shape.append(data.shape.begin() + axis + 1, data.shape.end());
-  if (!elementCount(shape))
+  if (!isModest(shape))
     return std::nullopt;
   SmallVector<int64_t> strides = stridesOf(data.shape);
   SmallVector<int64_t> indexStrides = stridesOf(indices.shape);
@@ -423,7 +431,7 @@ static std::optional<Tensor> foldExpand(const Tensor &x, const Tensor &shape) {
   if (!sizes)
     return std::nullopt;
   auto result = broadcastShapes(x.shape, *sizes);
-  if (!result || !elementCount(*result))
+  if (!result || !isModest(*result))
     return std::nullopt;
   return broadcastTo(x, *result);
 }
@@ -433,8 +441,7 @@ static std::optional<Tensor> foldWhere(const Tensor &condition, const Tensor &a,
   auto shape = broadcastShapes(a.shape, b.shape);
   if (shape)
     shape = broadcastShapes(*shape, condition.shape);
-  if (!shape || a.type != b.type || condition.isFloat() ||
-      !elementCount(*shape))
+  if (!shape || a.type != b.type || condition.isFloat() || !isModest(*shape))
     return std::nullopt;
   Tensor truth = broadcastTo(condition, *shape), x = broadcastTo(a, *shape),
          result = broadcastTo(b, *shape);
@@ -451,7 +458,8 @@ static std::optional<Tensor> foldWhere(const Tensor &condition, const Tensor &a,
 
 static std::optional<Tensor> foldReduction(const Node &node, const Tensor &x) {
   // Of whole vectors, as element counts are computed.
-  if (x.isFloat() || x.shape.size() != 1 || x.ints.empty())
+  if (x.isFloat() || x.shape.size() != 1 || x.ints.empty() ||
+      node.integer("noop_with_empty_axes", 0) != 0)
     return std::nullopt;
   int64_t value = x.ints.front();
   StringRef op = node.op->name.drop_front(StringRef("Reduce").size());

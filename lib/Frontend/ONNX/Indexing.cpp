@@ -132,6 +132,8 @@ static SliceRange sliceRange(int64_t size, int64_t start, int64_t end,
   };
   SliceRange range;
   range.step = step;
+  if (size == 0)
+    return range;
   if (step > 0) {
     range.start = within(start, 0, size);
     range.count = (within(end, 0, size) - range.start + step - 1) / step;
@@ -279,7 +281,8 @@ LogicalResult Importer::importSplit(const Node &node) {
     sizes.back() = size - each * (parts - 1);
   }
   if (static_cast<int64_t>(sizes.size()) != parts ||
-      llvm::any_of(sizes, [](int64_t size) { return size < 1; }) ||
+      llvm::any_of(sizes,
+                   [](int64_t size) { return size < 1 || size > INT32_MAX; }) ||
       std::accumulate(sizes.begin(), sizes.end(), int64_t(0)) != size)
     return node.emitError()
            << "the parts [" << ArrayRef(sizes) << "] for " << parts

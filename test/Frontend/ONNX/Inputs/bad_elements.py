@@ -134,9 +134,17 @@ def instance_gain():
     return one("InstanceNormalization", np.ones(4, F32), np.ones(3, F32), shape=(2, 3, 4))
 
 
-@bad("node 'n' (Range): its inputs are computed or not those of the standard; supported are constants")
+@bad("node 'n' (Range): its inputs are computed or not those of the standard, or it has more than 2^22 elements; supported are constants")
 def computed_range():
     return one("Range", np.float32(3), np.float32(1), shape=())
+
+
+@bad("node 'n' (ConstantOfShape): its inputs are computed or not those of the standard, or it has more than 2^22 elements; supported are constants")
+def huge_constant():
+    g = Graph()
+    g.input("x", (2,), F32)
+    g.output(g.node("ConstantOfShape", [g.constant(ints(2**20, 2**10))], "n"))
+    return g.model()
 
 
 @bad("node 'n' (MatMul): the shapes 2x3 and 2x4x2 cannot be multiplied")
