@@ -58,8 +58,8 @@ std::span<const double> countedMoments(std::span<const double> u,
 /// The scale and the integers `|q_i| <= limit` of the budget, in each tile, of
 /// least `sum h_i (scale * q_i - u_i)^2`, by search as above. `u` and `h` as
 /// nearestIntegers takes them, `h` only as far as countedMoments. Never worse
-/// than the nearest integers at scale 1, nor than largestAsOnes. All zeros, with
-/// scale 1, where the budget or `u` has nothing else.
+/// than the nearest integers at scale 1, nor than largestAsOnes. All zeros,
+/// with scale 1, where the budget or `u` has nothing else.
 ScaledIntegers searchScale(std::span<const double> u, const Budget &budget,
                            int64_t limit, std::span<const double> h = {},
                            TileEnds tiles = {});
