@@ -25,16 +25,14 @@ def row(result):
     cells = [NAMES[result["model"]], result["file"], str(result["samples"]),
              f"{100 * theirs['accuracy']:.1f} %"]
     if ours is None:
-        return cells + ["refused", "-", "-", f"{theirs['milliseconds']:.2f}", "-"]
+        return cells + ["refused", "-", "-"]
     same = "bitwise" if result["equal"] == 1 else f"{result['difference']:.1g}"
     return cells + [f"{100 * ours['accuracy']:.1f} %", same,
-                    f"{100 * result['same_answer']:.1f} %", f"{theirs['milliseconds']:.2f}",
-                    f"{ours['milliseconds']:.2f}"]
+                    f"{100 * result['same_answer']:.1f} %"]
 
 
 def table(results):
-    head = ["model", "file", "samples", "ONNX Runtime", "a2q", "difference", "same answer",
-            "ONNX Runtime, ms", "a2q, ms"]
+    head = ["model", "file", "samples", "ONNX Runtime", "a2q", "difference", "same answer"]
     order = list(NAMES)
     rows = [row(r) for r in sorted(results, key=lambda r: (order.index(r["model"]), r["file"]))]
     lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
