@@ -29,6 +29,5 @@ install test "${pip[@]}" || {
   echo "python: cannot make build/venv; is there a network?" >&2
   exit 1
 }
-install torch "${pip[@]}" --retries 1 --timeout 15 \
-  --extra-index-url https://download.pytorch.org/whl/cpu ||
-  echo "python: no PyTorch for processors alone; its tests are skipped"
+install torch "${pip[@]}" --retries 1 --timeout 15 ||
+  echo "python: no index of pip has PyTorch's builds without CUDA; its tests are skipped"

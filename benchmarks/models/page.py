@@ -45,7 +45,7 @@ def main():
     written = re.sub(r"(<!-- table -->\n).*?(<!-- end -->)", lambda m: m[1] + text + "\n" + m[2],
                      page, flags=re.S)
     if "--check" in sys.argv:
-        sys.exit(page != written)
+        sys.exit(page != written and f"{PAGE} does not show results.json; run page.py")
     PAGE.write_text(written)
 
 

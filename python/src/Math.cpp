@@ -19,6 +19,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
+#include <limits>
 
 namespace nb = nanobind;
 using namespace a2q;
@@ -141,6 +142,10 @@ static void intervals(const Integers &weights, int64_t lo, int64_t hi,
                       bool prefix, IntegersOut out) {
   forEachChannel(weights, makeRange(lo, hi), [&](size_t channel, auto dot) {
     Interval interval = prefix ? prefixInterval(dot) : finalInterval(dot);
+    if (interval.lo < std::numeric_limits<int64_t>::min() ||
+        interval.hi > std::numeric_limits<int64_t>::max())
+      throw Failure("the sums of channel " + std::to_string(channel) +
+                    " do not fit int64");
     out.data()[2 * channel] = static_cast<int64_t>(interval.lo);
     out.data()[2 * channel + 1] = static_cast<int64_t>(interval.hi);
   });

@@ -192,3 +192,9 @@ def test_empty_arrays():
     assert bounds.width(np.zeros((2, 0), int), (0, 15)).tolist() == [1, 1]
     assert a2q.project(np.zeros((0, 5)), 8, (0, 15)).shape == (0, 5)
     assert a2q.nearest_integers(np.zeros((2, 0)), 8, (0, 15)).shape == (2, 0)
+
+
+def test_sums_beyond_int64_are_refused():
+    weights = np.array([[0, 0], [-(2**31), -(2**31)]])
+    with pytest.raises(a2q.Error, match="the sums of channel 1 do not fit int64"):
+        bounds.final_interval(weights, (0, 2**32 - 1))

@@ -21,7 +21,7 @@ def test_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert len(blocks) == 5
-    code = "\n".join(blocks).replace("/tmp/", f"{tmp_path}/")
+    code = "\n".join(blocks).replace('"digits.o"', f'"{tmp_path}/digits.o"')
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "docs/python.md", "exec"), {})
