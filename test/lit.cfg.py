@@ -1,6 +1,7 @@
 # Configuration of the lit tests; CMake fills lit.site.cfg.py.in.
 import importlib.util
 import os
+import shutil
 import sys
 
 import lit.formats
@@ -27,6 +28,10 @@ llvm_config.with_system_environment("ASAN_OPTIONS")
 # Tests that make ONNX models (Debian: python3-onnx).
 if importlib.util.find_spec("onnx"):
     config.available_features.add("python-onnx")
+
+# Tests that look at pages (Debian: chromium).
+if shutil.which("chromium"):
+    config.available_features.add("chromium")
 
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))

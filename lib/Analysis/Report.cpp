@@ -8,6 +8,7 @@
 
 #include "a2q/Analysis/Report.h"
 
+#include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Support/OutputFile.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -442,12 +443,11 @@ void a2q::writeTable(const Report &report, raw_ostream &os) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult a2q::checkReportName(StringRef path, std::string &error) {
-  if (path == "-" || path.ends_with(".json"))
+  if (path == "-" || path.ends_with(".json") || path.ends_with(".html"))
     return success();
-  error = llvm::formatv(
-      "cannot write report '{0}': {1}the name must end in "
-      ".json",
-      path, path.ends_with(".html") ? "there is no HTML report, " : "");
+  error = llvm::formatv("cannot write report '{0}': the name must end in "
+                        ".json or .html",
+                        path);
   return failure();
 }
 
@@ -458,6 +458,7 @@ LogicalResult a2q::writeReport(const Report &report, StringRef path,
   std::string contents;
   llvm::raw_string_ostream os(contents);
   writeJSON(report, os);
+  contents = reportForFile(std::move(contents), report.model, path);
   if (llvm::Error problem = writeOutputFile(path, contents)) {
     error = llvm::formatv("cannot write report '{0}': {1}", path,
                           llvm::toString(std::move(problem)));

@@ -80,8 +80,8 @@
 // WITHOUT: error: --witness, --calibration, --by-type, --fix and -o are for --saturation
 // RUN: not a2q-check --saturation --by-type %s 2>&1 | FileCheck %s --check-prefix=TYPE
 // TYPE: error: --by-type is for .onnx files
-// RUN: not a2q-check --saturation %s --report=%t.html 2>&1 | FileCheck %s --check-prefix=HTML
-// HTML: error: cannot write report {{.*}} there is no HTML report
+// RUN: not a2q-check --saturation %s --report=%t.txt 2>&1 | FileCheck %s --check-prefix=ENDING
+// ENDING: error: cannot write report {{.*}}.txt': the name must end in .json or .html
 // RUN: not a2q-check --saturation %s --witness=%s 2>&1 | FileCheck %s --check-prefix=FOLDER
 // FOLDER: error: {{.*}}a2q-check-saturation.mlir
 // RUN: not a2q-check --saturation %s --calibration=%t.none.npy 2>&1 | FileCheck %s --check-prefix=DATA

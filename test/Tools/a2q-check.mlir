@@ -35,8 +35,8 @@
 // NARROW: narrow.mlir:{{.*}}: error: channel 0 needs 9 bits, the accumulator has 8
 // NARROW: note: its l1 norm is 17
 
-// RUN: not a2q-check %s --report=%t.html 2>&1 | FileCheck %s --check-prefix=HTML
-// HTML: error: cannot write report '{{.*}}': there is no HTML report, the name must end in .json
+// RUN: not a2q-check %s --report=%t.txt 2>&1 | FileCheck %s --check-prefix=ENDING
+// ENDING: error: cannot write report '{{.*}}.txt': the name must end in .json or .html
 // RUN: not a2q-check %s --bound=tight 2>&1 | FileCheck %s --check-prefix=BOUND
 // BOUND: error: unknown bound 'tight', expected datatype, a2q, a2q-plus, exact or centred
 // RUN: not a2q-check %t.none.mlir 2>&1 | FileCheck %s --check-prefix=MISSING

@@ -3,17 +3,21 @@
 // RUN: FileCheck %s --input-file=%t.json
 // RUN: a2q-opt %s -a2q-report-accumulators=file=- -o /dev/null | diff %t.json -
 
+// A page, with the same JSON in it.
+// RUN: a2q-opt %s -a2q-report-accumulators=file=%t.html -o /dev/null
+// RUN: FileCheck %s --check-prefix=HTML --input-file=%t.html
+// HTML: <!DOCTYPE html>
+// HTML: "name": "first",
+
 // Bad names and places: one error, and no file.
-// RUN: not a2q-opt %s -a2q-report-accumulators=file=%t.html 2>&1 | FileCheck %s --check-prefix=HTML
 // RUN: not a2q-opt %s -a2q-report-accumulators=file=%t.txt 2>&1 | FileCheck %s --check-prefix=ENDING
 // RUN: rm -rf %t.dir && mkdir -p %t.dir/is.json
 // RUN: not a2q-opt %s -a2q-report-accumulators=file=%t.dir/is.json 2>&1 | FileCheck %s --check-prefix=DIRECTORY
 // RUN: not a2q-opt %s -a2q-report-accumulators=file=%t.dir/absent/r.json 2>&1 | FileCheck %s --check-prefix=ABSENT
 // RUN: ls %t.dir | count 1
-// RUN: not ls %t.html %t.txt
+// RUN: not ls %t.txt
 
-// HTML: error: cannot write report '{{.*}}.html': there is no HTML report, the name must end in .json
-// ENDING: error: cannot write report '{{.*}}.txt': the name must end in .json
+// ENDING: error: cannot write report '{{.*}}.txt': the name must end in .json or .html
 // DIRECTORY: error: cannot write report '{{.*}}is.json': it is a directory
 // ABSENT: error: cannot write report '{{.*}}r.json': {{[Nn]}}o such file or directory
 

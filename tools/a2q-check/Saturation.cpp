@@ -8,6 +8,7 @@
 
 #include "Saturation.h"
 
+#include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Analysis/Report.h"
 #include "a2q/Frontend/ONNX/Mend.h"
 #include "a2q/Support/OutputFile.h"
@@ -159,6 +160,7 @@ Error SaturationCommand::write(SaturationReport &report, StringRef mended,
   if (!compile.report.empty()) {
     raw_string_ostream os(contents);
     writeJSON(report, os);
+    contents = reportForFile(std::move(contents), report.model, compile.report);
     files.push_back({compile.report, contents});
   }
   if (report.fix)
@@ -215,12 +217,14 @@ Expected<int> SaturationCommand::run(StringRef model,
       errs() << "note: --by-type looks at the layers of the file alone\n";
     return 1;
   }
+  report.model = model.str();
   std::string mended;
   if (isFixing()) {
     // Mends that serve all codes of the types serve those that occur.
     if (report.byType && !byType) {
       question.byType = true;
       report = SaturationReport();
+      report.model = model.str();
       if (failed(checkSaturation(context, question, *options, report)))
         return 1;
     }

@@ -89,6 +89,7 @@ static Expected<bool> check(const Options &options) {
   mlir::FailureOr<Report> report = buildReport(*module);
   if (failed(report))
     return false;
+  report->model = options.model;
   // The narrowest accumulators are the same on every processor.
   if (options.compile.chooses())
     report->target = target->getCpu().str();

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Analysis/Report.h"
 #include "a2q/Calibration/QuantizeNetwork.h"
 #include "a2q/Support/OutputFile.h"
@@ -78,7 +79,7 @@ struct Options {
       cl::init(false), cl::cat(getToolOptions())};
   cl::opt<std::string> report{
       "report", cl::desc("write a report of all accumulators"),
-      cl::value_desc("file.json"), cl::cat(getToolOptions())};
+      cl::value_desc("file.json|file.html"), cl::cat(getToolOptions())};
   cl::opt<std::string> output{"o", cl::desc("the quantized network"),
                               cl::value_desc("file.mlir"), cl::init("-"),
                               cl::cat(getToolOptions())};
@@ -195,6 +196,7 @@ static Error write(const Options &options, mlir::ModuleOp module,
   if (!options.report.empty()) {
     raw_string_ostream os(facts);
     writeJSON(report, os);
+    facts = reportForFile(std::move(facts), options.model, options.report);
     files.push_back({options.report, facts});
   }
   return writeOutputFiles(files);

@@ -8,8 +8,9 @@
 //
 // The report is made from the module alone: the integers of its weights, the
 // proven ranges of its activations, and the accumulators that its types and
-// schedules name. It is data first, and written in two forms: JSON for programs
-// (docs/report.schema.json is its schema) and a table of 80 columns for people.
+// schedules name. It is data first, and written in three forms: JSON for
+// programs (docs/report.schema.json is its schema), a table of 80 columns for
+// people, and that JSON in a page (HTMLReport.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,6 +92,8 @@ struct Report {
   std::string target;
   /// In program order.
   std::vector<LayerReport> layers;
+  /// The file that the network comes from, for pages; empty when there is none.
+  std::string model = {};
 };
 
 /// The name that a location carries, looked for in what it is made of; empty
@@ -121,13 +124,14 @@ void writeJSON(const Report &report, llvm::raw_ostream &os);
 /// Writes a table of 80 columns.
 void writeTable(const Report &report, llvm::raw_ostream &os);
 
-/// Whether a report can have this name: `-` or something that ends in `.json`.
+/// Whether a report can have this name: `-` or something that ends in `.json`
+/// or `.html`.
 /// On failure `error` says why not.
 mlir::LogicalResult checkReportName(llvm::StringRef path, std::string &error);
 
-/// Writes the report to a file whose name ends in `.json`, or to standard
-/// output for `-`. The file appears complete or not at all. On failure `error`
-/// says why.
+/// Writes the report to a file, as a page where its name ends in `.html`, as
+/// JSON where it ends in `.json`; JSON to standard output for `-`. The file
+/// appears complete or not at all. On failure `error` says why.
 mlir::LogicalResult writeReport(const Report &report, llvm::StringRef path,
                                 std::string &error);
 

@@ -42,6 +42,8 @@ struct SaturationReport {
   std::vector<std::string> witnessFiles;
   /// Layers are those of the mended file.
   std::optional<SaturationFix> fix;
+  /// The file that was checked, for pages; empty when there is none.
+  std::string model = {};
 
   /// Unsafe if a layer is, else unknown if a layer is.
   SaturationAnswer answer() const;

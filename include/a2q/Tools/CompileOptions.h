@@ -73,7 +73,8 @@ public:
       llvm::cl::init(false), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> report{
       "report", llvm::cl::desc("write a report of all accumulators"),
-      llvm::cl::value_desc("file.json"), llvm::cl::cat(getToolOptions())};
+      llvm::cl::value_desc("file.json|file.html"),
+      llvm::cl::cat(getToolOptions())};
 
   /// The files that these options name.
   void addFiles(FileNames &files) const;

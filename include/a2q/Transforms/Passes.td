@@ -387,12 +387,13 @@ def A2QReportAccumulators : Pass<"a2q-report-accumulators", "::mlir::ModuleOp"> 
   let description = [{
     For each accumulating op the width that each bound asks for, its accumulator
     and spills, and figures per channel. Without `file` a remark per layer; with
-    it JSON as docs/report.schema.json says, written completely or not at all.
+    it JSON as docs/report.schema.json says, or a page that shows it where the name
+    ends in .html, written completely or not at all.
     A layer's name is that of its location. The module stays as it is.
   }];
   let options = [
     Option<"file", "file", "std::string", "\"\"",
-           "JSON file to write, ending in .json; - is standard output">];
+           "file to write, ending in .json or .html; - is standard output">];
 }
 
 def A2QSeparateResults : Pass<"a2q-separate-results", "::mlir::ModuleOp"> {
