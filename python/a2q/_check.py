@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from a2q import _core
+from a2q import _core, _page
 from a2q._arrays import Array, Arrays, bind_any
 from a2q._errors import Error
 from a2q._model import Path, load
@@ -39,9 +39,10 @@ class SaturationReport:
     answer: "safe", "unsafe" or "unknown", of all layers together.
     """
 
-    def __init__(self, text: str, table: str):
+    def __init__(self, text: str, table: str, model: str = ""):
         self._text = text
         self._table = table
+        self._model = model
         self._data: dict[str, Any] = json.loads(text)
         self.answer: str = self._data["answer"]
         self.isa: str = self._data["isa"]
@@ -72,6 +73,13 @@ class SaturationReport:
     def to_json(self) -> str:
         return self._text
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes JSON, or a page for a browser, by the name's ending."""
+        _page.save(self._text, self._model, path)
+
+    def _repr_html_(self) -> str:
+        return _page.frame(self._text, self._model)
+
 
 def check(
     path: Path,
@@ -99,4 +107,4 @@ def check(
             error.command = f"a2q-check --saturation --isa={isa} {shlex.quote(name)}"
             error.command += " --by-type" if by_type else ""
         raise
-    return SaturationReport(text, table)
+    return SaturationReport(text, table, name)

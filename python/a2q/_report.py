@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from a2q import _page
 from a2q._errors import Error
 
 if TYPE_CHECKING:
@@ -151,14 +152,11 @@ class Report:
         return self._text
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes JSON to a file whose name ends in .json."""
-        name = os.fspath(path)
-        if not name.endswith(".json"):
-            raise Error(
-                f"cannot write report '{name}': the name must end in .json"
-            )
-        with open(name, "w", encoding="utf-8") as file:
-            file.write(self._text)
+        """Writes JSON, or a page for a browser, by the name's ending."""
+        _page.save(self._text, "", path)
+
+    def _repr_html_(self) -> str:
+        return _page.frame(self._text, "")
 
     def to_pandas(self, per_channel: bool = False) -> pandas.DataFrame:
         """A row for each layer, or for each channel of each layer.

@@ -9,6 +9,7 @@
 #include "Bindings.h"
 #include "Model.h"
 
+#include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Tools/SaturationCheck.h"
 #include "llvm/Support/raw_ostream.h"
 #include <nanobind/stl/string.h>
@@ -40,7 +41,15 @@ answerQuestion(const SaturationQuestion &question,
   return forms;
 }
 
+static std::string makePage(const std::string &json, const std::string &model) {
+  std::string page;
+  llvm::raw_string_ostream os(page);
+  writeHTML(json, model, os);
+  return page;
+}
+
 void a2q::python::bindSaturation(nb::module_ &module) {
+  module.def("page", &makePage, nb::arg("json"), nb::arg("model"));
   module.def(
       "check_saturation",
       [](const std::string &path, const std::string &isa, bool byType,

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Networks: read, prove, change, compile; the same answers as the tools'."""
 
+import html
 import json
 import threading
 
@@ -51,7 +52,12 @@ def test_report_as_data(digits, tmp_path):
     assert report.to_dict()["layers"]
     report.save(tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text()) == report.to_dict()
-    with pytest.raises(a2q.Error, match="must end in .json"):
+    report.save(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert report.to_json().replace("<", r"\u003c") in page
+    assert html.escape(page) in report._repr_html_()
+    with pytest.raises(a2q.Error, match="must end in .json or .html"):
         report.save(tmp_path / "r.txt")
     with pytest.raises(KeyError):
         report["conv9"]
@@ -271,9 +277,11 @@ def test_checked_programs_raise(tmp_path):
         program(np.array([0, 1, 7, 8], np.int32))
 
 
-def test_saturation(tool):
+def test_saturation(tool, tmp_path):
     path = DIGITS / "digits-w4a4.onnx"
     report = a2q.check(path)
+    report.save(tmp_path / "s.html")
+    assert f'data-model="{path}"' in (tmp_path / "s.html").read_text()
     assert report.answer == "safe" and len(report) == 4
     assert str(report) + "\n" == tool("a2q-check", "--saturation", path)
     assert report.to_json() == tool("a2q-check", "--saturation", path, "--report=-")
