@@ -64,6 +64,7 @@ private:
   mlir::FailureOr<std::string> bias(const Node &node, unsigned index,
                                     const Tensor &inputScale,
                                     const Tensor &weightScale);
+  mlir::LogicalResult checkWeightZeroPoint(const Node &node, unsigned index);
   std::string unscaled(llvm::StringRef codes, llvm::StringRef zeroPoint,
                        int64_t axis);
   std::string integerProduct(llvm::StringRef a, llvm::StringRef b,

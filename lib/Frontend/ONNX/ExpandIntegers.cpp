@@ -18,6 +18,14 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
+/// Only zero points of activations come off sums.
+LogicalResult Expander::checkWeightZeroPoint(const Node &node, unsigned index) {
+  if (!node.hasInput(index) || constant(node.input(index)))
+    return success();
+  return node.emitInputError(index)
+         << "is computed; the zero point of weights must be constant";
+}
+
 /// DequantizeLinear of scale 1; without the zero point when it is computed.
 std::string Expander::unscaled(StringRef codes, StringRef zeroPoint,
                                int64_t axis) {
@@ -50,6 +58,8 @@ std::string Expander::integerProduct(StringRef a, StringRef b,
 
 /// a, b, az, bz.
 LogicalResult Expander::expandMatMulInteger(const Node &node) {
+  if (failed(checkWeightZeroPoint(node, 3)))
+    return failure();
   integerProduct(node.input(0), node.input(1), node.input(2), node.input(3),
                  node.output());
   return success();
@@ -58,6 +68,8 @@ LogicalResult Expander::expandMatMulInteger(const Node &node) {
 /// x, w, xz, wz. Padding is the zero point: codes are padded before the layer
 /// where it is computed.
 LogicalResult Expander::expandConvInteger(const Node &node) {
+  if (failed(checkWeightZeroPoint(node, 3)))
+    return failure();
   std::string codes = node.input(0).str();
   bool isComputed = node.hasInput(2) && !constant(node.input(2));
   bool isPadded = llvm::any_of(node.integers("pads", {}),
@@ -100,6 +112,8 @@ void Expander::scaledProduct(const Node &node, StringRef product,
 
 /// a (real), b, bs, bz, bias.
 LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
+  if (failed(checkWeightZeroPoint(node, 3)))
+    return failure();
   std::string codes = emit("DynamicQuantizeLinear", {node.input(0)});
   std::string scale = ownName(node.output()),
               zeroPoint = ownName(node.output());
@@ -113,6 +127,8 @@ LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
 
 /// a, b, as, bs, az, bz, bias.
 LogicalResult Expander::expandMatMulIntegerToFloat(const Node &node) {
+  if (failed(checkWeightZeroPoint(node, 5)))
+    return failure();
   std::string product = integerProduct(node.input(0), node.input(1),
                                        node.input(4), node.input(5));
   scaledProduct(node, product, node.input(2), node.input(3), node.input(6));

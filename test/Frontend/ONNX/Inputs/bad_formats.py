@@ -203,6 +203,42 @@ def matmul_integer_weights():
     return integers("MatMulInteger", (4, 5), computed=True)
 
 
+def weight_zero(op, inputs, produced="Identity", domain=""):
+    """`inputs`: of the names of constants, "x", and "wz", which is no constant."""
+    g = Graph()
+    real = op == "DynamicQuantizeMatMul"
+    values = {
+        "x": g.input("x", (1, 2, 4, 4), np.float32 if real else U8),
+        "z": g.constant(0, U8, "z"),
+        "w": g.constant(np.ones((3, 2, 1, 1) if op == "ConvInteger" else (4, 5)), I8, "w"),
+        "s": g.constant(0.5, np.float32, "s"),
+        "wz": (g.input("wz", (), I8) if produced == "input"
+               else g.node("Identity", [g.constant(3, I8)], "i") if produced == "Identity"
+               else g.node("Cast", [g.constant(3, I32)], "i", to=3))}
+    g.output(g.node(op, [values[name] for name in inputs], "m", domain=domain))
+    return g.model()
+
+
+@bad("node 'm' (MatMulInteger): input 'i_out' is computed; the zero point of weights must be constant")
+def matmul_integer_weight_zero():
+    return weight_zero("MatMulInteger", ["x", "w", "z", "wz"])
+
+
+@bad("node 'm' (ConvInteger): input 'i_out' is computed; the zero point of weights must be constant")
+def conv_integer_weight_zero():
+    return weight_zero("ConvInteger", ["x", "w", "z", "wz"], "Cast")
+
+
+@bad("node 'm' (DynamicQuantizeMatMul): input 'wz' is computed; the zero point of weights must be constant")
+def dynamic_matmul_weight_zero():
+    return weight_zero("DynamicQuantizeMatMul", ["x", "w", "s", "wz"], "input", MS)
+
+
+@bad("node 'm' (MatMulIntegerToFloat): input 'i_out' is computed; the zero point of weights must be constant")
+def integer_to_float_weight_zero():
+    return weight_zero("MatMulIntegerToFloat", ["x", "w", "s", "s", "z", "wz"], domain=MS)
+
+
 @bad("has unsupported operators: 1 a2q.own.IntegerSums ('m')")
 def own_domain():
     return integers("IntegerSums", (4, 5), domain="a2q.own")
