@@ -218,10 +218,10 @@ Importer::integerParameter(const Node &node, unsigned index, StringRef what) {
 static FailureOr<int64_t> variesAlong(const Node &node, unsigned index,
                                       const Tensor &tensor,
                                       ArrayRef<int64_t> shape) {
-  int64_t rank = tensor.shape.size(), of = shape.size(), axis = 0;
+  int64_t rank = tensor.shape.size(), of = shape.size(), axis = -1;
   auto count = static_cast<int64_t>(tensor.floats.size());
   if (count == 1)
-    return axis;
+    return 0;
   for (auto [dim, size] : llvm::enumerate(tensor.shape))
     if (size == count)
       axis = static_cast<int64_t>(dim) + of - rank;
@@ -294,7 +294,7 @@ FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
   QuantNode result;
   result.mode = *mode;
   auto count = static_cast<size_t>(1);
-  unsigned widest = 1; // the parameter with most values says the axis
+  int64_t axis = 0;
   for (auto [index, size] :
        {std::pair(1u, (*scale)->floats.size()), std::pair(2u, zero->size()),
         std::pair(3u, bits->size())}) {
@@ -303,19 +303,25 @@ FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
           << "has " << size << " values, another parameter has " << count;
       return failure();
     }
-    if (size > count) {
-      count = size;
-      widest = index;
+    if (size == 1)
+      continue;
+    auto own = variesAlong(node, index,
+                           **realParameter(node, index, "parameter"), shape);
+    if (failed(own))
+      return failure();
+    if (count != 1 && *own != axis) {
+      node.emitInputError(index)
+          << "varies along dimension " << *own << ", another parameter along "
+          << axis << "; all must vary along the same one";
+      return failure();
     }
+    count = size;
+    axis = *own;
   }
-  auto axis = variesAlong(node, widest,
-                          **realParameter(node, widest, "parameter"), shape);
-  if (failed(axis))
-    return failure();
   bool isSigned = node.integer("signed", 1) != 0;
   bool isNarrow = node.integer("narrow", 0) != 0;
   Quantization &quantization = result.quantization;
-  quantization.axis = *axis;
+  quantization.axis = axis;
   a2q::Range all{0, 0};
   for (size_t channel = 0; channel < count; ++channel) {
     auto of = [&](const auto &values) {

@@ -98,6 +98,30 @@ def quant_scale_nan():
     return quant(scale=np.nan)
 
 
+def weights_quant(shape, scale, zero=0, bits=4):
+    g = Graph()
+    inputs = [g.constant(np.asarray(value), np.float32, name)
+              for value, name in ((np.ones(shape), "w"), (scale, "s"), (zero, "z"), (bits, "b"))]
+    w = g.node("Quant", inputs, "q", domain="qonnx.custom_op.general")
+    g.output(g.node("Add", [g.input("x", shape, np.float32), w]))
+    return g.model()
+
+
+@bad("node 'q' (Quant): input 's' has shape 2x2, expected one number or one for each index of one dimension of 4x2x2")
+def quant_two_dimensions():
+    return weights_quant((4, 2, 2), np.ones((2, 2)))
+
+
+@bad("node 'q' (Quant): input 'z' varies along dimension 1, another parameter along 0; all must vary along the same one")
+def quant_two_axes():
+    return weights_quant((3, 3, 2, 2), np.ones((3, 1, 1, 1)), np.zeros((1, 3, 1, 1)))
+
+
+@bad("node 'q' (Quant): input 'b' varies along dimension 0, another parameter along 1; all must vary along the same one")
+def quant_bits_axis():
+    return weights_quant((3, 3), np.ones((1, 3)), 0, [[4], [3], [4]])
+
+
 @bad("node 'q' (Quant): input 'z' holds 5.000000e-01, the zero point must be an integer")
 def quant_zero_point():
     return quant(zero=0.5)
