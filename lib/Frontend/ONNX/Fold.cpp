@@ -333,16 +333,34 @@ static std::optional<Tensor> foldConstantOfShape(const Node &node,
   return broadcastTo(value, *sizes);
 }
 
+/// Exact, however far the ends are from each other.
+static uint64_t stepsBetween(int64_t start, int64_t limit, int64_t delta) {
+  if (delta > 0 ? limit <= start : limit >= start)
+    return 0;
+  auto from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(limit),
+       step = static_cast<uint64_t>(delta);
+  uint64_t span = delta > 0 ? to - from : from - to;
+  step = delta > 0 ? step : -step;
+  return span / step + (span % step != 0);
+}
+
 static std::optional<Tensor> foldRange(const Tensor &start, const Tensor &limit,
                                        const Tensor &delta) {
   if (start.type != limit.type || start.type != delta.type ||
       start.size() != 1 || limit.size() != 1 || delta.size() != 1)
     return std::nullopt;
-  auto number = [](const Tensor &tensor) -> double {
-    return tensor.isFloat() ? tensor.floats.front() : tensor.ints.front();
-  };
-  double count = std::ceil((number(limit) - number(start)) / number(delta));
-  if (number(delta) == 0 || !(count < 0x1p22))
+  double count;
+  if (start.isFloat()) {
+    double difference = limit.floats.front();
+    difference -= start.floats.front();
+    count = std::ceil(difference / delta.floats.front());
+  } else if (delta.ints.front() != 0) {
+    count = static_cast<double>(stepsBetween(
+        start.ints.front(), limit.ints.front(), delta.ints.front()));
+  } else {
+    return std::nullopt;
+  }
+  if ((start.isFloat() && delta.floats.front() == 0) || !(count < 0x1p22))
     return std::nullopt;
   Tensor result;
   result.type = start.type;
@@ -352,7 +370,9 @@ static std::optional<Tensor> foldRange(const Tensor &start, const Tensor &limit,
       result.floats.push_back(start.floats[0] +
                               static_cast<float>(i) * delta.floats[0]);
     else
-      result.ints.push_back(start.ints[0] + i * delta.ints[0]);
+      result.ints.push_back(static_cast<int64_t>(
+          static_cast<uint64_t>(start.ints[0]) +
+          static_cast<uint64_t>(i) * static_cast<uint64_t>(delta.ints[0])));
   }
   return result;
 }
@@ -411,6 +431,8 @@ static std::optional<Tensor> foldConcat(const Node &node,
       return std::nullopt;
     result.shape[axis] += part->shape[axis];
   }
+  if (!isModest(result.shape))
+    return std::nullopt;
   for (int64_t block = 0; block < outer; ++block)
     for (const Tensor *part : parts) {
       int64_t length = part->size() / outer;

@@ -134,6 +134,26 @@ def instance_gain():
     return one("InstanceNormalization", np.ones(4, F32), np.ones(3, F32), shape=(2, 3, 4))
 
 
+@bad("node 'n' (Add): shapes 3 and 2 do not broadcast")
+def range_at_the_end():
+    # float64 does not tell these ends apart.
+    g = Graph(17)
+    most = 2**63 - 1
+    ends = [g.constant(np.array(value, I64)) for value in (most - 3, most, 2)]
+    g.output(g.node("Add", [g.input("x", (3,), I64), g.node("Range", ends)], "n"))
+    return g.model()
+
+
+@bad("node 'n21' (Concat): its result has shape 4294967296, sizes must be positive and their product at most 2^31")
+def doubled():
+    g = Graph(17)
+    x = g.constant(np.zeros(1024, F32))
+    for step in range(45):
+        x = g.node("Concat", [x, x], f"n{step}", axis=0)
+    g.output(g.node("Relu", [x]))
+    return g.model()
+
+
 @bad("node 'n' (Range): its inputs are computed or not those of the standard, or it has more than 2^22 elements; supported are constants")
 def computed_range():
     return one("Range", np.float32(3), np.float32(1), shape=())
