@@ -243,9 +243,20 @@ static std::string interfaceName(DictionaryAttr attributes, Twine otherwise) {
 
 LogicalResult Exporter::exportInterface() {
   // The interface keeps its names, whatever nodes are called.
+  auto take = [&](const std::string &name) -> LogicalResult {
+    if (name.empty())
+      return emitError(entry.getLoc())
+             << "the name of an input or output is empty, which in ONNX means "
+                "that it is absent";
+    if (!names.insert(name).second)
+      return emitError(entry.getLoc())
+             << "the name '" << name << "' is that of two inputs or outputs";
+    return success();
+  };
   for (unsigned i = 0; i < entry.getNumResults(); ++i)
-    names.insert(
-        interfaceName(entry.getResultAttrDict(i), "output" + Twine(i)));
+    if (failed(take(
+            interfaceName(entry.getResultAttrDict(i), "output" + Twine(i)))))
+      return failure();
   for (BlockArgument argument : entry.getArguments()) {
     unsigned number = argument.getArgNumber();
     DictionaryAttr attributes = entry.getArgAttrDict(number);
@@ -259,9 +270,8 @@ LogicalResult Exporter::exportInterface() {
              << "argument " << number << " of type " << argument.getType()
              << " cannot be exported";
     std::string name = interfaceName(attributes, "input" + Twine(number));
-    if (!names.insert(name).second)
-      return emitError(entry.getLoc())
-             << "the name '" << name << "' is that of two inputs or outputs";
+    if (failed(take(name)))
+      return failure();
     describe(*graph->add_input(), name, *kind, type.getShape());
     define(argument, *kind, Form::Plain, name);
   }
@@ -309,6 +319,12 @@ LogicalResult Exporter::exportOp(Operation *op) {
   layer.clear();
   if (auto name = dyn_cast<NameLoc>(op->getLoc()))
     layer = name.getName().str();
+  for (Type type : op->getResultTypes())
+    if (auto shaped = dyn_cast<ShapedType>(type);
+        shaped && !shaped.hasStaticShape())
+      return op->emitError() << "gives " << type
+                             << ", whose sizes are not known; only static "
+                                "shapes can be exported";
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       // Those that read them export them.
       .Case<Conv2DOp, MatmulOp, DecodeOp, tensor::EmptyOp, linalg::FillOp,

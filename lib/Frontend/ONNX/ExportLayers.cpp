@@ -193,6 +193,18 @@ static std::optional<std::vector<T>> perChannel(ElementsAttr elements,
   return values;
 }
 
+/// Whether an operand has one element, or one for each index of the last
+/// dimension.
+static bool isReadByChannel(linalg::GenericOp op, OpOperand &operand) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  AffineExpr channel = getAffineDimExpr(op.getNumLoops() - 1, op.getContext());
+  return llvm::all_of(llvm::zip_equal(map.getResults(), op.getShape(&operand)),
+                      [&](auto pair) {
+                        auto [index, size] = pair;
+                        return size == 1 || index == channel;
+                      });
+}
+
 /// The constant that a generic op reads as this block argument.
 static ElementsAttr constantOf(linalg::GenericOp op, Value value) {
   ElementsAttr elements;
@@ -206,20 +218,29 @@ static ElementsAttr constantOf(linalg::GenericOp op, Value value) {
     return {};
   }
   if (argument.getOwner() == op.getBody() &&
-      argument.getArgNumber() < op.getNumDpsInputs())
+      argument.getArgNumber() < op.getNumDpsInputs() &&
+      isReadByChannel(op, *op.getDpsInputOperand(argument.getArgNumber())))
     matchPattern(op.getInputs()[argument.getArgNumber()],
                  m_Constant(&elements));
   return elements;
 }
 
 /// `float(sum + bias) * factor`, as the importer and the quantizer write it.
+/// Two factors round twice, which no single one does.
 FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
+  bool isElementwise =
+      op.getNumLoops() != 0 && op.getNumParallelLoops() == op.getNumLoops() &&
+      op.getMatchingIndexingMap(op.getDpsInputOperand(0)).isIdentity() &&
+      op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity();
+  if (op.getNumDpsInits() != 1 || !isElementwise)
+    return failure();
   int64_t channels =
       cast<RankedTensorType>(op.getResult(0).getType()).getShape().back();
   SumFactors factors;
   factors.bias.assign(channels, 0);
   factors.factor.assign(channels, 1);
   Value known = op.getBody()->getArgument(0);
+  bool hasFactor = false;
   for (Operation &inner : op.getBody()->without_terminator()) {
     std::optional<std::vector<int64_t>> bias;
     std::optional<std::vector<double>> factor;
@@ -236,7 +257,11 @@ FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
     if (isa<arith::MulFOp>(inner) && !factor)
       return failure();
     if (bias)
-      factors.bias = std::move(*bias);
+      for (auto [sum, value] : llvm::zip_equal(factors.bias, *bias))
+        if (llvm::AddOverflow(sum, value, sum))
+          return failure();
+    if (factor && std::exchange(hasFactor, true))
+      return failure();
     if (factor)
       factors.factor = std::move(*factor);
     known = inner.getResult(0);
@@ -393,6 +418,9 @@ FailureOr<std::string> Exporter::exportLayer(Value sums,
 static FailureOr<std::vector<int64_t>>
 totalBias(Operation *op, ArrayRef<int64_t> bias, Value initial,
           ArrayRef<int64_t> codes, int64_t zero) {
+  if (bias.empty())
+    return op->emitError()
+           << "has no output channels, which cannot be exported";
   std::vector<int64_t> total(bias.begin(), bias.end());
   size_t length = codes.size() / total.size();
   SmallVector<int64_t> start(total.size(), 0);
