@@ -394,7 +394,8 @@ LogicalResult Importer::importConcat(const Node &node) {
 // Gather, Expand, Tile
 //===----------------------------------------------------------------------===//
 
-/// An argument of the function promises to hold only indices of that dimension.
+/// An argument of the function promises to hold only indices of that dimension,
+/// which programs and tools check before they run.
 static void promiseIndices(Value value, int64_t size) {
   auto argument = dyn_cast<BlockArgument>(value);
   if (!argument)
@@ -411,8 +412,9 @@ static void promiseIndices(Value value, int64_t size) {
                       Builder(function.getContext()).getI64ArrayAttr({lo, hi}));
 }
 
-/// Negative indices count from the end. What is outside of the dimension, which
-/// the standard forbids, takes its first or last element.
+/// Negative indices count from the end. The standard forbids what is outside of
+/// the dimension: inputs of the network that hold such indices are refused, and
+/// those that are computed take the first or the last element.
 LogicalResult Importer::importGather(const Node &node) {
   FailureOr<Known *> source = lookup(node, 0), places = lookup(node, 1);
   if (failed(source) || failed(places))
