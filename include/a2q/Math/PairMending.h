@@ -72,6 +72,10 @@ struct ColumnPlaces {
   int64_t added = 0;
 };
 
+/// Matching takes memory for all pairs of columns, and time for more; callers
+/// refuse what is larger.
+constexpr int64_t kMostMatched = 4096;
+
 /// Places under which no pair saturates; an even number. Columns keep their
 /// place where all is well already. None are added where an even number of
 /// columns can be reordered, one where they are odd. At most half as many as

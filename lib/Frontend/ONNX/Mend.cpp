@@ -356,6 +356,16 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
     codes = {joined()};
     return project();
   }
+  if (layer.inputs > kMostMatched) {
+    if (mode == MendMode::Lossless ||
+        layer.scales() == MendLayer::Scales::None) {
+      result.refusal = "it has " + std::to_string(layer.inputs) +
+                       " input channels, and no more than " +
+                       std::to_string(kMostMatched) + " are put in order";
+      return;
+    }
+    return project();
+  }
   std::vector<ColumnPlaces> groups = placeGroups();
   int64_t added = groups.front().added;
   // Without a scale of its own a layer comes much less near.

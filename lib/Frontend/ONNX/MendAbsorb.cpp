@@ -71,10 +71,6 @@ private:
 };
 } // namespace
 
-static bool hasInput(const onnx::NodeProto &node, int input) {
-  return input < node.input_size() && !node.input(input).empty();
-}
-
 /// Each output element of these depends on the one of its own channel.
 static bool keepsChannels(StringRef op, bool isImage) {
   bool elementwise =

@@ -39,10 +39,6 @@ std::string frontend::nameOfNode(const onnx::NodeProto &node) {
   return node.op_type() + " of " + node.output(0);
 }
 
-static bool hasInput(const onnx::NodeProto &node, int input) {
-  return input >= 0 && input < node.input_size() && !node.input(input).empty();
-}
-
 static bool movesElements(const onnx::NodeProto &node) {
   return llvm::StringSwitch<bool>(node.op_type())
       .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
@@ -166,11 +162,12 @@ static std::optional<Tensor> quantizeWeights(const ModelEditor &editor,
   auto rank = static_cast<int64_t>(reals->shape.size());
   int64_t axis = integerAttribute(node, "axis", 1), inner = 1;
   axis += axis < 0 ? rank : 0;
-  if (scales->size() != 1 &&
-      (axis < 0 || axis >= rank || reals->shape[axis] != scales->size()))
-    return std::nullopt;
-  for (int64_t dim = axis + 1; dim < rank; ++dim)
-    inner *= reals->shape[dim];
+  if (scales->size() != 1) {
+    if (axis < 0 || axis >= rank || reals->shape[axis] != scales->size())
+      return std::nullopt;
+    for (int64_t dim = axis + 1; dim < rank; ++dim)
+      inner *= reals->shape[dim];
+  }
   Tensor codes;
   codes.type = ElementType::Int8;
   codes.shape = reals->shape;

@@ -13,6 +13,10 @@
 
 namespace a2q::frontend {
 
+inline bool hasInput(const onnx::NodeProto &node, int input) {
+  return input >= 0 && input < node.input_size() && !node.input(input).empty();
+}
+
 /// A layer as the file has it, with the changes that mending is made of. Each
 /// `std::string` that a change returns is why it was refused, or empty.
 class MendLayer {

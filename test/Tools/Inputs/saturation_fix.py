@@ -96,6 +96,14 @@ def gemm():
     return g.model()
 
 
+def wide():
+    """More channels than are put in order."""
+    g = Graph()
+    w = g.dequantize(g.constant(np.full((4098, 1), 127), I8), 0.5, 0, I8)
+    g.output(g.node("MatMul", [g.codes(g.input("x", (1, 4098))), w], "layer"))
+    return g.model()
+
+
 def shift():
     """A ReLU in s8, whose codes [0, 127] are [128, 255] to the instruction."""
     g = Graph()
@@ -123,17 +131,19 @@ def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8):
     return g.model()
 
 
-def brevitas():
+def brevitas(per_tensor=False, axis=0):
     """Real weights that the network quantizes, clips and dequantizes."""
     g = Graph()
     x = g.requantize(first(g, 8), 0.25, clip=None)
     scale = np.float32(2.0 ** -(1 + np.arange(8) % 3))
     weights = g.rng.integers(-127, 128, (8, 8, 3, 3))
-    real = g.constant(np.float32(weights * scale.reshape(8, 1, 1, 1)))
-    zeros = g.constant(np.zeros(8), I8)
-    w = g.node("QuantizeLinear", [real, g.constant(scale), zeros], axis=0)
+    if per_tensor:
+        scale = np.float32(0.25)
+    real = g.constant(np.float32(weights * scale.reshape(-1, 1, 1, 1)))
+    zeros = g.constant(np.zeros(scale.shape), I8)
+    w = g.node("QuantizeLinear", [real, g.constant(scale), zeros], axis=axis)
     w = g.clip(w, -120, 120, I8)
-    w = g.node("DequantizeLinear", [w, g.constant(scale), zeros], axis=0)
+    w = g.node("DequantizeLinear", [w, g.constant(scale), zeros], axis=axis)
     g.output(g.node("Conv", [x, w], "layer"))
     return g.model()
 
@@ -226,6 +236,8 @@ MODELS = {
     "depthwise": lambda: dense(group=8),
     "depthwise_signed": lambda: dense(group=8, dtype=I8),
     "brevitas": brevitas,
+    "brevitas_axis": lambda: brevitas(per_tensor=True, axis=-6),
+    "wide": wide,
     "qlinear_reorder": lambda: qlinear(large_and_small()),
     "qlinear_dense": lambda: qlinear(np.random.default_rng(4).integers(
         -127, 128, (6, 8, 3, 3))),
