@@ -441,6 +441,9 @@ private:
   mlir::FailureOr<bool> isInteger(const Node &node);
   mlir::FailureOr<llvm::SmallVector<int64_t>>
   axesInput(const Node &node, int64_t rank, unsigned index = 1);
+  /// The same where the order of axes means nothing.
+  mlir::FailureOr<llvm::SmallVector<int64_t>> sortedAxesInput(const Node &node,
+                                                              int64_t rank);
   mlir::LogicalResult reshapeTo(const Node &node, Known &input,
                                 llvm::ArrayRef<int64_t> shape);
 

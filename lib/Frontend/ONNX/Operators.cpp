@@ -10,6 +10,7 @@
 #include "Importer.h"
 
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <numeric>
 
@@ -220,7 +221,8 @@ static bool hasAxes(const Node &node) {
   return node.hasInput(1) || node.find("axes");
 }
 
-/// Each from 0 to `rank` - 1 and once, sorted; none when the node has none.
+/// Each from 0 to `rank` - 1 and once, as the file orders them; none when the
+/// node has none.
 FailureOr<SmallVector<int64_t>>
 Importer::axesInput(const Node &node, int64_t rank, unsigned index) {
   SmallVector<int64_t> axes = node.integers("axes", {});
@@ -241,11 +243,19 @@ Importer::axesInput(const Node &node, int64_t rank, unsigned index) {
     }
     axis = axis < 0 ? axis + rank : axis;
   }
-  llvm::sort(axes);
-  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) {
+  if (llvm::SmallDenseSet<int64_t>(axes.begin(), axes.end()).size() !=
+      axes.size()) {
     error() << "holds an axis twice";
     return failure();
   }
+  return axes;
+}
+
+FailureOr<SmallVector<int64_t>> Importer::sortedAxesInput(const Node &node,
+                                                          int64_t rank) {
+  FailureOr<SmallVector<int64_t>> axes = axesInput(node, rank);
+  if (succeeded(axes))
+    llvm::sort(*axes);
   return axes;
 }
 
@@ -256,7 +266,7 @@ LogicalResult Importer::importSqueeze(const Node &node) {
   ArrayRef<int64_t> from = (*input)->shape;
   SmallVector<int64_t> shape, axes;
   if (hasAxes(node)) {
-    auto found = axesInput(node, from.size());
+    auto found = sortedAxesInput(node, from.size());
     if (failed(found))
       return failure();
     axes = std::move(*found);
@@ -286,7 +296,7 @@ LogicalResult Importer::importUnsqueeze(const Node &node) {
     added = (*target)->size();
   }
   int64_t rank = (*input)->shape.size() + added;
-  auto axes = axesInput(node, rank);
+  auto axes = sortedAxesInput(node, rank);
   if (failed(axes))
     return failure();
   SmallVector<int64_t> shape((*input)->shape);

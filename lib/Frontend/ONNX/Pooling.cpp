@@ -390,7 +390,7 @@ LogicalResult Importer::importReduceMean(const Node &node) {
   if (failed(input))
     return failure();
   ArrayRef<int64_t> shape = (*input)->shape;
-  FailureOr<SmallVector<int64_t>> axes = axesInput(node, shape.size());
+  FailureOr<SmallVector<int64_t>> axes = sortedAxesInput(node, shape.size());
   if (failed(axes))
     return failure();
   if (shape.size() != 4 || ArrayRef(*axes) != ArrayRef<int64_t>{2, 3})

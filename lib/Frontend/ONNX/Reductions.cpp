@@ -130,7 +130,7 @@ LogicalResult Importer::importReduction(const Node &node) {
     input = *emitReal(*input);
   ElementType type = elementTypeOf(*input);
   int64_t rank = input->shape.size();
-  FailureOr<SmallVector<int64_t>> axes = axesInput(node, rank);
+  FailureOr<SmallVector<int64_t>> axes = sortedAxesInput(node, rank);
   if (failed(axes))
     return failure();
   if (axes->empty()) {

@@ -276,6 +276,14 @@ def pads():
                       g.node("Pad", [x, ints(g, 0, 1, 2, 0, 3, 4)], mode="reflect")])
 
 
+@model
+def pads_axes_in_any_order():
+    g = Graph(18)
+    x = g.input("x", (2, 4, 5))
+    return joined(g, [g.node("Pad", [x, ints(g, 2, 1, 0, 3), "", ints(g, -1, 1)]),
+                      g.node("Pad", [x, ints(g, 2, 1, 0, 1), "", ints(g, 2, 0)])])
+
+
 # Shapes
 
 
