@@ -313,7 +313,7 @@ static std::optional<int64_t> visitsPerIndex(ArrayRef<int64_t> indices,
 
 /// Each tap reads elements of another position, and every position obeys the
 /// fact: all of them together lie in a ball of a radius that grows with the
-/// root of their number, and sum to so many totals.
+/// root of their number, and sum to so many totals. Any position may be NaN.
 void Collector::collectFact() {
   const AxisFact *fact = facts(op.getActivations());
   std::optional<int64_t> offset = op.getActivationOffset();
@@ -334,6 +334,7 @@ void Collector::collectFact() {
   auto taps = static_cast<double>(*visits);
   InputFact known;
   known.shift = *fact->zeroPoint - *offset;
+  known.vectors = *visits;
   if (fact->ball) {
     Ball &ball = known.ball.emplace();
     ball.radius = fact->ball->radius * std::sqrt(taps) * (1 + 0x1p-40);

@@ -277,6 +277,13 @@ static Piece orNothing(Piece piece) {
           std::max(0.0, piece.cap), 0};
 }
 
+/// A term of several vectors, of which any may be NaN: its code may be the zero
+/// point while others move.
+static Piece orZero(Piece piece) {
+  return {std::max(piece.base, piece.zero), piece.slope,
+          std::max(piece.cap, piece.zero), piece.zero};
+}
+
 /// The upper ends of the final and the prefix interval of the sum, or of the
 /// negated one.
 static std::pair<Wide, Wide> ballEnds(const DotProduct &dot,
@@ -288,6 +295,8 @@ static std::pair<Wide, Wide> ballEnds(const DotProduct &dot,
   pieces.reserve(terms.size());
   for (int64_t k : terms)
     pieces.push_back(pieceOf(dot, fact, static_cast<size_t>(k), sign));
+  if (fact.vectors != 1)
+    std::transform(pieces.begin(), pieces.end(), pieces.begin(), orZero);
   Wide final = std::max(largestSum(pieces, radius), restingSum(pieces));
   std::transform(pieces.begin(), pieces.end(), pieces.begin(), orNothing);
   return {final, largestSum(pieces, radius)};

@@ -99,6 +99,34 @@ TEST(InputFacts, PartialSumsOfCentresCountBySign) {
   EXPECT_LE(sums.prefix.hi, 32 * 128 + 64 + 33);
 }
 
+// Two taps of 64 channels, each of radius 8. Where channel 0 of the second tap
+// is NaN its code is 0, not -100, while the first tap still reaches its radius.
+TEST(InputFacts, OneTapMayBeNaN) {
+  constexpr size_t channels = 64;
+  std::vector<int64_t> weights(2 * channels), codes(2 * channels);
+  InputFact fact;
+  fact.vectors = 2;
+  Ball &ball = fact.ball.emplace();
+  ball.radius = 8 * std::sqrt(2.0);
+  for (size_t k = 0; k < 2 * channels; ++k) {
+    bool isFirst = k % channels == 0;
+    ball.centre.push_back(isFirst ? -100 : 0);
+    ball.gain.push_back(isFirst ? 0 : 10);
+    ball.slack.push_back(0.5);
+    weights[k] = k < channels && !isFirst;
+    codes[k] = weights[k] * 10; // norm sqrt(63) < 8
+  }
+  weights[channels] = 100;
+  ASSERT_EQ(dot(weights, codes), 630);
+  Range range = s8;
+  SumIntervals sums = boundSum({weights, {&range, 1}}, fact);
+  EXPECT_TRUE(sums.final.contains(Wide(630)));
+  EXPECT_LT(sums.final.hi, 1000) << "the ball still counts";
+  EXPECT_EQ(sums.final.lo, -10000 - 50 - 929)
+      << "a centre, its rounding, and the radius of the others";
+  EXPECT_TRUE(sums.prefix.contains(sums.final));
+}
+
 // Codes shifted by 128: the complete sum moves by a constant, but partial sums
 // gather up to 192 * 3 * 128 of the centres.
 TEST(InputFacts, ShiftedCodesKeepTheFinalWidth) {

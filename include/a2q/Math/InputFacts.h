@@ -65,7 +65,11 @@
 //
 // NaN. A normalization of infinities is NaN in some places and 0 in the others,
 // and a quantizer stores NaN as the zero point. The bounds hold for such inputs
-// too: they count every subset of coordinates at 0.
+// too: they count every subset of coordinates at 0. Of one vector either all is
+// in the ball or all that is left are zeros and centres, so `final` is the
+// larger of two sums. The taps of a kernel read several vectors, of which one
+// may be NaN while another reaches its radius: there each term counts with the
+// better of its centre and 0, as in `prefix`, and moves from there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -108,6 +112,9 @@ struct InputFact {
   /// operand where both are activations. The ranges of the dot product are
   /// those of `x_k * w` then.
   Range factor = {1, 1};
+  /// How many normalized vectors the inputs come from, each NaN by itself: one
+  /// per tap of a kernel. The radius and the total are those of all together.
+  int64_t vectors = 1;
 
   bool operator==(const InputFact &) const = default;
 };
