@@ -54,7 +54,7 @@ static std::optional<ScaledSum> readMean(Value value,
                                          SmallVectorImpl<Value> &path) {
   auto readSum = [&](Value value, double share) -> std::optional<ScaledSum> {
     ScaledSum result{share, readStep(resolve(value, &path))};
-    if (result.sum.kind != RealOp::Sum || !(share > 0))
+    if (result.sum.kind != RealOp::Sum || !(share > 0 && share <= 1))
       return std::nullopt;
     return result;
   };
@@ -107,8 +107,13 @@ static Value underInverseRoot(Value value, SmallVectorImpl<Value> &path) {
 static bool alignWithReduction(ArrayRef<Value> path, ArrayRef<int64_t> shape,
                                ArrayRef<int64_t> axes) {
   SmallVector<int64_t> units(shape), without;
-  for (int64_t axis : axes)
+  for (int64_t axis : axes) {
+    // A reduction that has dropped a dimension may have one more than the
+    // shape.
+    if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
+      return false;
     units[axis] = 1;
+  }
   for (auto [dim, size] : llvm::enumerate(shape))
     if (!llvm::is_contained(axes, static_cast<int64_t>(dim)))
       without.push_back(size);
@@ -119,11 +124,22 @@ static bool alignWithReduction(ArrayRef<Value> path, ArrayRef<int64_t> shape,
   });
 }
 
+/// Whether there are tensors on the way, each of the shape.
 static bool haveShape(ArrayRef<Value> path, ArrayRef<int64_t> shape) {
-  return llvm::all_of(path, [&](Value value) {
+  return !path.empty() && llvm::all_of(path, [&](Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     return type && type.getShape() == shape;
   });
+}
+
+/// Whether the reduction meets as many elements as the shape has along its
+/// axes: a unit that is broadcast later would be counted once.
+static bool coversAxes(const RealStep &reduction, ArrayRef<int64_t> shape) {
+  return reduction.extents.size() == shape.size() &&
+         llvm::all_of(reduction.axes, [&](int64_t axis) {
+           return !ShapedType::isDynamic(shape[axis]) &&
+                  reduction.extents[axis] == shape[axis];
+         });
 }
 
 /// An empty fact along the last of the axes, where that is static.
@@ -169,7 +185,9 @@ static MaybeFact normalization(RankedTensorType type, Value dividend,
   std::optional<ScaledSum> squares;
   if (mean)
     squares = readMean(mean, path);
-  if (!squares || !alignWithReduction(path, type.getShape(), squares->sum.axes))
+  if (!squares ||
+      !alignWithReduction(path, type.getShape(), squares->sum.axes) ||
+      !coversAxes(squares->sum, type.getShape()))
     return std::nullopt;
   SmallVector<Value> values;
   RealStep square = readStep(resolve(squares->sum.operands[0], &values));
@@ -203,7 +221,8 @@ static MaybeFact softmax(RankedTensorType type, Value powers, Value divisor,
                          SmallVector<Value> path) {
   RealStep sum = readStep(resolve(divisor, &path));
   if (sum.kind != RealOp::Sum ||
-      !alignWithReduction(path, type.getShape(), sum.axes))
+      !alignWithReduction(path, type.getShape(), sum.axes) ||
+      !coversAxes(sum, type.getShape()))
     return std::nullopt;
   SmallVector<Value> values, maxima;
   if (!isSameValue(sum.operands[0], powers, &values))
@@ -218,7 +237,8 @@ static MaybeFact softmax(RankedTensorType type, Value powers, Value divisor,
   if (most.kind != RealOp::Maximum || most.axes != sum.axes ||
       !isSameValue(most.operands[0], difference.operands[0], &values) ||
       !haveShape(values, type.getShape()) ||
-      !alignWithReduction(maxima, type.getShape(), sum.axes))
+      !alignWithReduction(maxima, type.getShape(), sum.axes) ||
+      !coversAxes(most, type.getShape()))
     return std::nullopt;
   MaybeFact fact = factAlong(type, sum.axes, "softmax");
   int64_t terms = 1;

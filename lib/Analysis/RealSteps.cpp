@@ -283,6 +283,15 @@ static RealStep readReduction(LinalgOp op) {
   else
     return {};
   step.operands = {last->getOperand(last->getOperand(0) == soFar ? 1 : 0)};
+  llvm::append_range(step.extents, op.getStaticLoopRanges());
+  return step;
+}
+
+/// A reduction of one tensor along one axis.
+static RealStep alongAxis(RealOp kind, Value input, int64_t axis) {
+  RealStep step{kind, {input}, {axis}};
+  if (auto type = dyn_cast<RankedTensorType>(input.getType()))
+    llvm::append_range(step.extents, type.getShape());
   return step;
 }
 
@@ -293,9 +302,9 @@ RealStep a2q::readStep(Value value) {
   if (auto structured = dyn_cast<LinalgOp>(op))
     return readReduction(structured);
   if (auto sum = dyn_cast<tosa::ReduceSumOp>(op))
-    return {RealOp::Sum, {sum.getInput()}, {sum.getAxis()}};
+    return alongAxis(RealOp::Sum, sum.getInput(), sum.getAxis());
   if (auto most = dyn_cast<tosa::ReduceMaxOp>(op))
-    return {RealOp::Maximum, {most.getInput()}, {most.getAxis()}};
+    return alongAxis(RealOp::Maximum, most.getInput(), most.getAxis());
   RealStep step;
   step.kind = kindOf(op);
   if (step.kind == RealOp::Other)

@@ -51,6 +51,9 @@ struct RealStep {
   llvm::SmallVector<mlir::Value, 2> operands;
   /// Of a reduction.
   llvm::SmallVector<int64_t, 2> axes = {};
+  /// Of a reduction: how many elements there are along each dimension, dynamic
+  /// ones as in types.
+  llvm::SmallVector<int64_t, 4> extents = {};
 };
 
 /// The op that computes the value, after `resolve`.
