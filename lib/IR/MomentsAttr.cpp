@@ -8,6 +8,7 @@
 
 #include "a2q/IR/MomentsAttr.h"
 
+#include "a2q/Math/Moments.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -182,6 +183,13 @@ static LogicalResult verifyProducts(Operation *op, const MomentsData &data) {
                << " contradict each other: the mean square is " << diagonal[i]
                << ", the mean " << mean;
     }
+    std::span<const double> products(data.products);
+    size_t size = products.size() / data.groups;
+    if (std::string reason =
+            productsRefusal(products.subspan(group * size, size), length);
+        !reason.empty())
+      return op->emitError()
+             << "moments of group " << group << " are wrong: " << reason;
     if (!data.hasAllProducts())
       continue;
     const double *block = data.products.data() + group * length * length;

@@ -57,12 +57,6 @@ static LayerResult follow(const LayerConstraint &layer, const Budget &budget,
   int64_t limit = narrowLimit(layer.weightBits);
   QuadraticForm form(moments, dampingOf(layer, moments));
   bool anyAlive = form.firstAlive() < static_cast<Eigen::Index>(layer.length);
-  if (!anyAlive && !form.matrix().isZero(0)) {
-    result.refusal =
-        "the moments are wrong: activations that are always 0 have "
-        "products";
-    return result;
-  }
   if (nearestPlane && anyAlive)
     result.refusal = form.factor();
   if (!result.refusal.empty())

@@ -14,6 +14,8 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <sstream>
+#include <utility>
 
 namespace a2q {
 
@@ -22,6 +24,45 @@ std::vector<double> Moments::diagonal() const {
   for (size_t k = 0; k < squares.size(); ++k)
     squares[k] = product(k, k);
   return squares;
+}
+
+/// Sums of some thousand such products with weights are still finite.
+static constexpr double kLargestSquare = 1e250;
+
+/// How far products that were summed in another order may be apart.
+static constexpr double kTolerance = 1e-6;
+
+/// As short as it goes; `std::to_string` gives 1e-9 as 0 and 1e300 in full.
+static std::string shortText(double value) {
+  std::ostringstream text;
+  text << value;
+  return std::move(text).str();
+}
+
+std::string productsRefusal(std::span<const double> products, size_t length) {
+  bool squares = products.size() == length;
+  std::vector<double> roots(length);
+  for (size_t k = 0; k < length; ++k) {
+    double square = products[squares ? k : k * length + k];
+    if (square > kLargestSquare)
+      return "the mean square of activation " + std::to_string(k) + " is " +
+             shortText(square) + ", expected at most " +
+             shortText(kLargestSquare);
+    roots[k] = std::sqrt(square) * (1 + kTolerance);
+  }
+  for (size_t i = 0; i < length && !squares; ++i) {
+    const double *row = products.data() + i * length;
+    bool bad = false;
+    for (size_t j = 0; j < length; ++j)
+      bad |= std::abs(row[j]) > roots[i] * roots[j];
+    for (size_t j = 0; bad && j < length; ++j)
+      if (std::abs(row[j]) > roots[i] * roots[j])
+        return "the mean product of activations " + std::to_string(i) +
+               " and " + std::to_string(j) + " is " + shortText(row[j]) +
+               ", and their mean squares are " + shortText(row[i]) + " and " +
+               shortText(products[j * length + j]);
+  }
+  return {};
 }
 
 std::string Moments::refusal(int64_t expectedLength, bool orSquares) const {
@@ -58,7 +99,7 @@ std::string Moments::refusal(int64_t expectedLength, bool orSquares) const {
              ", expected " +
              (std::isfinite(value) ? "at least 0" : "a finite number");
   }
-  return {};
+  return productsRefusal(products, size);
 }
 
 MomentAccumulator::MomentAccumulator(int64_t length)

@@ -130,6 +130,50 @@ func.func @a2q_c5_square(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!
 
 !x = !quant.uniform<u8<0:15>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
+// Two inputs vary together by more than by themselves.
+func.func @a2q_c5_minor(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
+  // expected-error @+1 {{moments of group 0 are wrong: the mean product of activations 0 and 1 is 5, and their mean squares are 1 and 1}}
+  %y = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 1, mean = dense<0.0> : tensor<1x2xf64>, products = dense<[[[1.0, 5.0], [5.0, 1.0]]]> : tensor<1x2x2xf64>>} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
+  return %y : tensor<1x3x!a2q.acc<16>>
+}
+
+// -----
+
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+// What is always 0 has no products.
+func.func @a2q_c5_zeros(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
+  // expected-error @+1 {{moments of group 0 are wrong: the mean product of activations 0 and 1 is 1, and their mean squares are 0 and 2}}
+  %y = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 1, mean = dense<0.0> : tensor<1x2xf64>, products = dense<[[[0.0, 1.0], [1.0, 2.0]]]> : tensor<1x2x2xf64>>} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
+  return %y : tensor<1x3x!a2q.acc<16>>
+}
+
+// -----
+
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+// Sums of these would be infinite.
+func.func @a2q_c5_large(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
+  // expected-error @+1 {{moments of group 0 are wrong: the mean square of activation 1 is 1e+300, expected at most 1e+250}}
+  %y = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 1, mean = dense<0.0> : tensor<1x2xf64>, products = dense<[[[1.0, 0.0], [0.0, 1.0e300]]]> : tensor<1x2x2xf64>>} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
+  return %y : tensor<1x3x!a2q.acc<16>>
+}
+
+// -----
+
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+// The same of a diagonal.
+func.func @a2q_c5_large_diagonal(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
+  // expected-error @+1 {{moments of group 0 are wrong: the mean square of activation 0 is 1e+300, expected at most 1e+250}}
+  %y = a2q.matmul %x, %w {a2q.moments = #a2q.moments<samples = 1, mean = dense<0.0> : tensor<1x2xf64>, products = dense<1.0e300> : tensor<1x2xf64>>} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
+  return %y : tensor<1x3x!a2q.acc<16>>
+}
+
+// -----
+
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
 // A mean square of -1.
 func.func @a2q_c5_negative(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
   // expected-error @+1 {{moments of term 0 in group 0 contradict each other: the mean square is -1}}

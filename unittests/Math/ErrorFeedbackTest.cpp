@@ -368,7 +368,8 @@ TEST(ErrorFeedback, NoLiveActivation) {
     zero.products[1] = zero.products[40] = 1;
     EXPECT_EQ(
         lookupConstraintMethod("optq")->constrainLayer(layer, &zero).refusal,
-        "the moments are wrong: activations that are always 0 have products");
+        "the mean product of activations 0 and 1 is 1, and their mean squares "
+        "are 0 and 0");
   }
 }
 

@@ -91,4 +91,34 @@ TEST(Moments, Refusals) {
                                  "-3.000000, expected at least 0");
 }
 
+// |E[x y]|^2 <= E[x^2] E[y^2] for whatever distribution.
+TEST(Moments, ContradictoryProducts) {
+  Moments good = {2, 5, {0, 0}, {2, -4, -4, 8}};
+  EXPECT_EQ(good.refusal(2), "");
+  Moments rounded = {2, 5, {0, 0}, {2, 4 + 1e-12, 4 + 1e-12, 8}};
+  EXPECT_EQ(rounded.refusal(2), "");
+  for (double product : {4.0001, -4.0001, 1e99}) {
+    Moments bad = {2, 5, {0, 0}, {2, product, product, 8}};
+    EXPECT_NE(bad.refusal(2).find("and their mean squares are 2 and 8"),
+              std::string::npos)
+        << bad.refusal(2);
+  }
+  // Also where squares are as small as numbers are.
+  double least = std::numeric_limits<double>::denorm_min();
+  Moments small = {2, 5, {0, 0}, {least, least, least, least}};
+  EXPECT_EQ(small.refusal(2), "");
+}
+
+// Products of codes are below 1e20; far larger ones would overflow in sums.
+TEST(Moments, LargeSquares) {
+  Moments large = {2, 5, {0, 0}, {1, 0, 0, 1e250}};
+  EXPECT_EQ(large.refusal(2), "");
+  std::string refusal =
+      "the mean square of activation 1 is 1e+300, expected at most 1e+250";
+  large.products = {1, 0, 0, 1e300};
+  EXPECT_EQ(large.refusal(2), refusal);
+  large.products = {1, 1e300};
+  EXPECT_EQ(large.refusal(2, /*orSquares=*/true), refusal);
+}
+
 } // namespace

@@ -54,10 +54,16 @@ struct Moments {
 
   /// What is wrong with them for weights of this length, as a diagnostic says
   /// it: sizes that do not match, no samples, values that are no numbers, a
-  /// negative square. Empty: nothing is.
+  /// square that is negative or above 1e250, products that are larger than
+  /// their squares allow. Empty: nothing is.
   /// `orSquares` allows the K squares alone in place of the products.
   std::string refusal(int64_t expectedLength, bool orSquares = false) const;
 };
+
+/// What is wrong with the products of `length` activations, or the squares
+/// alone, which are finite and not negative: a square above 1e250, or products
+/// of no distribution, with E[x y]^2 > E[x^2] E[y^2]. Empty: nothing is.
+std::string productsRefusal(std::span<const double> products, size_t length);
 
 /// Adds vectors to moments, in float64 and in blocks: each block is one
 /// symmetric rank update. Needs K^2 doubles and a block of some 256 vectors.
