@@ -61,12 +61,16 @@ Wide Budget::largestNeg(Wide norm) const {
                   largest(lower.neg, lower.limit, lower.pos * norm));
 }
 
+unsigned smallestWidth(Bound bound, Range range, Norms norms) {
+  unsigned width = 1;
+  while (!budgetOf(bound, width, range).admits(norms))
+    ++width;
+  return width;
+}
+
 unsigned smallestWidth(Bound bound, Range range) {
-  for (unsigned width = 1;; ++width) {
-    Budget budget = budgetOf(bound, width, range);
-    if (budget.admits({1, 0}) && budget.admits({0, 1}))
-      return width;
-  }
+  return std::max(smallestWidth(bound, range, {1, 0}),
+                  smallestWidth(bound, range, {0, 1}));
 }
 
 size_t firstNonFinite(std::span<const double> weights) {

@@ -215,4 +215,10 @@ unsigned ConstraintMethod::smallestWidth(Range range,
   return a2q::smallestWidth(bound.value_or(bounds.front()), range);
 }
 
+unsigned ConstraintMethod::smallestWidth(Range range,
+                                         std::optional<Bound> bound,
+                                         Norms norms) const {
+  return a2q::smallestWidth(bound.value_or(bounds.front()), range, norms);
+}
+
 } // namespace a2q

@@ -74,6 +74,8 @@ struct GroupChannels {
   int64_t group = 0;
   Range range = {}; ///< of their codes, joined over all terms
   SmallVector<int64_t> channels;
+  /// Bits that any weight of each channel needs, of the sign that needs less.
+  SmallVector<unsigned> least;
 };
 } // namespace
 
@@ -101,37 +103,60 @@ static std::string describe(ArrayRef<int64_t> channels) {
   return text;
 }
 
+/// Bits that a weight with codes of this range needs: a positive one, if there
+/// are any, or a negative one, if that needs less.
+static unsigned leastWidth(const Goal &goal, Range range, bool positive,
+                           bool negative) {
+  unsigned least = ~0u;
+  if (positive)
+    least = goal.method->smallestWidth(range, goal.bound, {1, 0});
+  if (negative)
+    least =
+        std::min(least, goal.method->smallestWidth(range, goal.bound, {0, 1}));
+  return least;
+}
+
+/// What does not fit: " negative" where a weight of the other sign would.
+static StringRef misfitSign(const Goal &goal, Range range) {
+  bool positive = leastWidth(goal, range, true, false) <= goal.width;
+  bool negative = leastWidth(goal, range, false, true) <= goal.width;
+  return positive == negative ? "" : positive ? " negative" : " positive";
+}
+
 /// Refuses a width that leaves channels without a non-zero weight: one error
 /// that names all of them, and the smallest width for each range of codes.
 static LogicalResult checkWidth(AccumulatingOpInterface op, const Goal &goal,
                                 ArrayRef<GroupChannels> groups) {
-  SmallVector<GroupChannels> ranges; // by range, whatever the group
+  SmallVector<GroupChannels> needs; // by range and width, whatever the group
   SmallVector<int64_t> all;
-  for (const GroupChannels &group : groups) {
-    if (goal.width >= goal.method->smallestWidth(group.range, goal.bound))
-      continue;
-    llvm::append_range(all, group.channels);
-    auto same = llvm::find_if(ranges, [&](const GroupChannels &other) {
-      return other.range == group.range;
-    });
-    if (same == ranges.end())
-      ranges.push_back(group);
-    else
-      llvm::append_range(same->channels, group.channels);
-  }
+  for (const GroupChannels &group : groups)
+    for (auto [channel, least] : llvm::zip_equal(group.channels, group.least)) {
+      if (goal.width >= least)
+        continue;
+      all.push_back(channel);
+      auto same = llvm::find_if(needs, [&](const GroupChannels &other) {
+        return other.range == group.range && other.least.front() == least;
+      });
+      if (same == needs.end())
+        needs.push_back({group.group, group.range, {channel}, {least}});
+      else
+        same->channels.push_back(channel);
+    }
   if (all.empty())
     return success();
   InFlightDiagnostic error = op.emitError();
+  StringRef sign = misfitSign(goal, needs.front().range);
   error << describe(all) << " would lose all "
         << (all.size() == 1 ? "its" : "their")
         << " weights: " << bitsText(goal.width)
-        << (goal.width == 1 ? " holds" : " hold") << " no product of codes in ["
-        << ranges.front().range.lo << ", " << ranges.front().range.hi << "]";
-  for (const GroupChannels &some : ranges) {
+        << (goal.width == 1 ? " holds" : " hold") << " no product of "
+        << (sign.empty() ? "" : ("a" + sign + " weight and ").str())
+        << "codes in [" << needs.front().range.lo << ", "
+        << needs.front().range.hi << "]";
+  for (const GroupChannels &some : needs) {
     Diagnostic &note = error.attachNote();
-    note << "the smallest width that holds one is "
-         << goal.method->smallestWidth(some.range, goal.bound);
-    if (ranges.size() > 1)
+    note << "the smallest width that holds one is " << some.least.front();
+    if (needs.size() > 1)
       note << " for codes in [" << some.range.lo << ", " << some.range.hi
            << "], of " << describe(some.channels);
   }
@@ -223,14 +248,18 @@ GroupChannels Chooser::channelsOf(int64_t group, bool all) const {
   int64_t perGroup = problem.channels / problem.groups;
   for (int64_t channel = group * perGroup; channel < (group + 1) * perGroup;
        ++channel) {
-    auto row = reals.begin() + channel * problem.length;
-    if (!fits(goal, problem.dot(channel)) ||
-        (all && std::any_of(row, row + problem.length,
-                            [](double value) { return value != 0; })))
-      result.channels.push_back(channel);
+    std::span<const double> row(reals.data() + channel * problem.length,
+                                problem.length);
+    bool positive = llvm::any_of(row, [](double real) { return real > 0; });
+    bool negative = llvm::any_of(row, [](double real) { return real < 0; });
+    if (fits(goal, problem.dot(channel)) && !(all && (positive || negative)))
+      continue;
+    if (result.channels.empty())
+      result.range = joinedRange(problem.dot(channel));
+    result.channels.push_back(channel);
+    result.least.push_back(
+        leastWidth(goal, result.range, positive || !negative, negative));
   }
-  if (!result.channels.empty())
-    result.range = joinedRange(problem.dot(result.channels.front()));
   return result;
 }
 
@@ -249,7 +278,7 @@ LogicalResult Chooser::run(Change &change) {
   }
   for (const GroupChannels &group : groups)
     if (!group.channels.empty() &&
-        goal.width >= goal.method->smallestWidth(group.range, goal.bound) &&
+        goal.width >= leastWidth(goal, group.range, true, true) &&
         failed(run(group, change)))
       return failure();
   return success();

@@ -86,7 +86,8 @@ static void checkFinite(std::span<const double> values, const char *what) {
 
 /// The narrowest width with another budget than none.
 static void checkBudget(Bound bound, unsigned width, Range range) {
-  unsigned least = smallestWidth(bound, range);
+  unsigned least = std::min(smallestWidth(bound, range, {1, 0}),
+                            smallestWidth(bound, range, {0, 1}));
   if (width < least)
     throw Failure("no weight but 0 fits " + std::to_string(width) +
                   " bits under the bound '" + std::string(toString(bound)) +

@@ -68,6 +68,38 @@ func.func @zero_point(%x: tensor<1x2x!x>) -> tensor<1x1xi32> {
 
 // -----
 
+// Codes [-8, 7] times +1 are 4 bits, times -1 they are 5. Only channels without
+// a positive weight lose all.
+!x = !quant.uniform<i8<-8:7>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @too_narrow_for_a_sign(%x: tensor<1x2x!x>) -> tensor<1x4xi32> {
+  %c = arith.constant dense<[[-1, -2], [-3, 1], [1, 0], [-1, 0]]> : tensor<4x2xi8>
+  %w = quant.scast %c : tensor<4x2xi8> to tensor<4x2x!w>
+  // expected-error @+2 {{channels 0 and 3 would lose all their weights: 4 bits hold no product of a negative weight and codes in [-8, 7]}}
+  // expected-note @+1 {{the smallest width that holds one is 5}}
+  %s = a2q.matmul %x, %w {a2q.constrain = {width = 4, bound = "exact"}} : tensor<1x2x!x>, tensor<4x2x!w> -> tensor<1x4x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x4x!a2q.acc<32>> to tensor<1x4xi32>
+  return %d : tensor<1x4xi32>
+}
+
+// -----
+
+// Less than both signs need: codes in [0, 16] are 6 bits times +1, 5 times -1.
+!x = !quant.uniform<u8<0:16>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @too_narrow_for_both(%x: tensor<1x2x!x>) -> tensor<1x3xi32> {
+  %c = arith.constant dense<[[-1, -2], [3, 1], [1, -1]]> : tensor<3x2xi8>
+  %w = quant.scast %c : tensor<3x2xi8> to tensor<3x2x!w>
+  // expected-error @+3 {{channels 0 to 2 would lose all their weights: 4 bits hold no product of codes in [0, 16]}}
+  // expected-note @+2 {{the smallest width that holds one is 5 for codes in [0, 16], of channels 0 and 2}}
+  // expected-note @+1 {{the smallest width that holds one is 6 for codes in [0, 16], of channel 1}}
+  %s = a2q.matmul %x, %w {a2q.constrain = {width = 4, bound = "exact"}} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<32>>
+  %d = a2q.decode %s : tensor<1x3x!a2q.acc<32>> to tensor<1x3xi32>
+  return %d : tensor<1x3xi32>
+}
+
+// -----
+
 // The weights fit; the initial value does not, and no weight can change that.
 !x = !quant.uniform<u8<0:1>:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>

@@ -79,6 +79,12 @@ TEST(Budget, SmallestWidth) {
   EXPECT_EQ(smallestWidth(Bound::A2Q, {0, 15}), 6u);
   EXPECT_EQ(smallestWidth(Bound::A2QPlus, {0, 15}), 5u);
   EXPECT_EQ(smallestWidth(Bound::Exact, {-8, 7}), 5u);
+  // By sign: +1 gives [-8, 7], -1 gives [-7, 8].
+  EXPECT_EQ(smallestWidth(Bound::Exact, {-8, 7}, {1, 0}), 4u);
+  EXPECT_EQ(smallestWidth(Bound::Exact, {-8, 7}, {0, 1}), 5u);
+  EXPECT_EQ(smallestWidth(Bound::Exact, {0, 16}, {1, 0}), 6u);
+  EXPECT_EQ(smallestWidth(Bound::Exact, {0, 16}, {0, 1}), 5u);
+  EXPECT_EQ(smallestWidth(Bound::Centred, {-8, 7}, {0, 1}), 4u);
   EXPECT_EQ(smallestWidth(Bound::Exact, {0, 0}), 1u);
 }
 

@@ -72,8 +72,12 @@ struct Budget {
 /// of every partial sum. `1 <= width <= 126`, codes of at most 32 bits.
 Budget budgetOf(Bound bound, unsigned width, Range range);
 
-/// The smallest width whose budget admits a weight of either sign; below it
-/// some weights can only become 0.
+/// The smallest width whose budget admits these norms.
+unsigned smallestWidth(Bound bound, Range range, Norms norms);
+
+/// The same for a weight of either sign; below it some weights can only become
+/// 0, if not all: with codes in [-8, 7], `exact` needs 4 bits for +1, which
+/// holds -8, and 5 for -1.
 unsigned smallestWidth(Bound bound, Range range);
 
 /// Consecutive terms that share an accumulator, as the ends of the tiles: {64,

@@ -104,6 +104,10 @@ struct ConstraintMethod {
   unsigned smallestWidth(Range range,
                          std::optional<Bound> bound = std::nullopt) const;
 
+  /// The same for a channel of these norms.
+  unsigned smallestWidth(Range range, std::optional<Bound> bound,
+                         Norms norms) const;
+
 private:
   std::string channelRefusal(const ChannelConstraint &channel) const;
 };
