@@ -73,6 +73,33 @@ TEST(ActivationRange, MinMaxCoversAllValues) {
             (ActivationCodes{{0, 1}, 3}));
 }
 
+// 80 values of 1, 19 of 2 and one of 4, in 3 codes above 0 or 1.
+TEST(ActivationRange, EachRuleByHand) {
+  std::vector<float> values(80, 1.0f);
+  values.insert(values.end(), 19, 2.0f);
+  values.push_back(4);
+  Histogram histogram = histogramOf(values);
+  auto scale = [&](unsigned bits, RangeRule rule) {
+    auto chosen = chooseActivationCodes(histogram, bits, rule);
+    EXPECT_EQ(chosen->codes, (Range{0, (1 << bits) - 1}));
+    return double(chosen->scale);
+  };
+  double bin = histogram.binWidth();
+  EXPECT_EQ(scale(2, {RangeRule::MinMax}), float(4.0 / 3));
+  // The 80th and the 90th of 100 values, and the largest.
+  EXPECT_NEAR(scale(2, {RangeRule::Percentile, 80}), 1.0 / 3, bin);
+  EXPECT_NEAR(scale(2, {RangeRule::Percentile, 90}), 2.0 / 3, bin);
+  EXPECT_NEAR(scale(2, {RangeRule::Percentile, 100}), 4.0 / 3, bin);
+  // Codes 1, 2 and 3 of all: 80 (s-1)^2 + 19 (2s-2)^2 + (3s-4)^2 is least where
+  // 80 (s-1) + 76 (s-1) + 9 s - 12 = 0.
+  EXPECT_NEAR(scale(2, {RangeRule::Mse}), 168.0 / 165, bin);
+  // One code: its value is the mean, (80 + 38 + 4) / 100.
+  EXPECT_NEAR(scale(1, {RangeRule::Mse}), 1.22, bin);
+  // Three levels of one value each lose nothing, so nothing is clipped where
+  // codes reach: the widest of equals.
+  EXPECT_EQ(scale(2, {RangeRule::Kl}), float(4.0 / 3));
+}
+
 TEST(ActivationRange, HasNoSignedCodesOfOneBit) {
   for (auto kind : {RangeRule::MinMax, RangeRule::Percentile, RangeRule::Mse,
                     RangeRule::Kl}) {
