@@ -73,6 +73,8 @@ private:
   FailureOr<Precision> precisionOf(size_t index);
   LogicalResult applyOwn(StringRef name, Precision &precision);
   LogicalResult refuseOwn(StringRef name);
+  LogicalResult refuseFloatOptions();
+  LogicalResult checkWidth(Operation *op, StringRef name);
   LogicalResult equalizeChannels();
   LogicalResult observeFloats();
   LogicalResult chooseCodes();
@@ -164,8 +166,14 @@ LogicalResult Quantizer::findLayers() {
   if (failed(options.overrides.checkNames(names, module.getLoc())))
     return failure();
   for (const IntegerLayer &layer : integers)
-    if (failed(refuseOwn(layer.name)))
+    if (failed(refuseOwn(layer.name)) ||
+        failed(checkWidth(layer.op, layer.name)))
       return failure();
+  for (auto [layer, fact] : llvm::zip_equal(floats, facts))
+    if (failed(checkWidth(layer.op, fact.name)))
+      return failure();
+  if (floats.empty() && failed(refuseFloatOptions()))
+    return failure();
   if (floats.empty() && !options.keepMoments &&
       llvm::none_of(integers, [&](const IntegerLayer &layer) {
         return isConstrained(layer);
@@ -201,6 +209,42 @@ LogicalResult Quantizer::refuseOwn(StringRef name) {
                              << "` is for a layer of floats, and this one is "
                                 "quantized already";
   error.attachNote() << "a constraint is all that it takes";
+  return error;
+}
+
+/// The same for options that were given for all layers.
+LogicalResult Quantizer::refuseFloatOptions() {
+  if (options.floatOptions.empty())
+    return success();
+  InFlightDiagnostic error = module.emitError();
+  error << "`" << options.floatOptions.front()
+        << "` is for layers of floats, and this network has none: it is "
+           "quantized already";
+  error.attachNote() << "a constraint is all that it takes";
+  return error;
+}
+
+/// A layer's own constraint says how many bits it means, or all layers have
+/// one that does.
+LogicalResult Quantizer::checkWidth(Operation *op, StringRef name) {
+  auto own =
+      op->getAttrOfType<DictionaryAttr>(A2QDialect::getConstrainAttrName());
+  DictionaryAttr entries = options.overrides.lookup(name);
+  if (options.constraint || (!own && !entries))
+    return success();
+  ConstraintSpec spec;
+  auto emitError = [&] { return op->emitError(); };
+  if ((own && failed(spec.override(own, emitError))) ||
+      (entries && failed(spec.override(entries, emitError))))
+    return failure();
+  if (spec.skip || (own && own.contains("width")) ||
+      (entries && entries.contains("width")))
+    return success();
+  InFlightDiagnostic error = module.emitError()
+                             << "the constraint of layer '" << name
+                             << "' has no `width`, and none is given for all "
+                                "layers";
+  error.attachNote() << "give the layer a `width`, or all of them a constraint";
   return error;
 }
 

@@ -156,6 +156,16 @@ LogicalResult ConstraintSpec::override(DictionaryAttr entries,
   for (NamedAttribute entry : entries)
     if (failed(readEntry(entry, result, emitError)))
       return failure();
+  // Of two orders that exclude each other neither is the one that is meant.
+  if (result.skip && entries.contains("skip") && entries.size() > 1)
+    return emitError() << "`skip` leaves the layer as it is, and `"
+                       << llvm::find_if(entries,
+                                        [](NamedAttribute entry) {
+                                          return entry.getName() != "skip";
+                                        })
+                              ->getName()
+                              .strref()
+                       << "` asks for other weights";
   *this = std::move(result);
   return success();
 }

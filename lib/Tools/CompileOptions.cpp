@@ -69,7 +69,7 @@ Error CompileOptions::verify(const CpuTarget &target) const {
   if (accumulator == "given" && !checkAccumulators)
     return createStringError("--accumulator=given trusts types that nothing "
                              "proves; it needs --check-accumulators");
-  if (!constrain.empty() && !parseConstraint(constrain))
+  if (constrain.getNumOccurrences() && !parseConstraint(constrain))
     return constraintError(constrain);
   if (constrain.empty() && !constrainOverrides.empty())
     return createStringError("--constrain-overrides is for single layers; it "

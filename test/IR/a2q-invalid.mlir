@@ -151,3 +151,13 @@ func.func @a2q_c6_skip(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2
   %y = a2q.matmul %x, %w {a2q.constrain = {skip = 1}} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
   return %y : tensor<1x3x!a2q.acc<16>>
 }
+
+// -----
+
+!x = !quant.uniform<u8<0:15>:f32, 0.1>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @a2q_c6_skip_width(%x: tensor<1x2x!x>, %w: tensor<3x2x!w>) -> tensor<1x3x!a2q.acc<16>> {
+  // expected-error @+1 {{`a2q.constrain`: `skip` leaves the layer as it is, and `width` asks for other weights}}
+  %y = a2q.matmul %x, %w {a2q.constrain = {skip, width = 9}} : tensor<1x2x!x>, tensor<3x2x!w> -> tensor<1x3x!a2q.acc<16>>
+  return %y : tensor<1x3x!a2q.acc<16>>
+}

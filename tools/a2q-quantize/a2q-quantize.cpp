@@ -13,6 +13,7 @@
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/Feeds.h"
 #include "a2q/Tools/ModelLoader.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
 #include <cstring>
@@ -124,7 +125,8 @@ static Error check(const Options &options) {
     return createStringError("--activation-scales is '" +
                              options.activationScales +
                              "'; it takes tensor or channel");
-  if (!options.constrain.empty() && !parseConstraint(options.constrain))
+  if (options.constrain.getNumOccurrences() &&
+      !parseConstraint(options.constrain))
     return constraintError(options.constrain);
   if (options.calibration.empty())
     return createStringError("--calibration is missing: codes are chosen by "
@@ -147,10 +149,10 @@ static Error checkFinite(const NamedArray &input) {
     std::memcpy(&value, input.array.data.data() + i * sizeof(float),
                 sizeof(float));
     if (!std::isfinite(value))
-      return fileError(input.file.path,
-                       "element " + Twine(i) + " is " +
-                           (std::isnan(value) ? "nan" : "infinite") +
-                           "; calibration data are finite");
+      return fileError(
+          input.file.path,
+          formatv("element {0} is {1}; calibration data are finite", i, value)
+              .str());
   }
   return Error::success();
 }
@@ -168,6 +170,11 @@ static mlir::FailureOr<QuantizationOptions> makeOptions(const Options &options,
   result.equalize = options.equalize;
   result.channelScales = options.activationScales == "channel";
   result.keepMoments = options.moments;
+  for (const cl::Option *option : std::initializer_list<const cl::Option *>{
+           &options.weightBits, &options.activationBits, &options.borderBits,
+           &options.range, &options.activationScales, &options.equalize})
+    if (option->getNumOccurrences())
+      result.floatOptions.push_back("--" + option->ArgStr.str());
   if (!options.overrides.empty()) {
     auto overrides = ConstraintOverrides::read(
         options.overrides, module.getLoc(), quantizationKeys());

@@ -52,8 +52,12 @@ struct QuantizationOptions {
   /// Whether every layer keeps the moments of its inputs, all products, as
   /// `a2q.moments`: K^2 numbers for each group.
   bool keepMoments = false;
-  /// What all layers' weights are to meet; nothing where it is absent.
+  /// What all layers' weights are to meet; nothing where it is absent. Then a
+  /// layer's own constraint has a width.
   std::optional<ConstraintSpec> constraint;
+  /// What the user calls those of the above that were given and are for layers
+  /// of floats: an error where the network has none.
+  std::vector<std::string> floatOptions;
   /// Per layer, by name, over all of the above: the keys of a constraint,
   /// `weight_bits`, `activation_bits` and `range`.
   ConstraintOverrides overrides;

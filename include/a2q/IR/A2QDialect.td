@@ -89,12 +89,13 @@ def A2Q_Dialect : Dialect {
     - (C4) `a2q.moments` is a `#a2q.moments` of an op that accumulates, with the
       op's K, groups and, where it has sums, channels.
     - (C5) The numbers of `a2q.moments` are there (a resource may be absent) and
-      finite. Products are symmetric and not below the squares of the means, to
-      a relative 1e-6; variances are not negative.
+      finite. Products are symmetric, not below the squares of the means and not
+      above what the squares of both activations allow, to a relative 1e-6;
+      squares are at most 1e250, and variances are not negative.
     - (C6) `a2q.constrain` belongs to an op that accumulates, or to one with a
       result of f32, a layer that will once it is quantized. It is a dictionary
       of these keys, any subset: `width` from 1 to 64, `tile` from 0, `method`
-      and `bound` with names that exist, and the flag `skip`.
+      and `bound` with names that exist, or the flag `skip` alone.
     - (C7) `a2q.origin` is a dictionary of these keys of an op that accumulates.
       There is one zero point or one per output channel, and `image` has three
       sizes whose product is K.

@@ -12,6 +12,10 @@
 //
 //   {width = 12, tile = 144, method = "optq", bound = "centred"}   or   {skip}
 //
+// What a layer's dictionary leaves out is as for all layers; where nothing is
+// asked of all of them, as in a2q-quantize without --constrain, it needs a
+// width.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef A2Q_IR_CONSTRAINTATTR_H

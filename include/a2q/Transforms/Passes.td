@@ -58,9 +58,10 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
       the same biases follows the weights. Sums that are read by anything else
       are refused then: what corrects them is not known.
     - An initial value is in the proof, not in the budget.
-    - A channel of zeros stays one. A width that admits no weight at all is an
-      error that names all such channels and the smallest width that does; where a method leaves a channel
-      without weights nevertheless, a warning says so.
+    - A channel of zeros stays one. A width that admits no weight of a channel,
+      of the signs that they have, is an error that names all such channels and
+      the smallest width that does; where a method leaves a channel without
+      weights nevertheless, a warning says so.
 
     With the attribute `a2q.moments` on a layer, `optimal`,
     `optimal-fixed-scale` and `top-b` weigh errors by the mean square of each
@@ -92,8 +93,10 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
 
     A layer can have its own constraint, over that of the options: the attribute
     `a2q.constrain = {width = 12, method = "a2q-plus"}`, any subset of `width`,
-    `tile`, `method`, `bound` and `skip`, and over both the file `overrides`, a
-    JSON object of such objects by the layer names of the report. `tile = 0`
+    `tile`, `method` and `bound`, or `skip`, and over both the file `overrides`,
+    a JSON object of such objects by the layer names of the report. What they
+    leave out is as the options have it, whose `width` is 16 by default; only
+    a2q-quantize without `--constrain` needs a width for each. `tile = 0`
     asks for one accumulator, `skip` leaves a layer as it is: an error if its
     accumulator does not hold what the layers before it give it now.
   }];
