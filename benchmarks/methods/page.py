@@ -302,17 +302,17 @@ def draw(data):
     return figure.svg(panels)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+def write(description, results, render):
+    """The command line of a page: render(results) gives {path: text}.
+
+    Writes what differs; with --check it only says so, and the status is 1.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=results)
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    data = Data(args.results)
-    page = DOCS / "methods.md"
-    files = {page: fill(page.read_text(), data),
-             DOCS / "methods.svg": draw(data)}
     stale = False
-    for path, text in files.items():
+    for path, text in render(args.results).items():
         if path.exists() and path.read_text() == text:
             continue
         stale = True
@@ -323,5 +323,10 @@ def main():
     return 1 if args.check and stale else 0
 
 
+def render(results):
+    data, page = Data(results), DOCS / "methods.md"
+    return {page: fill(page.read_text(), data), DOCS / "methods.svg": draw(data)}
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(__doc__, HERE / "results.jsonl", render))

@@ -12,7 +12,6 @@ Markers are those of benchmarks/methods/page.py, whose means and intervals these
 are. Needs only Python 3.
 """
 
-import argparse
 import importlib.util
 import json
 import re
@@ -222,25 +221,10 @@ def draw(data):
     return figure.svg(panels)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
-    data = Data(args.results)
-    page = DOCS / "training.md"
-    files = {page: fill(page.read_text(), data), DOCS / "training.svg": draw(data)}
-    stale = False
-    for path, text in files.items():
-        if path.exists() and path.read_text() == text:
-            continue
-        stale = True
-        if args.check:
-            print(f"{path} is not what {sys.argv[0]} writes", file=sys.stderr)
-        else:
-            path.write_text(text)
-    return 1 if args.check and stale else 0
+def render(results):
+    data, page = Data(results), DOCS / "training.md"
+    return {page: fill(page.read_text(), data), DOCS / "training.svg": draw(data)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(methods_page.write(__doc__, HERE / "results.jsonl", render))
