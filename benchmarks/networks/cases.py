@@ -1,0 +1,85 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The networks that run.py measures, each with the reason why it is there."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Network:
+    name: str
+    reason: str
+    build: str  # a function of build.py
+    arguments: tuple = ()
+    widths: tuple = ("w4a8", "w8a8")
+    batches: tuple = (1,)
+    threads: tuple = (1,)
+
+
+NETWORKS = [
+    Network("resnet18", "what everyone measures: 3x3 convolutions from 56x56 "
+            "to 7x7, a strided 7x7 first layer, residual sums; random weights",
+            "resnet18", (224,), batches=(1, 8), threads=(1, 2)),
+    Network("mobilenetv2", "depthwise and 1x1 layers: little arithmetic per "
+            "byte, so what surrounds the kernels shows; random weights",
+            "mobilenetv2", (224,), threads=(1, 2)),
+    Network("encoder", "MiniLM's six layers on 128 tokens: matrix products "
+            "with real numbers between them; random weights",
+            "encoder", (6, 128, 384, 12, 1536)),
+    Network("resnet8", "small images (32x32), tens of microseconds: what a "
+            "call costs; random weights",
+            "resnet8", (32,)),
+    Network("digits", "the trained network of the examples, 8x8 images",
+            "file", ("examples/digits/digits-w4a4.onnx",), widths=("w4a4",),
+            batches=(1, 8)),
+]
+
+# Bits of weights and activations.
+WIDTHS = {"w4a8": (4, 8), "w8a8": (8, 8)}
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A runtime, and how it is told which instructions and accumulators."""
+    name: str
+    reason: str
+    environment: tuple = ()
+    options: tuple = ()
+
+
+@dataclass(frozen=True)
+class Cap:
+    """An instruction set, and who keeps to it."""
+    name: str
+    runners: tuple
+
+
+def a2q(isa, cpu, bits):
+    return Runner(f"a2q {bits}", f"--accumulator={bits}",
+                  options=(("isa", isa), ("cpu", cpu), ("accumulator", bits)))
+
+
+def openvino(cap):
+    return Runner("openvino", "oneDNN inside, capped",
+                  (("ONEDNN_MAX_CPU_ISA", cap),))
+
+
+def iree(cpu):
+    return Runner("iree", "compiled for the processor", options=(("cpu", cpu),))
+
+
+CAPS = [
+    Cap("avx2", (a2q("avx2", "haswell", "16"), a2q("avx2", "haswell", "32"),
+                 openvino("AVX2"), iree("haswell"))),
+    Cap("avx512bw", (a2q("avx512bw", "skylake-avx512", "16"),
+                     a2q("avx512bw", "skylake-avx512", "32"),
+                     openvino("AVX512_CORE"), iree("skylake-avx512"))),
+    Cap("avx512vnni", (a2q("avx512vnni", "cascadelake", "32"),
+                       openvino("AVX512_CORE_VNNI"), iree("cascadelake"))),
+    # They look at the processor themselves.
+    Cap("uncapped", (Runner("onnxruntime", "as users call it"),
+                     Runner("onnxruntime exact", "x64quantprecision=1",
+                            options=(("exact", "1"),)),
+                     Runner("openvino", "as users call it"))),
+]
