@@ -13,7 +13,8 @@ stopped and started at will. `--task`, `--only` and `--limit` choose what is
 measured now. Runs on a GPU where PyTorch sees one, else on one thread.
 
 Learning rate and width annealing of each method are chosen by the group `search`,
-on a part of the training data; `widths`, `tiles` and `codes` take what it found.
+on a part of the training data; `longer` then tries twice the epochs with what was
+best. `widths`, `tiles` and `codes` take what they found.
 The group `quick` does without: one rate for all, widths annealed for methods that
 normalize weights, which need it most.
 """
@@ -39,7 +40,8 @@ COMPARED = ("projection", "projection-fixed-scale", "top-b", "a2q-plus",
             "centred-weight-norm", "brevitas-a2q-plus", "brevitas-a2q")
 WIDTHS = (8, 10, 9, 12, 11, 14)
 SEARCH_WIDTHS = (8, 10)
-RATES = (0.0005, 0.002, 0.005)
+RATES = {"digits": (0.002, 0.005), "mnist": (0.002, 0.005),
+         "glyphs": (0.002,)}
 # Widths are annealed from so many bits more.
 ANNEALED = 4
 QUICK_WIDTHS = (8, 10, 9, 12)
@@ -87,14 +89,22 @@ def search_points(task):
     """Rates, and annealing where the quantizer is ours."""
     for method in COMPARED:
         for width in SEARCH_WIDTHS:
-            for rate in RATES:
+            for rate in RATES[task]:
                 for annealed in (False, True):
                     if annealed and method in networks.BREVITAS:
                         continue
                     yield base(task, "search", 0, method=method, width=width,
                                rate=rate, annealed=annealed)
-    for rate in RATES:
+    for rate in RATES[task]:
         yield base(task, "search", 0, rate=rate, annealed=False)
+
+
+def longer_points(task):
+    """Twice the epochs; rate and annealing are filled in when it is their turn."""
+    for width in SEARCH_WIDTHS:
+        for method in COMPARED:
+            yield base(task, "search", 0, method=method, width=width, longer=2)
+    yield base(task, "search", 0, longer=2)
 
 
 def folds(task):
@@ -153,8 +163,9 @@ def speed_points(task):
     yield {"kind": "speed", "task": task, "width": 10}
 
 
-GROUPS = {"quick": quick_points, "search": search_points, "widths": width_points, "tiles": tile_points,
-          "codes": code_points, "speed": speed_points, "latency": latency_points}
+GROUPS = {"quick": quick_points, "search": search_points, "longer": longer_points,
+          "widths": width_points, "tiles": tile_points, "codes": code_points,
+          "speed": speed_points, "latency": latency_points}
 
 
 # Measuring
@@ -193,22 +204,34 @@ class Lab:
         return network
 
     def choice(self, point):
-        """(rate, annealed) that the search found best, at the nearest width."""
+        """{rate, annealed, longer} that the search found best, at the nearest
+        width; of equals the first, thus the shorter."""
         width = point.get("width")
         if width is not None:
             width = min(SEARCH_WIDTHS, key=lambda w: (abs(w - width), w))
-        wanted = dict(kind="search", task=point["task"], width=width,
-                      method=point.get("method"))
-        best = None
-        for rate in RATES:
-            for annealed in (False, True):
-                values = self.results.accuracies(rate=rate, annealed=annealed,
-                                                 **wanted)
-                if values and (best is None or statistics.mean(values) > best[0]):
-                    best = statistics.mean(values), rate, annealed
-        if best is None:
+        found = [
+            (entry["result"]["accuracy"], entry["point"])
+            for entry in self.results.entries
+            if entry["point"]["kind"] == "search"
+            and entry["point"]["task"] == point["task"]
+            and entry["point"].get("width") == width
+            and entry["point"].get("method") == point.get("method")
+        ]
+        if not found:
             raise SystemExit(f"no search for {point['task']} yet: --only search")
-        return best[1:]
+        best = max(found, key=lambda pair: pair[0])[1]
+        return {"rate": best["rate"], "annealed": best["annealed"],
+                "longer": best.get("longer", 1)}
+
+    def complete(self, point):
+        """A point of the group `longer` with the best rate and annealing so far."""
+        if "longer" in point and "rate" not in point:
+            known = [entry["point"] for entry in self.results.entries
+                     if entry["point"].items() >= point.items()]
+            if known:
+                return known[0]
+            return {**self.choice(point), **point}
+        return point
 
     def train(self, point):
         return self.trained(point)[1]
@@ -219,15 +242,13 @@ class Lab:
         data = self.data(task, fold)
         if search:
             data = data.without_test()
-        if "rate" in point:
-            rate, annealed = point["rate"], point["annealed"]
-        else:
-            rate, annealed = self.choice(point)
+        chosen = point if "rate" in point else self.choice(point)
+        rate, annealed = chosen["rate"], chosen["annealed"]
         network = self.float_network(task, fold, data, search, point.get("share", 1.0))
         sample = data.images[:512]
         model = networks.build(network, sample, point)
         start = tasks.accuracy(model, data)
-        epochs = tasks.TASKS[task].epochs
+        epochs = tasks.TASKS[task].epochs * chosen.get("longer", 1)
         begin = time.process_time()
         tasks.train(model, data, epochs, rate, fold, networks.penalty(model),
                     annealing(model, point["width"], epochs) if annealed else None)
@@ -325,7 +346,7 @@ def main():
         for group in args.only or GROUPS:
             if group == "quick" and not args.only:
                 continue  # less than the others
-            for point in GROUPS[group](task):
+            for point in map(lab.complete, GROUPS[group](task)):
                 if key_of(point) in results.known:
                     continue
                 if args.width and point.get("width", args.width[0]) not in args.width:
