@@ -18,16 +18,20 @@ Each point becomes one line of a file of JSON lines as soon as it is known, so a
 sweep can be killed and started again: what stands in the file is not measured
 again. A point that fails becomes a line with its error, and the others go on.
 
+`search` measures no more of a grid than it takes to find the narrowest
+accumulators that will do.
+
 `evaluate` runs in this process, in many (`jobs`), or on a Dask cluster (`client`
 or `scheduler`); it and its results are then sent between processes.
-`ConstrainedAccuracy` is such a function: the accuracy of a network whose weights
-are held to what the point says. The command `a2q-sweep` calls it.
+`ConstrainedAccuracy` is such a function: the accuracy of a network that is
+quantized and whose weights are held to what the point says. The command `a2q-sweep` calls it.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import concurrent.futures.process
 import functools
 import itertools
 import json
@@ -36,7 +40,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +52,19 @@ Point = dict[str, Any]
 Entry = dict[str, Any]
 Evaluate = Callable[[Point], Mapping[str, Any]]
 
-__all__ = ["ConstrainedAccuracy", "grid", "read", "sweep"]
+__all__ = ["ConstrainedAccuracy", "grid", "read", "search", "sweep"]
+
+#: Of a point: what is about floats, in the words of `Model.quantize`.
+_FLOAT_OPTIONS = frozenset(
+    {
+        "activation_bits",
+        "activation_scales",
+        "border_bits",
+        "equalize",
+        "range",
+        "weight_bits",
+    }
+)
 
 
 def grid(**axes: Iterable[Any]) -> list[Point]:
@@ -121,6 +137,55 @@ def sweep(
     return [known[key] for key in wanted]
 
 
+def search(
+    evaluate: Evaluate,
+    points: Iterable[Point],
+    results: str | os.PathLike[str],
+    *,
+    good: Callable[[Mapping[str, Any]], bool],
+    values: Sequence[Any],
+    axis: str = "width",
+    **options: Any,
+) -> list[Entry | None]:
+    """For each point the entry of the first of `values` that is good, or None.
+
+    values: of `axis`, in an order in which good ones stand behind bad ones, such
+        as widths from narrow to wide; a bisection asks a few of them. Whether a
+        later one is bad again is not looked at. A point that fails is not good.
+    good: a result -> whether it will do.
+    options: of `sweep`, which measures a value of each point at a time, all of
+        them in the same file.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/results.jsonl"
+    >>> (entry,) = search(lambda point: {"accuracy": 10 * point["width"]}, [{}], path,
+    ...     good=lambda result: result["accuracy"] >= 90, values=range(6, 17),
+    ...     progress=False)
+    >>> entry["point"], len(read(path))
+    ({'width': 9}, 3)
+    """
+    wanted = list(points)
+    # Everything before `low` is bad; `high` is good, or behind the last.
+    low, high = [0] * len(wanted), [len(values)] * len(wanted)
+    best: list[Entry | None] = [None] * len(wanted)
+    while undecided := [i for i in range(len(wanted)) if low[i] < high[i]]:
+        middle = {i: (low[i] + high[i]) // 2 for i in undecided}
+        entries = sweep(
+            evaluate,
+            [{**wanted[i], axis: values[at]} for i, at in middle.items()],
+            results,
+            **options,
+        )
+        by_point = {key_of(entry["point"]): entry for entry in entries}
+        for i, at in middle.items():
+            entry = by_point[key_of({**wanted[i], axis: values[at]})]
+            if "result" in entry and good(entry["result"]):
+                high[i], best[i] = at, entry
+            else:
+                low[i] = at + 1
+    return best
+
+
 def _mend_last_line(path: Path) -> None:
     """Takes off what a kill left of a line."""
     if path.exists():
@@ -160,12 +225,50 @@ def _entries(
         for point in points:
             yield _measure(evaluate, point)
     else:
+        yield from _in_processes(evaluate, points, jobs)
+
+
+def _in_processes(
+    evaluate: Evaluate, points: list[Point], jobs: int
+) -> Iterator[Entry]:
+    """A pool for each process, so that one that dies takes one point along, which
+    is known."""
+
+    def start() -> concurrent.futures.Executor:
         # Forked children would share locks that threads of the parent hold.
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(jobs, context) as pool:
-            futures = [pool.submit(_measure, evaluate, point) for point in points]
-            for future in concurrent.futures.as_completed(futures):
-                yield future.result()
+        return concurrent.futures.ProcessPoolExecutor(1, context)
+
+    idle = [start() for _ in range(min(jobs, len(points)))]
+    left = points[::-1]
+    running: dict[concurrent.futures.Future[Entry], tuple[Any, Point]] = {}
+    try:
+        while left or running:
+            while left and idle:
+                pool, point = idle.pop(), left.pop()
+                running[pool.submit(_measure, evaluate, point)] = pool, point
+            done, _ = concurrent.futures.wait(
+                running, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for future in done:
+                pool, point = running.pop(future)
+                try:
+                    entry = future.result()
+                except concurrent.futures.process.BrokenProcessPool:
+                    entry = _failed(point, "the process that measured it died")
+                    pool.shutdown(wait=False)
+                    pool = start()
+                except Exception as error:  # it cannot be sent to a process
+                    entry = _failed(point, f"{type(error).__name__}: {error}")
+                idle.append(pool)
+                yield entry
+    finally:
+        for pool in [*idle, *(pool for pool, _ in running.values())]:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _failed(point: Point, error: str) -> Entry:
+    return {"point": point, "error": error, "seconds": 0}
 
 
 def _on_cluster(
@@ -191,11 +294,7 @@ def _on_cluster(
                 yield future.result()
             except Exception as error:
                 # Nothing that a worker raised: it was lost again and again.
-                yield {
-                    "point": futures[future],
-                    "error": f"{type(error).__name__}: {error}",
-                    "seconds": 0,
-                }
+                yield _failed(futures[future], f"{type(error).__name__}: {error}")
     finally:
         if own is not None:
             own.close()
@@ -220,9 +319,10 @@ def _progress(entries: Iterator[Entry], total: int, shown: bool) -> Iterator[Ent
 class ConstrainedAccuracy:
     """The accuracy of a network held to a point's accumulators.
 
-    model: path of a quantized network (.onnx, .mlir). inputs, labels: paths of
-    arrays; calibration: inputs for the methods, or None. A point holds keywords
-    of `Model.constrain`; an empty one leaves the weights as they are.
+    model: path of a network (.onnx, .mlir), quantized or of floats. inputs,
+    labels: paths of arrays; calibration: inputs for the methods, or None. A point
+    holds keywords of `Model.constrain`, and of `Model.quantize` where the network
+    is one of floats; an empty one leaves the network as it is.
 
     Results: "accuracy" in percent, and "widths": bits that each layer's sums need
     from a centred start.
@@ -245,7 +345,14 @@ class ConstrainedAccuracy:
         model, inputs, labels, calibration = _loaded(
             self.model, self.inputs, self.labels, self.calibration
         )
-        if point:
+        if _FLOAT_OPTIONS & point.keys():
+            if calibration is None:
+                raise Error(
+                    "a point with bits needs calibration data: codes are chosen by "
+                    "what the network sees"
+                )
+            model = model.quantize(calibration, **point)
+        elif point:
             model = model.constrain(calibration=calibration, **point)
         report = model.prove(bound="centred")
         scores = np.asarray(model.compile()(inputs))
@@ -266,44 +373,88 @@ def _loaded(model: str, inputs: str, labels: str, calibration: str | None) -> An
     return a2q.load(model), *arrays, sample
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command a2q-sweep."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="a2q-sweep",
-        description="accuracy of a quantized network over widths, methods and tiles",
+        description="accuracy of a network over widths, methods, tiles and bits",
     )
-    parser.add_argument("model", help="a quantized network, .onnx or .mlir")
+    parser.add_argument("model", help=".onnx or .mlir; of floats with --weight-bits")
     parser.add_argument("--input", required=True, metavar="x.npy")
     parser.add_argument("--labels", required=True, metavar="y.npy")
     parser.add_argument("--calibration", metavar="c.npy")
     parser.add_argument("--width", type=int, nargs="+", required=True)
     parser.add_argument("--method", nargs="+", default=["optimal"])
     parser.add_argument("--tile", type=int, nargs="+", default=[0], help="0: all of K")
+    parser.add_argument("--weight-bits", type=int, nargs="+")
+    parser.add_argument("--activation-bits", type=int, nargs="+")
+    parser.add_argument(
+        "--narrowest",
+        type=float,
+        metavar="PERCENT",
+        help="of the widths, search the narrowest with this accuracy",
+    )
     parser.add_argument("--results", required=True, metavar="results.jsonl")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--scheduler", help="of a Dask cluster, tcp://...")
     parser.add_argument("--retry-failed", action="store_true")
-    given = parser.parse_args(arguments)
-    points = grid(method=given.method, tile=given.tile, width=given.width)
-    entries = sweep(
-        ConstrainedAccuracy(given.model, given.input, given.labels, given.calibration),
-        points,
-        given.results,
-        jobs=given.jobs,
-        scheduler=given.scheduler,
-        retry_failed=given.retry_failed,
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command a2q-sweep."""
+    given = _parser().parse_args(arguments)
+    axes: dict[str, list[Any]] = {"method": given.method, "tile": given.tile}
+    for name in ("weight_bits", "activation_bits"):
+        if getattr(given, name):
+            axes[name] = getattr(given, name)
+    evaluate = ConstrainedAccuracy(
+        given.model, given.input, given.labels, given.calibration
     )
-    failed = 0
-    print(f"{'method':<20} {'tile':>6} {'width':>6}  accuracy")
+    options = dict(
+        jobs=given.jobs, scheduler=given.scheduler, retry_failed=given.retry_failed
+    )
+    try:
+        if given.narrowest is None:
+            points = grid(**axes, width=given.width)
+            return _print(sweep(evaluate, points, given.results, **options))
+        points = grid(**axes)
+        found = search(
+            evaluate,
+            points,
+            given.results,
+            good=lambda result: bool(result["accuracy"] >= given.narrowest),
+            values=sorted(set(given.width)),
+            **options,
+        )
+    except Error as error:
+        print(f"a2q-sweep: error: {error}", file=sys.stderr)
+        return 1
+    missing = {"error": f"no width has {given.narrowest:g} %"}
+    return _print(
+        [entry or {"point": point, **missing} for point, entry in zip(points, found)]
+    )
+
+
+def _print(entries: list[Entry]) -> int:
+    """A line for each entry; 1 where one has an error, else 0."""
+    heads = {"method": 20, "tile": 6, "weight_bits": 12, "activation_bits": 16,
+             "width": 6}  # fmt: skip
+    shown = {
+        name: size
+        for name, size in heads.items()
+        if name in ("method", "tile", "width")
+        or any(name in entry["point"] for entry in entries)
+    }
+    print(" ".join(f"{name:<{size}}" for name, size in shown.items()) + " accuracy")
     for entry in entries:
         point = entry["point"]
         said = entry.get("error", "").split("\n")[0]
         if "result" in entry:
             said = f"{entry['result']['accuracy']:.2f} %"
-        failed += "error" in entry
-        tile = point["tile"] or "all"
-        print(f"{point['method']:<20} {tile:>6} {point['width']:>6}  {said}")
-    return 1 if failed else 0
+        cells = {**point, "tile": point["tile"] or "all"}
+        line = (f"{cells.get(name, ''):<{size}}" for name, size in shown.items())
+        print(" ".join(line) + " " + said)
+    return 1 if any("error" in entry for entry in entries) else 0
 
 
 if __name__ == "__main__":

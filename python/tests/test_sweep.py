@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import a2q
-from a2q.sweep import ConstrainedAccuracy, grid, main, read, sweep
+from a2q.sweep import ConstrainedAccuracy, grid, main, read, search, sweep
 from conftest import DIGITS
 
 
@@ -29,6 +30,19 @@ def slow(point):
         file.write(f"{point['x']} {os.getpid()}\n")
     time.sleep(point["seconds"])
     return {"y": point["x"] ** 2}
+
+
+def dies(point):
+    if point["x"] in (0, 3):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"y": point["x"] ** 2}
+
+
+def saturates(point):
+    """Good from `from` on; None fails and is not good."""
+    if point["width"] == point["fails"]:
+        raise ValueError("no such width")
+    return {"good": point["width"] >= point["from"]}
 
 
 def values(entries):
@@ -48,6 +62,37 @@ def test_failures_are_recorded_and_not_fatal(jobs, tmp_path):
     assert entries[3]["error"] == "ValueError: three is refused"
     assert "in square" in entries[3]["traceback"]
     assert len(read(path)) == 6
+
+
+def test_a_process_that_dies_takes_one_point_along(tmp_path):
+    path = tmp_path / "results.jsonl"
+    entries = sweep(dies, grid(x=range(5)), path, jobs=2, progress=False)
+    assert values(entries) == [None, 1, 4, None, 16]
+    assert entries[0]["error"] == entries[3]["error"]
+    assert "died" in entries[0]["error"] and len(read(path)) == 5
+
+
+def test_what_cannot_be_sent_to_a_process_is_an_error(tmp_path):
+    path = tmp_path / "results.jsonl"
+    (entry,) = sweep(lambda point: {}, [{"x": 1}], path, jobs=2, progress=False)
+    assert "pickle" in entry["error"].lower()
+
+
+def test_search_finds_the_first_good_value(tmp_path):
+    path = tmp_path / "results.jsonl"
+    widths = range(4, 33)
+    points = grid(**{"from": [0, 4, 5, 17, 32, 33], "fails": [99]})
+    found = search(saturates, points, path, good=lambda r: r["good"], values=widths,
+                   progress=False)
+    assert [e and e["point"]["width"] for e in found] == [4, 4, 5, 17, 32, None]
+    # A bisection, and nothing twice.
+    assert len(read(path)) <= 5 * len(points)
+    again = search(saturates, points, path, good=lambda r: r["good"], values=widths,
+                   progress=False)
+    assert again == found and len(read(path)) == len({str(e["point"]) for e in read(path)})
+    (first,) = search(saturates, [{"from": 0, "fails": 4}], path, values=[4, 5],
+                      good=lambda r: r["good"], progress=False)
+    assert first["point"]["width"] == 5
 
 
 def test_known_points_are_not_measured_again(tmp_path):
@@ -172,3 +217,36 @@ def test_accuracy_over_widths(tmp_path, capsys):
     free = ConstrainedAccuracy(DIGITS / "digits-w4a4.onnx", DIGITS / "images.npy",
                                DIGITS / "labels.npy")({})
     assert free["accuracy"] == pytest.approx(98.61, abs=0.01)
+
+
+def test_narrowest_width_of_a_float_network(tmp_path, capsys):
+    path, calibration = tmp_path / "results.jsonl", tmp_path / "calibration.npy"
+    floats = a2q.load(DIGITS / "digits-float.onnx")
+    images = np.load(DIGITS / "images.npy").astype(floats.inputs[0].dtype)
+    np.save(tmp_path / "images.npy", images)
+    np.save(calibration, images[:100])
+    status = main([
+        str(DIGITS / "digits-float.onnx"), f"--input={tmp_path}/images.npy",
+        f"--labels={DIGITS}/labels.npy", f"--calibration={calibration}",
+        f"--results={path}", "--weight-bits", "4", "--activation-bits", "4", "6",
+        "--width", *map(str, range(6, 20)), "--narrowest", "95",
+    ])  # fmt: skip
+    assert status == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        "method", "tile", "weight_bits", "activation_bits", "width", "accuracy",
+    ]  # fmt: skip
+    found = {line.split()[3]: line.split() for line in lines[1:]}
+    four, six = int(found["4"][4]), int(found["6"][4])
+    assert 7 <= four < six <= 15
+    assert all(float(cells[5]) >= 95 for cells in found.values())
+    # Four or less of the fourteen widths, for each.
+    assert len(read(path)) <= 8
+
+
+def test_points_with_bits_need_data(tmp_path):
+    evaluate = ConstrainedAccuracy(DIGITS / "digits-float.onnx", DIGITS / "images.npy",
+                                   DIGITS / "labels.npy")
+    (entry,) = sweep(evaluate, [{"weight_bits": 4}], tmp_path / "r.jsonl",
+                     progress=False)
+    assert "need calibration data" in entry["error"] or "needs" in entry["error"]
