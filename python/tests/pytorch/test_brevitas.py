@@ -77,6 +77,39 @@ def test_widths_of_a_brevitas_model(sample):
     assert layer.codes == Codes(0, 15)
 
 
+@pytest.mark.parametrize("form", ["qcdq", "qonnx"])
+def test_exports_of_brevitas_compute_the_same(form, tmp_path):
+    pytest.importorskip("onnx")
+    import brevitas.export
+
+    import a2q
+
+    torch.manual_seed(3)
+    codes = Uint8ActPerTensorFloat.let(bit_width=4)
+    plain = Int8WeightPerChannelFloat.let(bit_width=4)
+    model = torch.nn.Sequential(
+        qnn.QuantIdentity(act_quant=codes, return_quant_tensor=True),
+        qnn.QuantConv2d(3, 8, 3, padding=1, weight_quant=plain, bias=False),
+        qnn.QuantReLU(act_quant=codes, return_quant_tensor=True),
+        torch.nn.Flatten(),
+        qnn.QuantLinear(8 * 36, 5, weight_quant=plain, bias=False),
+    )
+    x = torch.rand(4, 3, 6, 6)
+    model.train()(x)
+    with torch.no_grad():
+        expected = model.eval()(x)
+    expected = getattr(expected, "value", expected).numpy()
+    export = {
+        "qcdq": brevitas.export.export_onnx_qcdq, "qonnx": brevitas.export.export_qonnx,
+    }[form]  # fmt: skip
+    path = tmp_path / "model.onnx"
+    export(model, args=x[:1], export_path=str(path), dynamo=False)
+    network = a2q.load(path)
+    assert np.allclose(network.compile()(x.numpy()), expected, atol=1e-4)
+    needed = [int(proof.required.max()) for proof in converter.prove(model, x)]
+    assert [layer.widths["exact"] for layer in network.prove()] == needed
+
+
 def test_a_layer_that_reads_floats_is_refused(sample):
     quantizer = Int8WeightPerChannelFloat.let(bit_width=4)
     layer = qnn.QuantConv2d(8, 16, 3, weight_quant=quantizer)
