@@ -21,16 +21,21 @@ Array = npt.NDArray[Any]
 Arrays = Union[npt.ArrayLike, Sequence[npt.ArrayLike], Mapping[str, npt.ArrayLike]]
 
 
+def as_array(values: npt.ArrayLike, what: str) -> Array:
+    """numpy's view of the values; an Error for what is no array."""
+    try:
+        return np.asarray(values)
+    except Exception as problem:
+        raise Error(f"{what}: is no array: {problem}") from problem
+
+
 def dense(values: npt.ArrayLike, dtype: Any, what: str, ndim: int) -> Array:
     """A C-contiguous array of exactly this dtype, of integers or of reals.
 
     Integers become any wider integer or real, reals become float64; nothing is
     rounded or cut off.
     """
-    try:
-        array = np.asarray(values)
-    except Exception as problem:
-        raise Error(f"{what}: is no array: {problem}") from problem
+    array = as_array(values, what)
     wanted = np.dtype(dtype)
     if not np.can_cast(array.dtype, wanted, "safe"):
         raise Error(
@@ -45,10 +50,7 @@ def dense(values: npt.ArrayLike, dtype: Any, what: str, ndim: int) -> Array:
 
 
 def _check(spec: TensorSpec, value: npt.ArrayLike) -> Array:
-    try:
-        array = np.asarray(value)
-    except Exception as problem:
-        raise Error(f"input '{spec.name}': is no array: {problem}") from problem
+    array = as_array(value, f"input '{spec.name}'")
     if array.dtype != np.dtype(spec.dtype):
         remedy = (
             f"; convert it with .astype('{spec.dtype}')"

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from a2q import _core, _page
+from a2q import _core
 from a2q._arrays import Array, Arrays, bind_any
-from a2q._errors import Error
+from a2q._errors import Error, file_name
 from a2q._model import Path, load
+from a2q._page import Document
 
 
 @dataclass(frozen=True)
@@ -33,17 +32,15 @@ class LayerSaturation:
     data: dict[str, Any]
 
 
-class SaturationReport:
-    """What a2q-check --saturation says of a model. Prints as its table.
+class SaturationReport(Document[LayerSaturation]):
+    """What a2q-check --saturation says of a model; docs/saturation.schema.json
+    describes `to_dict()`.
 
     answer: "safe", "unsafe" or "unknown", of all layers together.
     """
 
     def __init__(self, text: str, table: str, model: str = ""):
-        self._text = text
-        self._table = table
-        self._model = model
-        self._data: dict[str, Any] = json.loads(text)
+        super().__init__(text, table, model)
         self.answer: str = self._data["answer"]
         self.isa: str = self._data["isa"]
         self.layers = tuple(
@@ -53,32 +50,8 @@ class SaturationReport:
             for layer in self._data["layers"]
         )
 
-    def __str__(self) -> str:
-        return self._table.rstrip("\n")
-
     def __repr__(self) -> str:
-        return f"<a2q.SaturationReport {self.answer}, {len(self.layers)} layers>"
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[LayerSaturation]:
-        return iter(self.layers)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of docs/saturation.schema.json, a copy."""
-        data: dict[str, Any] = json.loads(self._text)
-        return data
-
-    def to_json(self) -> str:
-        return self._text
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes JSON, or a page for a browser, by the name's ending."""
-        _page.save(self._text, self._model, path)
-
-    def _repr_html_(self) -> str:
-        return _page.frame(self._text, self._model)
+        return f"<a2q.SaturationReport {self.answer}, {len(self)} layers>"
 
 
 def check(
@@ -94,7 +67,7 @@ def check(
     models that `load` refuses. calibration: inputs of the network; ranges are
     then those seen on them, observed and not proven.
     """
-    name = os.fspath(path)
+    name = file_name(path)
     if by_type and (not name.endswith(".onnx") or calibration is not None):
         raise Error("by_type is for .onnx files, without calibration")
     arrays: list[Array] = []

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from a2q._model import Model
@@ -38,9 +41,10 @@ class Error(Exception):
     """Something that the library refuses or cannot do.
 
     diagnostics: what it said, in order.
-    command: a command line that fails the same way, or None. Where it reads
-        `model.mlir`, that is what `error.model.save("model.mlir")` writes.
+    command: a command line that fails the same way, or None. What it reads
+        besides the files that the network came from is what `save` writes.
     model: the network that the failing operation began with, or None.
+    files: the arrays, or the text, that the command reads, by the files' names.
     """
 
     def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()):
@@ -48,14 +52,31 @@ class Error(Exception):
         self.diagnostics = diagnostics or (Diagnostic("error", message),)
         self.command: str | None = None
         self.model: Model | None = None
+        self.files: dict[str, np.ndarray[Any, Any] | str] = {}
 
     def __str__(self) -> str:
         text = str(self.args[0])
         if self.command:
             text += f"\nreproduce: {self.command}"
-            if self.model is not None and " model.mlir" in self.command:
-                text += '\nafter:     error.model.save("model.mlir")'
+            if self.files or self._reads_model():
+                text += "\nafter:     error.save()"
         return text
+
+    def _reads_model(self) -> bool:
+        return self.model is not None and " model.mlir" in (self.command or "")
+
+    def save(self, folder: str | os.PathLike[str] = ".") -> None:
+        """Writes what the command reads, beside files that were there before:
+        the network as model.mlir, arrays as .npy."""
+        if self.model is not None and self._reads_model():
+            self.model.save(os.path.join(folder, "model.mlir"))
+        for name, contents in self.files.items():
+            path = os.path.join(folder, name)
+            if isinstance(contents, str):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(contents)
+            else:
+                np.save(path, contents)
 
     @classmethod
     def from_core(cls, messages: Iterable[Any]) -> Error:
@@ -64,6 +85,14 @@ class Error(Exception):
         errors = [d for d in diagnostics if d.severity == "error"]
         text = "\n".join(str(d) for d in errors or diagnostics)
         return cls(text, diagnostics)
+
+
+def file_name(path: object) -> str:
+    """The name that a path is, as text."""
+    try:
+        return os.fsdecode(path)  # type: ignore[arg-type]
+    except TypeError as problem:
+        raise Error(f"{path!r} is no name of a file") from problem
 
 
 def _diagnostic(fields: Any) -> Diagnostic:

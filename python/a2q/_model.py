@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from a2q import _core
 from a2q._arrays import Array, Arrays, allocate, bind, bind_any
-from a2q._errors import Error
+from a2q._errors import Error, file_name
 from a2q._report import Report
 from a2q.bounds import natural
 
@@ -58,8 +58,11 @@ class Compiled:
     >>> outputs = compiled.run({"ids": ids, "mask": m}) # doctest: +SKIP
     """
 
-    def __init__(self, core: _core.Compiled):
+    def __init__(self, core: _core.Compiled, model: Model, options: str):
         self._core = core
+        self._model = model
+        #: Those of the command a2q-run that make the same program.
+        self._options = options
         self.inputs = tuple(TensorSpec(*fields) for fields in core.inputs())
         self.outputs = tuple(TensorSpec(*fields) for fields in core.outputs())
 
@@ -90,12 +93,13 @@ class Compiled:
                 for other in (*arrays, *given[:index])
             ):
                 raise Error("an array for an output shares memory with another array")
-        self._core.run(arrays, list(outputs.values()))
+        with self._model._reproduced_by(f"a2q-run{self._options}", self.inputs, arrays):
+            self._core.run(arrays, list(outputs.values()))
         return outputs
 
     def save_object(self, path: Path) -> None:
         """Writes the object file and its C header beside it: m.o and m.h."""
-        name = os.fspath(path)
+        name = file_name(path)
         header = os.path.splitext(name)[0] + ".h"
         if header == name:
             raise Error(
@@ -189,29 +193,27 @@ class Model:
                 bound=bound,
                 overrides=overrides,
             )
-        with _overrides_file(overrides) as path:
-            step = _pass(
-                "a2q-constrain-weights",
-                width=width,
-                tile=tile,
-                method=method,
-                bound=bound or "",
-                **{"overrides": path} if path else {},
-            )
-            with self._reproduced_by(f"a2q-opt {step}"):
+        with _overrides_file(overrides) as (path, files):
+            options = dict(width=width, tile=tile, method=method, bound=bound or "")
+            # What can be typed reads a file that is still there.
+            lasting = {"overrides": next(iter(files), path)} if path else {}
+            step = _pass("a2q-constrain-weights", **options, **lasting)
+            with self._reproduced_by(f"a2q-opt {step}", files=files):
                 core = self._core.constrain(
                     width, tile, str(method), str(bound or ""), path
                 )
-        return Model(core, None if path else self._then(step), chosen=True)
+        return Model(core, None if files else self._then(step), chosen=True)
 
     def quantize(
         self,
         calibration: Arrays,
-        weight_bits: int = 8,
-        activation_bits: int = 8,
+        weight_bits: int | None = None,
+        activation_bits: int | None = None,
         border_bits: int | None = None,
-        range: str = "mse",
+        range: str | None = None,
         equalize: bool = False,
+        activation_scales: str | None = None,
+        moments: bool = False,
         width: int | None = None,
         tile: int = 0,
         method: str = "optimal",
@@ -222,10 +224,19 @@ class Model:
 
         calibration: inputs like those that the network will see: an array for
             its one input, or arrays by name, with n times the network's rows.
-        border_bits: bits in the first and the last layer.
-        range: where activations are clipped: mse, min-max, percentile:P or kl.
+        weight_bits: from 2 to 8, 8 by default. activation_bits: from 1 to 8, 8 by
+            default. border_bits: both in the first and the last layer.
+        range: where activations are clipped: mse (the default), min-max,
+            percentile:P or kl.
         equalize: give channels between two layers weights of one size.
+        activation_scales: "tensor" (the default), or "channel": one for each
+            channel where the layers that read them allow it.
+        moments: keep those of every layer's inputs in the network, for
+            `constrain` without calibration by any method: K^2 numbers a layer.
         width, tile, method, bound: constrain weights as well; see `constrain`.
+
+        A network that is quantized already keeps its codes: it takes a constraint
+        and moments.
         """
         arrays = bind_any(self.inputs, calibration)
         for spec, array in zip(self.inputs, arrays):
@@ -234,21 +245,56 @@ class Model:
                     f"calibration data of input '{spec.name}' hold numbers that "
                     "are not finite"
                 )
+        options = _Options()
         arguments = _core.QuantizeArguments()
-        arguments.weight_bits = natural(weight_bits, "weight_bits", 2, 8)
-        arguments.activation_bits = natural(activation_bits, "activation_bits", 1, 8)
-        if border_bits is not None:
-            arguments.border_bits = natural(border_bits, "border_bits", 2, 8)
-        arguments.range = str(range)
-        arguments.equalize = bool(equalize)
-        if width is not None:
-            arguments.width = natural(width, "width", 1, 64)
+        for name, value, least in (
+            ("weight_bits", weight_bits, 2),
+            ("activation_bits", activation_bits, 1),
+            ("border_bits", border_bits, 2),
+        ):
+            if value is not None:
+                setattr(arguments, name, natural(value, name, least, 8))
+                options.add(name, value)
+        if range is not None:
+            arguments.range = str(range)
+            options.add("range", range)
+        if equalize:
+            arguments.equalize = True
+            options.add("equalize")
+        if activation_scales is not None:
+            if activation_scales not in ("tensor", "channel"):
+                raise Error(
+                    f"activation_scales is {activation_scales!r}; it takes 'tensor' "
+                    "or 'channel'"
+                )
+            arguments.channel_scales = activation_scales == "channel"
+            options.add("activation_scales", activation_scales)
+        arguments.float_options = options.names
         arguments.tile = natural(tile, "tile")
         arguments.method = str(method)
         arguments.bound = str(bound or "")
-        with _overrides_file(overrides) as path, self._reproduced_by(None):
-            arguments.overrides = path
-            core = self._core.quantize(arrays, arguments)
+        if width is not None:
+            arguments.width = natural(width, "width", 1, 64)
+            constraint = f"{width}x{tile}" if tile else str(width)
+            constraint += f":{method}" + (f":{bound}" if bound else "")
+            options.add("constrain", constraint)
+        if moments:
+            arguments.keep_moments = True
+            options.add("moments")
+        with _overrides_file(overrides) as (path, files):
+            for name in files:
+                options.add("overrides", name)
+            if path and not files:
+                options.add("overrides", path)
+            with self._reproduced_by(
+                f"a2q-quantize -o quantized.mlir{options}",
+                self.inputs,
+                arrays,
+                flag="calibration",
+                files=files,
+            ):
+                arguments.overrides = path
+                core = self._core.quantize(arrays, arguments)
         return Model(core, chosen=width is not None)
 
     def compile(
@@ -285,14 +331,16 @@ class Model:
         arguments.isa = str(isa)
         arguments.check_accumulators = bool(check_accumulators)
         arguments.prefix = str(prefix)
-        command = "a2q-compile - -o model.o"
-        for flag, value in (("target-cpu", target_cpu), ("isa", isa)):
-            if value:
-                command += f" --{flag}={shlex.quote(str(value))}"
+        options = _Options()
+        for name, text in (("target_cpu", target_cpu), ("isa", isa)):
+            if text:
+                options.add(name, text)
         if accumulator != "proven":
-            command += f" --accumulator={accumulator}"
-        with self._reproduced_by(command):
-            return Compiled(self._core.compile(arguments))
+            options.add("accumulator", accumulator)
+        if check_accumulators:
+            options.add("check_accumulators")
+        with self._reproduced_by(f"a2q-compile - -o model.o{options}"):
+            return Compiled(self._core.compile(arguments), self, str(options))
 
     def run_reference(
         self, inputs: Arrays, emulate: str | None = None
@@ -305,7 +353,9 @@ class Model:
         specs, outputs = self.inputs, self.outputs
         arrays = bind_any(specs, inputs)
         result = allocate(specs, arrays, outputs)
-        with self._reproduced_by(None):
+        options = _Options()
+        options.add("emulate", emulate) if emulate else options.add("reference")
+        with self._reproduced_by(f"a2q-run{options}", specs, arrays):
             self._core.run_reference(arrays, list(result.values()), emulate or "")
         return result
 
@@ -319,7 +369,7 @@ class Model:
         """
         if form not in ("qdq", "qonnx"):
             raise Error(f"form is {form!r}; it takes 'qdq' or 'qonnx'")
-        name = os.fspath(path)
+        name = file_name(path)
         if not name.endswith((".mlir", ".onnx")):
             raise Error(
                 f"'{name}': the name of a network ends with .mlir or .onnx"
@@ -344,20 +394,52 @@ class Model:
         return f"{self._source} | a2q-opt --mlir-print-debuginfo {step}"
 
     @contextlib.contextmanager
-    def _reproduced_by(self, command: str | None) -> Iterator[None]:
+    def _reproduced_by(
+        self,
+        command: str,
+        specs: Sequence[TensorSpec] = (),
+        arrays: Sequence[Array] = (),
+        flag: str = "input",
+        files: Mapping[str, Array | str] | None = None,
+    ) -> Iterator[None]:
         """Errors know the command line that fails as the operation does.
 
-        `command` reads the network from standard input.
+        `command` reads the network from standard input; with arrays it reads them
+        from files, `flag` for each, and the network from one too.
         """
         try:
             yield
         except Error as error:
             error.model = self
-            if command and self._source:
+            error.files = dict(files or {})
+            if specs:
+                for number, (spec, array) in enumerate(zip(specs, arrays)):
+                    name = f"input{number}.npy"
+                    error.files[name] = array
+                    command += f" --{flag}={shlex.quote(spec.name + '=' + name)}"
+                error.command = f"{command} model.mlir"
+            elif self._source:
                 error.command = f"{self._source} | {command}"
-            elif command:
+            else:
                 error.command = f"cat model.mlir | {command}"
             raise
+
+
+class _Options:
+    """Words of a command line, from the names of Python's options."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._text = ""
+
+    def add(self, name: str, value: object = None) -> None:
+        self.names.append(name)
+        self._text += f" --{name.replace('_', '-')}"
+        if value is not None:
+            self._text += f"={shlex.quote(str(value))}"
+
+    def __str__(self) -> str:
+        return self._text
 
 
 def _pass(name: str, **options: object) -> str:
@@ -392,13 +474,16 @@ def _check_output(name: str, array: object, outputs: Mapping[str, Array]) -> Non
 
 
 @contextlib.contextmanager
-def _overrides_file(overrides: Overrides | None) -> Iterator[str]:
-    """The path of a file with these overrides; empty without any."""
+def _overrides_file(
+    overrides: Overrides | None,
+) -> Iterator[tuple[str, dict[str, Array | str]]]:
+    """The path of a file with these overrides, empty without any; and what is in
+    it by another name, where the file will not last."""
     if overrides is None:
-        yield ""
+        yield "", {}
         return
     if not isinstance(overrides, Mapping):
-        yield os.fspath(overrides)
+        yield file_name(overrides), {}
         return
     try:
         text = json.dumps(overrides)
@@ -408,7 +493,7 @@ def _overrides_file(overrides: Overrides | None) -> Iterator[str]:
         path = os.path.join(folder, "overrides.json")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        yield path
+        yield path, {"overrides.json": text}
 
 
 def _shapes(
@@ -439,7 +524,7 @@ def load(
     shapes: whole shapes of inputs that the file leaves open, by name, or the
         shape of its first input.
     """
-    name = os.fspath(path)
+    name = file_name(path)
     if name == "-":
         raise Error("'-': is standard input, which only the tools read")
     if batch is not None:
@@ -467,6 +552,8 @@ def load(
 
 def parse(text: str) -> Model:
     """A network from MLIR's text."""
+    if not isinstance(text, str) or "\0" in text:
+        raise Error(f"{text!r:.40} is no text of MLIR")
     return Model(_core.parse(text))
 
 

@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from a2q import _page
 from a2q._errors import Error
+from a2q._page import Document
 
 if TYPE_CHECKING:
     import pandas
@@ -104,59 +101,26 @@ class LayerReport:
         )
 
 
-class Report:
+class Report(Document[LayerReport]):
     """What is proven of a network's accumulators, layer by layer.
 
     Prints as the table of a2q-check; iterates over its layers; `report["conv1"]`
-    is the layer of that name.
+    is the layer of that name. docs/report.schema.json describes `to_dict()`.
 
     model: the network with the accumulators that the report speaks of.
     target: the processor that it is compiled for, or None.
     """
 
     def __init__(self, text: str, table: str, model: Model):
-        self._text = text
-        self._table = table
-        self._data: dict[str, Any] = json.loads(text)
+        super().__init__(text, table, "")
         self.model = model
         self.target: str | None = self._data["target"]
         self.layers = tuple(
             LayerReport.from_data(layer) for layer in self._data["layers"]
         )
 
-    def __str__(self) -> str:
-        return self._table.rstrip("\n")
-
     def __repr__(self) -> str:
-        return f"<a2q.Report of {len(self.layers)} layers>"
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[LayerReport]:
-        return iter(self.layers)
-
-    def __getitem__(self, name: str) -> LayerReport:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of docs/report.schema.json, a copy."""
-        data: dict[str, Any] = json.loads(self._text)
-        return data
-
-    def to_json(self) -> str:
-        """The text that a2q-check --report writes."""
-        return self._text
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes JSON, or a page for a browser, by the name's ending."""
-        _page.save(self._text, "", path)
-
-    def _repr_html_(self) -> str:
-        return _page.frame(self._text, "")
+        return f"<a2q.Report of {len(self)} layers>"
 
     def to_pandas(self, per_channel: bool = False) -> pandas.DataFrame:
         """A row for each layer, or for each channel of each layer.

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from a2q import _core
-from a2q._arrays import dense
+from a2q._arrays import as_array, dense
 from a2q._errors import Error
 from a2q.bounds import Codes, Integers, code_range, natural
 
@@ -28,13 +29,44 @@ class Constrained:
     scales: Reals
 
 
-def _real_channels(weights: npt.ArrayLike) -> tuple[Reals, bool]:
-    array = np.asarray(weights)
-    single = array.ndim == 1
-    return dense(array[None] if single else array, np.float64, "weights", 2), single
+@dataclass(frozen=True)
+class _Problem:
+    """Arguments that the functions below share, checked.
+
+    weights: [channels, K]; `single` where they came as [K].
+    """
+
+    weights: Reals
+    single: bool
+    width: int
+    codes: Codes
+    tile: int
+
+    @classmethod
+    def of(
+        cls, weights: npt.ArrayLike, width: int, codes: Codes, tile: int
+    ) -> _Problem:
+        array = as_array(weights, "weights")
+        single = array.ndim == 1
+        return cls(
+            dense(array[None] if single else array, np.float64, "weights", 2),
+            single,
+            natural(width, "width", 1, 64),
+            code_range(codes),
+            natural(tile, "tile"),
+        )
+
+    @property
+    def length(self) -> int:
+        return int(self.weights.shape[1])
+
+    def give(self, result: Any) -> Any:
+        """One channel where one was given."""
+        return result[0] if self.single else result
 
 
 def _moments(moments: npt.ArrayLike | None, length: int) -> Reals:
+    """One for each weight; none for equal ones."""
     if moments is None:
         return np.empty(0)
     array = dense(moments, np.float64, "moments", 1)
@@ -43,6 +75,21 @@ def _moments(moments: npt.ArrayLike | None, length: int) -> Reals:
                     f"{length} weights is wanted")
     if not (np.isfinite(array) & (array >= 0)).all():
         raise Error("moments: are squares: finite and not negative")
+    return array
+
+
+def _products(moments: npt.ArrayLike | None, length: int) -> Reals | None:
+    """Moments that are all products, [K, K]; None where they are not."""
+    if moments is None or as_array(moments, "moments").ndim != 2:
+        return None
+    array = dense(moments, np.float64, "moments", 2)
+    if array.shape != (length, length):
+        raise Error(f"moments: have shape {list(array.shape)}, for {length} weights "
+                    f"[{length}] or [{length}, {length}] is wanted")
+    if not np.isfinite(array).all():
+        raise Error("moments: are products: finite")
+    if not np.allclose(array, array.T, rtol=1e-6, atol=0):
+        raise Error("moments: products are the same both ways: a symmetric array")
     return array
 
 
@@ -62,13 +109,10 @@ def project(
     Rounding the result to nearest may leave the budget; `nearest_integers` does
     not.
     """
-    array, single = _real_channels(weights)
-    lo, hi = code_range(codes)
-    out = array.copy()
-    _core.project(
-        out, natural(width, "width", 1, 64), lo, hi, str(bound), natural(tile, "tile")
-    )
-    return out[0] if single else out
+    given = _Problem.of(weights, width, codes, tile)
+    out = given.weights.copy()
+    _core.project(out, given.width, *given.codes, str(bound), given.tile)
+    return cast(Reals, given.give(out))
 
 
 def nearest_integers(
@@ -86,21 +130,19 @@ def nearest_integers(
     are [-7, 7]. moments: [K], how much the error of each weight counts, such as
     the mean square of its activation.
     """
-    array, single = _real_channels(weights)
-    lo, hi = code_range(codes)
-    out = np.empty(array.shape, np.int64)
+    given = _Problem.of(weights, width, codes, tile)
+    out = np.empty(given.weights.shape, np.int64)
     _core.nearest_integers(
-        array,
-        natural(width, "width", 1, 64),
-        lo,
-        hi,
+        given.weights,
+        given.width,
+        *given.codes,
         natural(weight_bits, "weight_bits", 2, 53),
         str(bound),
-        natural(tile, "tile"),
-        _moments(moments, array.shape[1]),
+        given.tile,
+        _moments(moments, given.length),
         out,
     )
-    return out[0] if single else out
+    return cast(Integers, given.give(out))
 
 
 def constrain_weights(
@@ -112,33 +154,37 @@ def constrain_weights(
     bound: str | None = None,
     tile: int = 0,
     moments: npt.ArrayLike | None = None,
+    samples: int | None = None,
 ) -> Constrained:
     """Integer weights whose sums fit, and their scales, by one of `methods()`.
 
     Arguments as for `nearest_integers`. bound: one of the method's, or None for
-    its first. Methods with error feedback (optq, gpfq) need the activations of
-    a network: `Model.constrain` with calibration data.
+    its first. moments: [K], or all products of the activations that a sum
+    multiplies, E[x x^T], [K, K], which methods with error feedback need; x are
+    differences from the zero point, in units of codes. samples: how many vectors
+    x the products are the mean of; None where there were plenty.
     """
-    array, single = _real_channels(weights)
-    lo, hi = code_range(codes)
-    integers = np.empty(array.shape, np.int64)
-    scales = np.empty(array.shape[0])
+    given = _Problem.of(weights, width, codes, tile)
+    products = _products(moments, given.length)
+    # At least twice as many as weights are plenty.
+    count = 2 * max(given.length, 1) if samples is None else samples
+    integers = np.empty(given.weights.shape, np.int64)
+    scales = np.empty(len(given.weights))
     _core.constrain_weights(
-        array,
-        natural(width, "width", 1, 64),
-        lo,
-        hi,
+        given.weights,
+        given.width,
+        *given.codes,
         natural(weight_bits, "weight_bits", 2, 53),
         str(method),
         "" if bound is None else str(bound),
-        natural(tile, "tile"),
-        _moments(moments, array.shape[1]),
+        given.tile,
+        _moments(moments if products is None else None, given.length),
+        np.empty((0, 0)) if products is None else products,
+        natural(count, "samples", 1),
         integers,
         scales,
     )
-    if single:
-        return Constrained(integers[0], scales)
-    return Constrained(integers, scales)
+    return Constrained(given.give(integers), scales)
 
 
 def methods() -> tuple[str, ...]:

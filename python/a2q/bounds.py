@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from a2q import _core
-from a2q._arrays import dense
+from a2q._arrays import as_array, dense
 from a2q._errors import Error
 
 #: From loose to tight.
@@ -92,7 +92,7 @@ def code_range(codes: Any) -> Codes:
 
 def _channels(weights: npt.ArrayLike) -> tuple[Integers, bool]:
     """[channels, K], and whether there was one channel without its dimension."""
-    array = np.asarray(weights)
+    array = as_array(weights, "weights")
     if array.dtype == np.bool_ or array.dtype.kind not in "iu":
         raise Error(
             f"weights: are integers, the array holds {array.dtype}; round them, "

@@ -11,6 +11,7 @@
 
 #include "a2q/Math/Constraining.h"
 #include "a2q/Math/IntegerProjection.h"
+#include "a2q/Math/Moments.h"
 #include "a2q/Math/Projection.h"
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -218,12 +219,26 @@ static const ConstraintMethod &findMethod(const std::string &name) {
   throw Failure("unknown method '" + name + "', expected one of " + names);
 }
 
-/// `diagonal` is empty for equal weights; `second` is K x K, or empty where
-/// only the diagonal is known.
+/// All products, K x K; none where there are no elements. Without means: no
+/// method looks at them.
+static std::optional<Moments> makeMoments(const Reals &products,
+                                          double samples) {
+  if (products.size() == 0)
+    return std::nullopt;
+  Moments moments;
+  moments.length = static_cast<int64_t>(products.shape(1));
+  moments.samples = samples;
+  moments.mean.resize(products.shape(1));
+  moments.products.assign(products.data(), products.data() + products.size());
+  return moments;
+}
+
+/// `diagonal` is empty for equal weights, or where there are products.
 static void constrainWeights(const Reals &weights, unsigned width, int64_t lo,
                              int64_t hi, unsigned weightBits,
                              const std::string &name, const std::string &bound,
                              int64_t tile, const Vector &diagonal,
+                             const Reals &products, double samples,
                              IntegersOut integers, VectorOut scales) {
   const ConstraintMethod &method = findMethod(name);
   std::vector<uint32_t> ends = tileEnds(weights.shape(1), tile);
@@ -239,9 +254,13 @@ static void constrainWeights(const Reals &weights, unsigned width, int64_t lo,
   layer.diagonal = {diagonal.data(), diagonal.size()};
   checkFinite(layer.weights, "weight");
   checkBudget(layer.bound.value_or(method.bounds.front()), width, layer.range);
-  LayerResult result = method.constrainLayer(layer, nullptr);
+  std::optional<Moments> moments = makeMoments(products, samples);
+  LayerResult result =
+      method.constrainLayer(layer, moments ? &*moments : nullptr);
   if (!result.refusal.empty())
-    throw Failure(result.refusal);
+    throw Failure(result.refusal + (method.needsMoments() && !moments
+                                        ? "; give all products, [K, K]"
+                                        : ""));
   for (auto [channel, choice] : llvm::enumerate(result.channels)) {
     std::copy(choice.integers.begin(), choice.integers.end(),
               row<int64_t>(integers, channel).begin());
@@ -283,7 +302,8 @@ void a2q::python::bindMath(nb::module_ &module) {
   module.def("constrain_weights", &constrainWeights, nb::arg("weights"),
              nb::arg("width"), nb::arg("lo"), nb::arg("hi"),
              nb::arg("weight_bits"), nb::arg("method"), nb::arg("bound"),
-             nb::arg("tile"), nb::arg("moments"), nb::arg("integers"),
-             nb::arg("scales"), Release());
+             nb::arg("tile"), nb::arg("moments"), nb::arg("products"),
+             nb::arg("samples"), nb::arg("integers"), nb::arg("scales"),
+             Release());
   module.def("method_names", &methodNames);
 }

@@ -170,7 +170,9 @@ struct QuantizeArguments {
   unsigned weightBits = 8, activationBits = 8;
   std::optional<unsigned> borderBits;
   std::string range = "mse";
-  bool equalize = false;
+  bool equalize = false, channelScales = false, keepMoments = false;
+  /// Those of the above that were given and are for layers of floats.
+  std::vector<std::string> floatOptions;
   std::optional<unsigned> width;
   int64_t tile = 0;
   std::string method = "optimal", bound;
@@ -192,6 +194,9 @@ static QuantizationOptions makeOptions(const QuantizeArguments &arguments,
                   "at most 100, or kl");
   options.range = *range;
   options.equalize = arguments.equalize;
+  options.channelScales = arguments.channelScales;
+  options.keepMoments = arguments.keepMoments;
+  options.floatOptions = arguments.floatOptions;
   if (arguments.width) {
     ConstraintSpec constraint;
     constraint.width = *arguments.width;
@@ -255,6 +260,9 @@ void a2q::python::bindModel(nb::module_ &module) {
       .def_rw("border_bits", &QuantizeArguments::borderBits, nb::arg().none())
       .def_rw("range", &QuantizeArguments::range)
       .def_rw("equalize", &QuantizeArguments::equalize)
+      .def_rw("channel_scales", &QuantizeArguments::channelScales)
+      .def_rw("keep_moments", &QuantizeArguments::keepMoments)
+      .def_rw("float_options", &QuantizeArguments::floatOptions)
       .def_rw("width", &QuantizeArguments::width, nb::arg().none())
       .def_rw("tile", &QuantizeArguments::tile)
       .def_rw("method", &QuantizeArguments::method)
