@@ -52,6 +52,8 @@ if {"avx512bw", "avx512vl"} <= flags:
     config.available_features.add("avx512bw")
 if {"avx512bw", "avx512vl", "avx512_vnni"} <= flags:
     config.available_features.add("avx512vnni")
+if {"avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"} <= flags:
+    config.available_features.add("avx512vbmi")
 
 # A stock mlir-opt has no sanitizer runtime, which a sanitized plugin needs.
 if "-fsanitize" not in config.a2q_cxx_flags:

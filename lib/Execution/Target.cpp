@@ -95,10 +95,13 @@ static ArrayRef<IsaFacts> isaTable() {
   static constexpr StringLiteral avx512bw[] = {"avx512bw", "avx512vl"};
   static constexpr StringLiteral vnni[] = {"avx512bw", "avx512vl",
                                            "avx512vnni"};
+  static constexpr StringLiteral vbmi[] = {"avx512bw", "avx512vl", "avx512vnni",
+                                           "avx512vbmi"};
   static const IsaFacts table[] = {{"portable", {}},
                                    {"avx2", avx2},
                                    {"avx512bw", avx512bw},
-                                   {"avx512vnni", vnni}};
+                                   {"avx512vnni", vnni},
+                                   {"avx512vbmi", vbmi}};
   return table;
 }
 

@@ -149,6 +149,8 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   ConvertA2QToVectorOptions kernels;
   kernels.isa = *isa;
   kernels.check = options.checkAccumulators;
+  kernels.planes = options.planes;
+  kernels.lanes = options.lanes;
   pm.addPass(createConvertA2QToVector(kernels));
   // Instructions that saturate are licensed by a proof that is made twice.
   pm.addPass(createA2QVerifyMacs());

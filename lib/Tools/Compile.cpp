@@ -115,7 +115,7 @@ static std::optional<unsigned> getInnerWidth(const AccumulatorChoice &choice,
   // One vpdpbusd multiplies and adds into 32 bits what takes two instructions
   // with 16-bit accumulators, and three with 32-bit ones without VNNI.
   StringRef isa = choice.isa.empty() ? target.bestIsa() : StringRef(choice.isa);
-  return isa == "avx512vnni" ? 32 : 16;
+  return isa == "avx512vnni" || isa == "avx512vbmi" ? 32 : 16;
 }
 
 mlir::LogicalResult a2q::chooseAccumulators(mlir::ModuleOp module,
@@ -159,6 +159,7 @@ mlir::LogicalResult a2q::lowerNetwork(mlir::ModuleOp module,
   options.targetCpu = choice.targetCpu;
   options.isa = choice.isa.empty() ? target.bestIsa().str() : choice.isa;
   options.checkAccumulators = choice.checkAccumulators;
+  options.lanes = choice.lanes;
   options.prefix = choice.prefix;
   buildToLLVMPipeline(pm, options);
   return pm.run(module);

@@ -81,8 +81,8 @@ Error CompileOptions::verify(const CpuTarget &target) const {
     return Error::success();
   if (!CpuTarget::isKnownIsa(isa))
     return createStringError("--isa is '" + isa +
-                             "'; it takes portable, avx2, avx512bw or "
-                             "avx512vnni");
+                             "'; it takes portable, avx2, avx512bw, "
+                             "avx512vnni or avx512vbmi");
   if (StringRef lacking = target.lackingFor(isa); !lacking.empty())
     return createStringError("--isa=" + isa + " needs " + lacking +
                              ", which the processor '" + target.getCpu() +
@@ -140,6 +140,8 @@ mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
   choice.isa = isa;
   choice.checkAccumulators = checkAccumulators;
   choice.prefix = prefix.str();
+  if (StringRef(accumulator).getAsInteger(10, choice.lanes))
+    choice.lanes = 0;
   return lowerNetwork(module, choice, target);
 }
 

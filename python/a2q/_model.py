@@ -313,7 +313,7 @@ class Model:
             accumulators that the network has. None is "proven" after `stage` and
             `constrain`, else "auto".
         target_cpu: an LLVM name, by default this processor. isa: portable, avx2,
-            avx512bw or avx512vnni, by default the best that it has.
+            avx512bw, avx512vnni or avx512vbmi, by default the best that it has.
         check_accumulators: code that raises Error when an accumulator leaves what
             its type promises.
         prefix: what the names of the C functions in the object file begin with.

@@ -44,8 +44,9 @@ static CpuTarget getTarget(const CompileArguments &arguments) {
   if (isa.empty())
     return target;
   if (!CpuTarget::isKnownIsa(isa))
-    throw Failure("isa is '" + isa +
-                  "'; it takes portable, avx2, avx512bw or avx512vnni");
+    throw Failure(
+        "isa is '" + isa +
+        "'; it takes portable, avx2, avx512bw, avx512vnni or avx512vbmi");
   if (llvm::StringRef lacking = target.lackingFor(isa); !lacking.empty())
     throw Failure("isa '" + isa + "' needs " + lacking.str() +
                   ", which the processor '" + target.getCpu().str() +

@@ -47,7 +47,8 @@ def ConvertA2QMacToX86 : Pass<"convert-a2q-mac-to-x86"> {
   }];
   let options = [
     Option<"isa", "isa", "std::string", /*default=*/"\"avx2\"",
-           "Instructions of the target: avx2, avx512bw, avx512vnni">];
+           "Instructions of the target: avx2, avx512bw, avx512vnni, "
+           "avx512vbmi">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect"];
 }
@@ -114,6 +115,15 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     and tiles, and why others were not taken, are remarks of the category
     `a2q-kernels`.
 
+    Convolutions of sparse weights become *planes* where that is estimated to be
+    faster: lists of the activations that each channel adds and subtracts, one
+    plane of positions per channel, with lanes of 8 bits (16 where a single
+    product needs them) in tiles that are proven from the weights and proven
+    again from the lists. Layers that follow each other hand planes on; between
+    planes and dense images the codes are transposed. `planes` and `lanes` choose
+    by hand. Planes need constant weights, strides of 1, codes of 8 bits on both
+    sides, no initial value, and a requantization as the only consumer.
+
     With `check`, accumulators are 64 bits wide and compared with the promise of
     their stage after every addition (with `wrap`: when the tile ends), and
     arguments with `a2q.range` on entry. A violation calls
@@ -126,9 +136,15 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"isa", "isa", "std::string", /*default=*/"\"portable\"",
-           "Instructions of the target: portable, avx2, avx512bw, avx512vnni">,
+           "Instructions of the target: portable, avx2, avx512bw, avx512vnni, "
+           "avx512vbmi">,
     Option<"check", "check", "bool", /*default=*/"false",
-           "Compare every accumulator with what its type promises">];
+           "Compare every accumulator with what its type promises">,
+    Option<"planes", "planes", "std::string", /*default=*/"\"auto\"",
+           "Layers that become lists of planes: auto (where that is faster), "
+           "always (where it is possible), never">,
+    Option<"lanes", "lanes", "unsigned", /*default=*/"0",
+           "Bits of the lanes of planes: 8, 16, 32; 0 chooses">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::quant::QuantDialect",

@@ -40,7 +40,7 @@ public:
   /// Whether the processor has an LLVM feature such as "avx2".
   bool has(llvm::StringRef feature) const;
   /// The best of the instruction sets that kernels know: portable, avx2,
-  /// avx512bw or avx512vnni.
+  /// avx512bw, avx512vnni or avx512vbmi.
   llvm::StringRef bestIsa() const;
   static bool isKnownIsa(llvm::StringRef isa);
   /// The first feature of a known instruction set that the processor lacks, or

@@ -22,13 +22,23 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
   Option<std::string> isa{
       *this, "isa",
       llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw, "
-                     "avx512vnni; the best of the processor by default"),
+                     "avx512vnni, avx512vbmi; the best of the processor by "
+                     "default"),
       llvm::cl::init("")};
   Option<bool> checkAccumulators{
       *this, "check-accumulators",
       llvm::cl::desc("compare every accumulator with what its type promises; "
                      "the program then calls a2q_check_failed"),
       llvm::cl::init(false)};
+  Option<std::string> planes{
+      *this, "planes",
+      llvm::cl::desc("layers that become lists of planes: auto (where that is "
+                     "faster), always (where it is possible), never"),
+      llvm::cl::init("auto")};
+  Option<unsigned> lanes{
+      *this, "lanes",
+      llvm::cl::desc("bits of the lanes of planes: 8, 16, 32; 0 chooses"),
+      llvm::cl::init(0)};
   Option<std::string> prefix{
       *this, "prefix",
       llvm::cl::desc("what the names of the C functions begin with"),

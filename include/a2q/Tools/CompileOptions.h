@@ -62,9 +62,9 @@ public:
       llvm::cl::value_desc("name"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> isa{
       "isa",
-      llvm::cl::desc("instructions that kernels use: portable, avx2, avx512bw "
-                     "or avx512vnni (default: the best that the processor "
-                     "has)"),
+      llvm::cl::desc("instructions that kernels use: portable, avx2, "
+                     "avx512bw, avx512vnni or avx512vbmi (default: the best "
+                     "that the processor has)"),
       llvm::cl::value_desc("name"), llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<bool> checkAccumulators{
       "check-accumulators",

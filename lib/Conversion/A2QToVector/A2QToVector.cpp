@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../A2QToPlanes/Choose.h"
 #include "Lowering.h"
 
 #include "a2q/Conversion/Passes.h"
@@ -164,11 +165,10 @@ static LogicalResult verifyConsumers(AccumulatingOpInterface op) {
   return success();
 }
 
-static LogicalResult lowerLayer(IRRewriter &rewriter, const Layer &layer,
-                                Isa target, bool check) {
+static LogicalResult lowerDense(IRRewriter &rewriter, const Layer &layer,
+                                const Plan &plan) {
   AccumulatingOpInterface op = layer.op;
   SmallVector<Operation *> consumers(op->getUsers());
-  Plan plan = planLayer(layer, target, check);
   Operation *fused = consumers.size() == 1 ? consumers[0] : nullptr;
   FailureOr<Epilogue> epilogue = fused ? Epilogue::get(layer, plan, fused)
                                        : Epilogue::getPlain(layer, plan);
@@ -196,6 +196,45 @@ static LogicalResult lowerLayer(IRRewriter &rewriter, const Layer &layer,
     }
   }
   rewriter.eraseOp(op);
+  return success();
+}
+
+namespace {
+/// The codes that are known to lie in planes as well, by their dense value,
+/// which is no more than a promise: nobody computes it when nobody reads it.
+class PlaneValues {
+public:
+  /// The value's planes, converted if they are not known in this layout.
+  Value get(OpBuilder &b, Value dense, const PlaneLayout &layout) {
+    PlaneValue &known = values[dense];
+    if (known.codes && known.layout == layout &&
+        known.codes.getParentBlock() == b.getInsertionBlock())
+      return known.codes;
+    Value planes = toPlanes(b, dense.getLoc(), toCodes(b, dense), layout);
+    known = {planes, layout};
+    return planes;
+  }
+  void set(Value dense, PlaneValue planes) { values[dense] = planes; }
+
+private:
+  DenseMap<Value, PlaneValue> values;
+};
+} // namespace
+
+static LogicalResult lowerPlanes(IRRewriter &rewriter, const Layer &layer,
+                                 const PlanePlan &plan, PlaneValues &values) {
+  AccumulatingOpInterface op = layer.op;
+  auto consumer = cast<RequantizeOp>(*op->getUsers().begin());
+  rewriter.setInsertionPoint(consumer);
+  Value input = values.get(rewriter, op.getActivations(), plan.input);
+  FailureOr<Value> planes = emitPlanes(rewriter, layer, plan, consumer, input);
+  if (failed(planes))
+    return failure();
+  Value dense = fromPlanes(rewriter, op.getLoc(), *planes, plan.output);
+  dense = fromCodes(rewriter, dense, consumer.getType());
+  rewriter.replaceOp(consumer, dense);
+  rewriter.eraseOp(op);
+  values.set(dense, {*planes, plan.output});
   return success();
 }
 
@@ -235,7 +274,19 @@ struct ConvertA2QToVector
     if (!target) {
       getOperation().emitError()
           << "unknown isa '" << isa.getValue()
-          << "', expected portable, avx2, avx512bw or avx512vnni";
+          << "', expected portable, avx2, avx512bw, avx512vnni or "
+             "avx512vbmi";
+      return signalPassFailure();
+    }
+    std::optional<UsePlanes> usePlanes = parseUsePlanes(planes);
+    if (!usePlanes) {
+      getOperation().emitError() << "planes is '" << planes.getValue()
+                                 << "'; it takes auto, always or never";
+      return signalPassFailure();
+    }
+    if (!llvm::is_contained({0u, 8u, 16u, 32u}, lanes.getValue())) {
+      getOperation().emitError()
+          << "lanes of " << lanes.getValue() << " bits; there are 8, 16 and 32";
       return signalPassFailure();
     }
     SmallVector<AccumulatingOpInterface> ops;
@@ -254,9 +305,18 @@ struct ConvertA2QToVector
         return signalPassFailure();
       layers.push_back(std::move(*layer));
     }
+    ChoiceOptions options;
+    options.isa = *target;
+    options.check = check;
+    options.planes = *usePlanes;
+    options.laneBits = lanes;
+    std::vector<Choice> choices = chooseForms(layers, options);
     IRRewriter rewriter(&getContext());
-    for (const Layer &layer : layers)
-      if (failed(lowerLayer(rewriter, layer, *target, check)))
+    PlaneValues values;
+    for (auto [layer, choice] : llvm::zip_equal(layers, choices))
+      if (failed(choice.planes
+                     ? lowerPlanes(rewriter, layer, *choice.planes, values)
+                     : lowerDense(rewriter, layer, choice.dense)))
         return signalPassFailure();
     if (failed(verifyNoAccumulators(getOperation())))
       return signalPassFailure();

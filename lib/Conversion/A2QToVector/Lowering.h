@@ -94,7 +94,7 @@ enum class KernelForm {
 llvm::StringRef stringify(KernelForm form);
 
 /// What the target offers; each has all that the ones before it have.
-enum class Isa { Portable, Avx2, Avx512bw, Avx512vnni };
+enum class Isa { Portable, Avx2, Avx512bw, Avx512vnni, Avx512vbmi };
 std::optional<Isa> parseIsa(llvm::StringRef name);
 
 struct Plan {
@@ -144,9 +144,13 @@ void layOutTaps(const Layer &layer, Plan &plan);
 std::optional<Plan> planDepthwise(const Layer &layer, Isa isa, KernelForm form,
                                   std::string &reason);
 
-/// Chooses the form for the layer. Forms that a proof does not license are
-/// passed over with a remark on the op.
-Plan planLayer(const Layer &layer, Isa isa, bool check);
+/// The best dense form for the layer, and why those before it, which a proof
+/// does not license, are passed over.
+Plan planLayer(const Layer &layer, Isa isa, bool check,
+               std::string &passedOver);
+
+/// The form and what shares its loads.
+std::string describe(const Plan &plan);
 
 //===----------------------------------------------------------------------===//
 // Data

@@ -10,7 +10,6 @@
 
 #include "a2q/Analysis/Accumulators.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -169,6 +168,7 @@ std::optional<Isa> a2q::parseIsa(StringRef name) {
       .Case("avx2", Isa::Avx2)
       .Case("avx512bw", Isa::Avx512bw)
       .Case("avx512vnni", Isa::Avx512vnni)
+      .Case("avx512vbmi", Isa::Avx512vbmi)
       .Default(std::nullopt);
 }
 
@@ -233,8 +233,7 @@ static SmallVector<KernelForm> candidates(const Layer &layer, Isa isa) {
   return forms;
 }
 
-/// The form and what shares its loads.
-static std::string describe(const Plan &plan) {
+std::string a2q::describe(const Plan &plan) {
   std::string text = stringify(plan.form).str();
   if (plan.form == KernelForm::Portable)
     return text;
@@ -252,24 +251,18 @@ static std::string describe(const Plan &plan) {
   return text + (plan.offsets.empty() ? ", gathered" : "");
 }
 
-Plan a2q::planLayer(const Layer &layer, Isa isa, bool check) {
+Plan a2q::planLayer(const Layer &layer, Isa isa, bool check,
+                    std::string &passedOver) {
   if (check)
     return planPortable(layer, Isa::Portable, check);
-  std::optional<Plan> plan;
-  std::string passedOver;
   for (KernelForm form : candidates(layer, isa)) {
     std::string reason;
-    plan = isDepthwise(layer) ? planDepthwise(layer, isa, form, reason)
-                              : planX86(layer, isa, form, reason);
+    std::optional<Plan> plan = isDepthwise(layer)
+                                   ? planDepthwise(layer, isa, form, reason)
+                                   : planX86(layer, isa, form, reason);
     if (plan)
-      break;
+      return *plan;
     passedOver += ("; not " + stringify(form) + ": " + reason).str();
   }
-  if (!plan)
-    plan = planPortable(layer, isa, check);
-  std::string form = describe(*plan);
-  remark::passed(layer.op.getLoc(),
-                 remark::RemarkOpts::name("kernel").category("a2q-kernels"))
-      << "the kernel is " + form + passedOver;
-  return *plan;
+  return planPortable(layer, isa, check);
 }

@@ -155,16 +155,16 @@ struct ConvertA2QMacToX86
     StringRef name = isa.getValue();
     int64_t most = llvm::StringSwitch<int64_t>(name)
                        .Case("avx2", 256)
-                       .Cases({"avx512bw", "avx512vnni"}, 512)
+                       .Cases({"avx512bw", "avx512vnni", "avx512vbmi"}, 512)
                        .Default(0);
     if (most == 0) {
       getOperation()->emitError() << "unknown isa '" << name
-                                  << "', expected avx2, avx512bw or avx512vnni";
+                                  << "', expected avx2, avx512bw, avx512vnni or avx512vbmi";
       return signalPassFailure();
     }
     RewritePatternSet patterns(&getContext());
     patterns.add<PairsToPmaddubsw, PairsToPmaddwd>(&getContext(), most);
-    if (name == "avx512vnni")
+    if (name == "avx512vnni" || name == "avx512vbmi")
       patterns.add<QuadsToVpdpbusd>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }

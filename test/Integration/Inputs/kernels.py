@@ -27,6 +27,8 @@ CFLAGS = {
     "avx512bw": ["-mavx2", "-mavx512f", "-mavx512bw", "-mavx512vl"],
     "avx512vnni": ["-mavx2", "-mavx512f", "-mavx512bw", "-mavx512vl",
                    "-mavx512vnni"],
+    "avx512vbmi": ["-mavx2", "-mavx512f", "-mavx512bw", "-mavx512vl",
+                   "-mavx512vnni", "-mavx512vbmi"],
 }
 
 REPORT = r"""
@@ -42,10 +44,10 @@ void a2q_check_failed(const char *layer, long long channel, long long stage,
 """
 
 
-def module(layers):
+def function(parts):
+    """One function of (arguments, lines, results)."""
     args, lines, results = [], [], []
-    for number, layer in enumerate(layers):
-        a, b, c = layer.emit(number)
+    for a, b, c in parts:
         args += a
         lines += b
         results += c
@@ -57,7 +59,7 @@ def module(layers):
         ", ".join(t for _, t in results), "\n}\n"])
 
 
-def compile_module(text, isa, check, work):
+def compile_module(text, isa, check, work, more=""):
     def path(name):
         return os.path.join(work, name)
 
@@ -65,7 +67,7 @@ def compile_module(text, isa, check, work):
         f.write(text)
     with open(path("report.c"), "w") as f:
         f.write(REPORT)
-    options = f"isa={isa}" + (" check-accumulators=true" if check else "")
+    options = f"isa={isa}{more}" + (" check-accumulators=true" if check else "")
     for command in (
             ["a2q-opt", path("in.mlir"), f"--a2q-to-llvm-pipeline={options}",
              "-o", path("llvm.mlir")],
@@ -118,12 +120,22 @@ def run(library, layers, kind, rng):
         for value in layer.expect(x, w):
             expected.append((layer.name, value))
             outs.append(np.zeros_like(value))
+    call(library, ins, outs)
+    return compare(expected, outs, kind)
+
+
+def call(library, ins, outs):
     pointers = lambda arrays: (ctypes.c_void_p * len(arrays))(
         *[a.ctypes.data for a in arrays])
     library.model_workspace_size.restype = ctypes.c_size_t
-    workspace = ctypes.create_string_buffer(library.model_workspace_size() + 64)
+    size = library.model_workspace_size() + 64
+    # What a workspace holds before must not matter.
+    workspace = ctypes.create_string_buffer(b"\x5a" * size, size)
     status = library.model_run(pointers(ins), pointers(outs), workspace)
     assert status == 0, f"status {status}"
+
+
+def compare(expected, outs, kind):
     failures = 0
     for (name, want), got in zip(expected, outs):
         if not np.array_equal(want, got):
@@ -146,7 +158,8 @@ def main():
     layers = [l for l in layers if l.name.startswith(options.only)]
     work = options.work or tempfile.mkdtemp(prefix="a2q-kernels-")
     os.makedirs(work, exist_ok=True)
-    library = compile_module(module(layers), options.isa, options.check, work)
+    library = compile_module(
+        function([l.emit(i) for i, l in enumerate(layers)]), options.isa, options.check, work)
     rng = np.random.default_rng(1)
     failures = sum(run(library, layers, kind, rng)
                    for kind in ("random", "lo", "hi", "upper", "lower"))

@@ -1,0 +1,271 @@
+//===- Choose.cpp - The form of each layer of a module ----------*- C++ -*-===//
+//
+// Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+// See the LICENSE file for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Choose.h"
+
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace a2q;
+
+//===----------------------------------------------------------------------===//
+// Costs
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Picoseconds on the machine of docs/performance.md, where its figures come
+/// from.
+struct Costs {
+  // Of a product in a dense kernel.
+  double portable, pairs, spilledPairs, words, quadruples, depthwise;
+  // Of a vector of planes: a term, a spill of a tile, the requantization.
+  double term, spill, arithmetic, count, search, table;
+  // Of 16 codes that change their layout.
+  double transposed;
+};
+} // namespace
+
+static const Costs &costsOf(Isa isa) {
+  static const Costs portable = {60,  0,    0,    0, 0, 60,  250,
+                                 800, 9000, 4000, 0, 0, 1500};
+  static const Costs avx2 = {40,  5,    10,   11,   0, 23,  300,
+                             900, 6500, 3500, 2000, 0, 1500};
+  static const Costs avx512bw = {30,  2.5,  4,    5.7,  0, 14,  460,
+                                 900, 7000, 4000, 2200, 0, 1500};
+  static const Costs avx512vnni = {30,  2.5,  4,    5.7,  2.1,  14,  460,
+                                   900, 7000, 4000, 2200, 1500, 1500};
+  switch (isa) {
+  case Isa::Portable:
+    return portable;
+  case Isa::Avx2:
+    return avx2;
+  case Isa::Avx512bw:
+    return avx512bw;
+  case Isa::Avx512vnni:
+  case Isa::Avx512vbmi:
+    return avx512vnni;
+  }
+  llvm_unreachable("unknown isa");
+}
+
+double a2q::estimateDense(const Layer &layer, const Plan &plan, Isa isa) {
+  const Costs &costs = costsOf(isa);
+  double products = static_cast<double>(layer.allChannels()) * layer.length *
+                    countPositions(layer).value_or(1);
+  if (plan.depthwise)
+    return products * costs.depthwise * 1e-3;
+  double each = costs.portable;
+  switch (plan.form) {
+  case KernelForm::Portable:
+    break;
+  case KernelForm::Pmaddubsw:
+    each = layer.type.getStages().front().width <= 16 ? costs.pairs
+                                                      : costs.spilledPairs;
+    break;
+  case KernelForm::Pmaddwd:
+    each = costs.words;
+    break;
+  case KernelForm::Vpdpbusd:
+    each = costs.quadruples;
+    break;
+  }
+  return products * each * 1e-3;
+}
+
+double a2q::estimatePlanes(const PlanePlan &plan, Isa isa) {
+  const Costs &costs = costsOf(isa);
+  double requantize = costs.arithmetic;
+  switch (plan.codes) {
+  case PlaneCodes::Arithmetic:
+    break;
+  case PlaneCodes::Count:
+    requantize = costs.count;
+    break;
+  case PlaneCodes::Search:
+    requantize = costs.search;
+    break;
+  case PlaneCodes::Table:
+    requantize = costs.table;
+    break;
+  }
+  double vectors =
+      static_cast<double>(plan.output.images) *
+      llvm::divideCeil(plan.output.height * plan.output.pitch, plan.lanes);
+  double channel = plan.terms * costs.term + requantize;
+  if (plan.tiles > 1)
+    channel += plan.tiles * costs.spill;
+  return vectors * plan.channels.size() * channel * 1e-3;
+}
+
+double a2q::estimateBorder(const PlaneLayout &layout, Isa isa) {
+  return static_cast<double>(layout.planes()) * layout.height * layout.width /
+         16 * costsOf(isa).transposed * 1e-3;
+}
+
+//===----------------------------------------------------------------------===//
+// Choice
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A layer and both ways to compute it.
+struct Candidate {
+  const Layer *layer;
+  Plan dense;
+  std::optional<PlanePlan> planes;
+  std::string noPlanes, noDense; ///< why a form is not there
+  double denseTime = 0, planesTime = 0;
+  double borders = 0; ///< what conversions take, as others are chosen
+  bool takesPlanes = false;
+
+  RequantizeOp consumer() const {
+    return cast<RequantizeOp>(*layer->op->getUsers().begin());
+  }
+};
+
+class Chooser {
+public:
+  Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options);
+  std::vector<Choice> choose();
+
+private:
+  bool readsPlanes(const Candidate &candidate);
+  bool writesPlanes(Candidate &candidate);
+  void tell(const Candidate &candidate);
+
+  ChoiceOptions options;
+  std::vector<Candidate> candidates;
+  DenseMap<Operation *, size_t> ofOp;
+};
+} // namespace
+
+Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
+    : options(options) {
+  PlaneMargins margins;
+  for (const Layer &layer : layers)
+    margins.include(layer);
+  for (const Layer &layer : layers) {
+    Candidate candidate;
+    candidate.layer = &layer;
+    candidate.dense =
+        planLayer(layer, options.isa, options.check, candidate.noDense);
+    candidate.denseTime = estimateDense(layer, candidate.dense, options.isa);
+    if (options.planes != UsePlanes::Never && !options.check)
+      candidate.planes = planPlanes(layer, options.isa, margins,
+                                    options.laneBits, candidate.noPlanes);
+    if (candidate.planes) {
+      candidate.planesTime = estimatePlanes(*candidate.planes, options.isa);
+      candidate.takesPlanes = options.planes == UsePlanes::WhenPossible ||
+                              candidate.planesTime < candidate.denseTime;
+    }
+    ofOp[layer.op] = candidates.size();
+    candidates.push_back(std::move(candidate));
+  }
+}
+
+/// Whether what the layer reads is written in its planes.
+bool Chooser::readsPlanes(const Candidate &candidate) {
+  auto producer =
+      candidate.layer->op.getActivations().getDefiningOp<RequantizeOp>();
+  if (!producer)
+    return false;
+  auto found = ofOp.find(producer.getInput().getDefiningOp());
+  if (found == ofOp.end())
+    return false;
+  const Candidate &before = candidates[found->second];
+  return before.takesPlanes && before.planes->output == candidate.planes->input;
+}
+
+/// Whether all that reads the layer's codes reads its planes.
+bool Chooser::writesPlanes(Candidate &candidate) {
+  for (Operation *user : candidate.consumer()->getUsers()) {
+    auto found = ofOp.find(user);
+    if (found == ofOp.end())
+      return false;
+    const Candidate &after = candidates[found->second];
+    if (!after.takesPlanes || after.planes->input != candidate.planes->output)
+      return false;
+  }
+  return true;
+}
+
+void Chooser::tell(const Candidate &candidate) {
+  std::string text;
+  if (candidate.takesPlanes) {
+    const PlanePlan &plan = *candidate.planes;
+    text = llvm::formatv(
+        "the kernel is planes of {0}-bit lanes, {1:f1} terms of {2} in {3} "
+        "tiles, {4:f1} us and {5:f1} us at the borders; {6} would take {7:f1} "
+        "us",
+        plan.laneBits, plan.terms, candidate.layer->length, plan.tiles,
+        candidate.planesTime * 1e-3, candidate.borders * 1e-3,
+        describe(candidate.dense), candidate.denseTime * 1e-3);
+  } else {
+    text = "the kernel is " + describe(candidate.dense) + candidate.noDense;
+    if (candidate.planes)
+      text +=
+          llvm::formatv("; not planes: {0:f1} us and {1:f1} us at the "
+                        "borders instead of {2:f1} us",
+                        candidate.planesTime * 1e-3, candidate.borders * 1e-3,
+                        candidate.denseTime * 1e-3);
+    else if (!candidate.noPlanes.empty())
+      text += "; not planes: " + candidate.noPlanes;
+  }
+  if (!options.check)
+    remark::passed(candidate.layer->op.getLoc(),
+                   remark::RemarkOpts::name("kernel").category("a2q-kernels"))
+        << text;
+}
+
+std::vector<Choice> Chooser::choose() {
+  // A layer that gives planes up costs its neighbours a conversion: until no
+  // layer does.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Candidate &candidate : candidates) {
+      if (!candidate.takesPlanes)
+        continue;
+      candidate.borders = 0;
+      if (!readsPlanes(candidate))
+        candidate.borders +=
+            estimateBorder(candidate.planes->input, options.isa);
+      if (!writesPlanes(candidate))
+        candidate.borders +=
+            estimateBorder(candidate.planes->output, options.isa);
+      if (options.planes == UsePlanes::WhenPossible ||
+          candidate.planesTime + candidate.borders < candidate.denseTime)
+        continue;
+      candidate.takesPlanes = false;
+      changed = true;
+    }
+  }
+  std::vector<Choice> choices;
+  for (Candidate &candidate : candidates) {
+    tell(candidate);
+    Choice &choice = choices.emplace_back();
+    choice.dense = std::move(candidate.dense);
+    if (candidate.takesPlanes)
+      choice.planes = std::move(candidate.planes);
+  }
+  return choices;
+}
+
+std::optional<UsePlanes> a2q::parseUsePlanes(StringRef name) {
+  return llvm::StringSwitch<std::optional<UsePlanes>>(name)
+      .Case("auto", UsePlanes::WhenFaster)
+      .Case("always", UsePlanes::WhenPossible)
+      .Case("never", UsePlanes::Never)
+      .Default(std::nullopt);
+}
+
+std::vector<Choice> a2q::chooseForms(ArrayRef<Layer> layers,
+                                     const ChoiceOptions &options) {
+  return Chooser(layers, options).choose();
+}
