@@ -158,8 +158,9 @@ struct ConvertA2QMacToX86
                        .Cases({"avx512bw", "avx512vnni", "avx512vbmi"}, 512)
                        .Default(0);
     if (most == 0) {
-      getOperation()->emitError() << "unknown isa '" << name
-                                  << "', expected avx2, avx512bw, avx512vnni or avx512vbmi";
+      getOperation()->emitError()
+          << "unknown isa '" << name
+          << "', expected avx2, avx512bw, avx512vnni or avx512vbmi";
       return signalPassFailure();
     }
     RewritePatternSet patterns(&getContext());

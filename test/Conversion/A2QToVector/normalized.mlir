@@ -7,7 +7,7 @@
 !x = !quant.uniform<u8:f32, 0.0625:128>
 !w = !quant.uniform<i8<-7:7>:f32, 0.5>
 
-// CHECK: remark: loc("norm"): {{.*}}the kernel is pmaddubsw on blocks of 4 positions and 4 channels"
+// CHECK: remark: loc("norm"): {{.*}}the kernel is pmaddubsw on blocks of 4 positions and 4 channels; not planes
 func.func @norm(%v: tensor<4x384xf32>) -> tensor<4x1xi32> {
   %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
   %share = "tosa.const"() <{values = dense<0.00260416674> : tensor<1x1xf32>}> : () -> tensor<1x1xf32>
