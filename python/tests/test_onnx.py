@@ -151,6 +151,122 @@ def test_qonnx(name, images, tmp_path):
         model.save(path, form="qdqdq")
 
 
+def graph_of(nodes, inputs, outputs, constants=()):
+    """A model: nodes (op, inputs, outputs, attributes), shapes by name."""
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, i, o, name=o[0], **more) for op, i, o, more in nodes],
+        "g",
+        [info(name, 1, shape) for name, shape in inputs.items()],
+        [info(name, 1, None) for name in outputs],
+        [onnx.numpy_helper.from_array(np.asarray(v), n) for n, v in dict(constants).items()],
+    )  # fmt: skip
+    opset = [onnx.helper.make_opsetid("", 17)]
+    return onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+
+
+REALS = {
+    "softmax": [("Softmax", ["x"], ["y"], {"axis": -1})],
+    "softmax of the first axis": [("Softmax", ["x"], ["y"], {"axis": 1})],
+    "layer norm": [("LayerNormalization", ["x", "g", "b"], ["y"], {})],
+    "gelu": [
+        ("Mul", ["x", "half"], ["h"], {}),
+        ("Erf", ["h"], ["e"], {}),
+        ("Add", ["e", "half"], ["y"], {}),
+    ],
+    "quotients": [("Div", ["x", "g"], ["y"], {})],
+    "hard swish": [("HardSwish", ["x"], ["y"], {})],
+    "leaky": [("LeakyRelu", ["x"], ["y"], {"alpha": 0.1})],
+    "means": [("ReduceMean", ["x"], ["y"], {"axes": [1], "keepdims": 0})],
+    "largest": [("ReduceMax", ["x"], ["y"], {"axes": [1, 2], "keepdims": 1})],
+    "norms": [("ReduceL2", ["x"], ["y"], {"axes": [2], "keepdims": 0})],
+    "roots": [("Abs", ["x"], ["a"], {}), ("Sqrt", ["a"], ["y"], {})],
+    "slices": [("Slice", ["x", "one", "two"], ["s"], {}), ("Tanh", ["s"], ["y"], {})],
+    "powers": [("Abs", ["x"], ["a"], {}), ("Pow", ["a", "half"], ["y"], {})],
+}
+
+
+@pytest.mark.parametrize("name", REALS)
+def test_arithmetic_of_reals(name, tmp_path):
+    random = np.random.RandomState(0)
+    constants = {
+        "g": random.rand(6).astype(np.float32) + 0.5,
+        "b": random.rand(6).astype(np.float32),
+        "half": np.float32(0.5),
+        "one": np.array([0, 1, 2]),
+        "two": np.array([1, 3, 6]),
+    }
+    used = {value for node in REALS[name] for value in node[1]}
+    held = {key: value for key, value in constants.items() if key in used}
+    path = str(tmp_path / "m.onnx")
+    onnx.save(graph_of(REALS[name], {"x": [2, 4, 6]}, ["y"], held), path)
+    x = random.normal(0, 2, (2, 4, 6)).astype(np.float32)
+    expected = run(path, {"x": x})
+    again = str(tmp_path / "again.onnx")
+    a2q.load(path).save(again)
+    onnx.checker.check_model(again, full_check=True)
+    assert np.allclose(run(again, {"x": x}), expected, atol=1e-5)
+    assert np.allclose(a2q.load(again).compile()(x), expected, atol=1e-5)
+
+
+def attention():
+    """Queries times keys, softmax, times values; all codes have the zero point 0."""
+    constants, nodes = {"zero": np.int8(0), "none": np.uint8(0)}, []
+
+    def codes(name, scale, zero="zero"):
+        constants[f"{name}_s"] = np.float32(scale)
+        nodes.append(("QuantizeLinear", [name, f"{name}_s", zero], [f"{name}_q"], {}))
+        nodes.append(
+            ("DequantizeLinear", [f"{name}_q", f"{name}_s", zero], [f"{name}_d"], {})
+        )
+
+    for name in "qkv":
+        codes(name, 0.02)
+    nodes.append(("Transpose", ["k_d"], ["k_t"], {"perm": [0, 1, 3, 2]}))
+    nodes.append(("MatMul", ["q_d", "k_t"], ["scores"], {}))
+    nodes.append(("Softmax", ["scores"], ["p"], {"axis": -1}))
+    codes("p", 1 / 255, "none")
+    nodes.append(("MatMul", ["p_d", "v_d"], ["y"], {}))
+    shapes = {name: [1, 2, 5, 8] for name in "qkv"}
+    return graph_of(nodes, shapes, ["y"], constants)
+
+
+def test_products_of_two_activations(tmp_path):
+    path = str(tmp_path / "m.onnx")
+    onnx.save(attention(), path)
+    model = a2q.load(path)
+    assert len(model.prove()) == 2
+    random = np.random.RandomState(1)
+    given = {n: random.normal(0, 1, (1, 2, 5, 8)).astype(np.float32) for n in "qkv"}
+    expected = run(path, given)
+    assert np.allclose(model.compile()(**given), expected, atol=0.02)
+    again = str(tmp_path / "again.onnx")
+    model.save(again)
+    onnx.checker.check_model(again, full_check=True)
+    assert np.allclose(run(again, given), expected, atol=0.02)
+    back = a2q.load(again)
+    assert [layer.widths["datatype"] for layer in back.prove()] == [
+        layer.widths["datatype"] for layer in model.prove()
+    ]
+    assert np.array_equal(back.compile()(**given), model.compile()(**given))
+
+
+def test_layers_of_four_dimensions_that_are_no_images(tmp_path):
+    weights = np.random.RandomState(2).randint(-7, 8, (8, 6)).astype(np.int8)
+    constants = {"w_q": weights, "s": np.float32(0.02), "zero": np.int8(0)}
+    nodes = [
+        ("QuantizeLinear", ["x", "s", "zero"], ["x_q"], {}),
+        ("DequantizeLinear", ["x_q", "s", "zero"], ["x_d"], {}),
+        ("DequantizeLinear", ["w_q", "s", "zero"], ["w_d"], {}),
+        ("MatMul", ["x_d", "w_d"], ["y"], {}),
+    ]
+    path, again = str(tmp_path / "m.onnx"), str(tmp_path / "again.onnx")
+    onnx.save(graph_of(nodes, {"x": [1, 3, 5, 8]}, ["y"], constants), path)
+    x = np.random.RandomState(3).normal(0, 1, (1, 3, 5, 8)).astype(np.float32)
+    a2q.load(path).save(again)
+    assert np.allclose(run(again, {"x": x}), run(path, {"x": x}), atol=1e-5)
+
+
 def test_what_has_no_counterpart(tmp_path):
     model = a2q.parse(
         "func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {\n"
@@ -160,4 +276,25 @@ def test_what_has_no_counterpart(tmp_path):
     )
     with pytest.raises(a2q.Error, match="'math.sin' cannot be exported to ONNX"):
         model.save(tmp_path / "m.onnx")
+    generic = """
+        #same = affine_map<(i, j) -> (i, j)>
+        #turned = affine_map<(i, j) -> (j, i)>
+        func.func @main(%x: tensor<3x3xf32>) -> tensor<3x3xf32> {{
+          %e = tensor.empty() : tensor<3x3xf32>
+          %y = linalg.generic {{indexing_maps = [#{map}, #same],
+              iterator_types = ["parallel", "parallel"]}}
+              ins(%x : tensor<3x3xf32>) outs(%e : tensor<3x3xf32>) {{
+            ^bb0(%a: f32, %b: f32):
+              %r = math.{op} %a : f32
+              linalg.yield %r : f32
+          }} -> tensor<3x3xf32>
+          return %y : tensor<3x3xf32>
+        }}"""
+    for change, note in (
+        ({"map": "turned", "op": "exp"}, "it transposes or gathers what it reads"),
+        ({"map": "same", "op": "tan"}, "there is no operator for this"),
+    ):
+        with pytest.raises(a2q.Error, match="'linalg.generic' cannot") as caught:
+            a2q.parse(generic.format(**change)).save(tmp_path / "m.onnx")
+        assert note in str(caught.value)
     assert not list(tmp_path.iterdir())

@@ -362,6 +362,30 @@ LogicalResult Exporter::exportOp(Operation *op) {
       .Case([&](tosa::ReciprocalOp op) {
         return exportElementwise(op, "Reciprocal");
       })
+      .Case([&](tosa::AbsOp op) { return exportElementwise(op, "Abs"); })
+      .Case([&](tosa::CeilOp op) { return exportElementwise(op, "Ceil"); })
+      .Case([&](tosa::CosOp op) { return exportElementwise(op, "Cos"); })
+      .Case([&](tosa::ErfOp op) { return exportElementwise(op, "Erf"); })
+      .Case([&](tosa::FloorOp op) { return exportElementwise(op, "Floor"); })
+      .Case([&](tosa::LogOp op) { return exportElementwise(op, "Log"); })
+      .Case([&](tosa::MaximumOp op) { return exportElementwise(op, "Max"); })
+      .Case([&](tosa::MinimumOp op) { return exportElementwise(op, "Min"); })
+      .Case([&](tosa::PowOp op) { return exportElementwise(op, "Pow"); })
+      .Case([&](tosa::SinOp op) { return exportElementwise(op, "Sin"); })
+      .Case([&](tosa::RsqrtOp op) { return exportRsqrt(op); })
+      .Case([&](tosa::ReduceSumOp op) {
+        return exportReduction(op, "ReduceSum", op.getInput(), op.getAxis());
+      })
+      .Case([&](tosa::ReduceMaxOp op) {
+        return exportReduction(op, "ReduceMax", op.getInput(), op.getAxis());
+      })
+      .Case([&](tosa::ReduceMinOp op) {
+        return exportReduction(op, "ReduceMin", op.getInput(), op.getAxis());
+      })
+      .Case([&](tosa::ReduceProductOp op) {
+        return exportReduction(op, "ReduceProd", op.getInput(), op.getAxis());
+      })
+      .Case([&](tosa::SliceOp op) { return exportSlice(op); })
       .Case([&](tosa::MaxPool2dOp op) {
         return exportMaxPool(op, op.getInput(), op.getKernel(), op.getStride(),
                              op.getPad());

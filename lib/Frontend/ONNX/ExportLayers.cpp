@@ -295,7 +295,8 @@ LogicalResult Exporter::exportRequantize(RequantizeOp op) {
   if (failed(reals))
     return failure();
   define(op, typeOfCodes(codes),
-         type.getRank() == 4 ? Form::ChannelsFirst : Form::Plain,
+         isa<Conv2DOp>(op.getInput().getDefiningOp()) ? Form::ChannelsFirst
+                                                      : Form::Plain,
          addQuantize(*reals, codes));
   return success();
 }
@@ -304,8 +305,10 @@ LogicalResult Exporter::exportGeneric(linalg::GenericOp op) {
   auto decode = op.getNumDpsInputs()
                     ? op.getInputs().front().getDefiningOp<DecodeOp>()
                     : DecodeOp();
-  if (!decode)
-    return exportClip(op);
+  if (!decode) {
+    bool isReal = getElementTypeOrSelf(op.getResultTypes().front()).isF32();
+    return isReal ? exportRealGeneric(op) : exportClip(op);
+  }
   FailureOr<SumFactors> factors = readDecoded(op);
   if (failed(factors))
     return op.emitError() << "what is done with the sums of a layer cannot be "
@@ -313,9 +316,10 @@ LogicalResult Exporter::exportGeneric(linalg::GenericOp op) {
   FailureOr<std::string> reals = exportLayer(decode.getInput(), *factors);
   if (failed(reals))
     return failure();
-  int64_t rank = cast<RankedTensorType>(op.getResult(0).getType()).getRank();
   define(op.getResult(0), ElementType::Float,
-         rank == 4 ? Form::ChannelsFirst : Form::Plain, *reals);
+         isa<Conv2DOp>(decode.getInput().getDefiningOp()) ? Form::ChannelsFirst
+                                                          : Form::Plain,
+         *reals);
   return success();
 }
 
@@ -446,7 +450,8 @@ totalBias(Operation *op, ArrayRef<int64_t> bias, Value initial,
 static FailureOr<Tensor> readWeights(Operation *op, Value weights) {
   FailureOr<SmallVector<int64_t>> codes = constantCodes(weights);
   if (failed(codes))
-    return op->emitError() << "products of two activations cannot be exported";
+    return op->emitError()
+           << "weights that are not constant cannot be exported";
   quant::QuantizedType type = getQuantizedType(weights.getType());
   if (type.getStorageTypeIntegralWidth() > 8)
     return op->emitError() << "weights of "
@@ -497,6 +502,8 @@ FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
                                               const SumFactors &factors) {
   if (failed(checkPerTensor(op, op.getLhs().getType())))
     return failure();
+  if (!hasConstantCodes(op.getRhs()))
+    return exportProduct(op, factors);
   FailureOr<Tensor> weights = readWeights(op, op.getRhs());
   if (failed(weights))
     return failure();
@@ -530,4 +537,35 @@ FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
     node.set_name(name);
   std::string sum = node.output(0);
   return isMatrix ? sum : add("Add", {sum, added});
+}
+
+FailureOr<std::string> Exporter::exportProduct(MatmulOp op,
+                                               const SumFactors &factors) {
+  if (failed(checkPerTensor(op, op.getRhs().getType())))
+    return failure();
+  quant::QuantizedType lhs = getQuantizedType(op.getLhs().getType());
+  quant::QuantizedType rhs = getQuantizedType(op.getRhs().getType());
+  bool isPlain = !op.getInitial() && zeroPoint(lhs) == 0 &&
+                 zeroPoint(rhs) == 0 && llvm::all_equal(factors.factor) &&
+                 llvm::all_of(factors.bias, [](int64_t b) { return b == 0; });
+  if (!isPlain)
+    return op.emitError() << "products of two activations can be exported with "
+                             "zero points of 0, without a bias and with one "
+                             "factor";
+  FailureOr<std::string> left = nameOf(op.getLhs(), Form::Plain);
+  FailureOr<std::string> right = nameOf(op.getRhs(), Form::Plain);
+  if (failed(left) || failed(right))
+    return failure();
+  // ONNX has the second matrix as it is.
+  auto rank = cast<RankedTensorType>(op.getRhs().getType()).getRank();
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  std::swap(permutation[rank - 1], permutation[rank - 2]);
+  std::string transposed =
+      addDequantize(addTranspose(*right, permutation), rhs);
+  std::string product = add("MatMul", {addDequantize(*left, lhs), transposed});
+  double wanted = factors.factor.front();
+  double given = scales(lhs).front() * scales(rhs).front();
+  if (std::abs(wanted - given) <= 1e-6 * std::abs(given))
+    return product;
+  return add("Mul", {product, addReal(static_cast<float>(wanted / given))});
 }

@@ -55,13 +55,8 @@ LogicalResult Exporter::exportReshape(Value input, Value result) {
   FailureOr<ElementType> type = typeOf(input);
   if (failed(name) || failed(type))
     return failure();
-  Tensor shape;
-  shape.type = ElementType::Int64;
-  shape.shape = {tensorType(result).getRank()};
-  shape.ints.assign(tensorType(result).getShape().begin(),
-                    tensorType(result).getShape().end());
   define(result, *type, Form::Plain,
-         add("Reshape", {*name, addConstant("shape", shape)}));
+         addReshape(*name, tensorType(result).getShape()));
   return success();
 }
 
@@ -144,7 +139,7 @@ LogicalResult Exporter::exportClamp(tosa::ClampOp op) {
 LogicalResult Exporter::exportClip(linalg::GenericOp op) {
   auto refuse = [&] {
     return op.emitError() << "operation 'linalg.generic' cannot be exported to "
-                             "ONNX: limits of integers can";
+                             "ONNX: limits of integers can, and reals";
   };
   bool isPlain = op.getNumDpsInputs() == 1 &&
                  op.getNumLoops() == op.getNumParallelLoops() &&

@@ -72,6 +72,12 @@ private:
   static void set(onnx::NodeProto &node, llvm::StringRef name, int64_t value);
   static void set(onnx::NodeProto &node, llvm::StringRef name,
                   llvm::ArrayRef<int64_t> values);
+  std::string addSizes(llvm::StringRef hint, llvm::ArrayRef<int64_t> sizes);
+  std::string addReshape(const std::string &value,
+                         llvm::ArrayRef<int64_t> sizes);
+  /// Its dimensions stay, as 1.
+  std::string addReduction(llvm::StringRef name, const std::string &value,
+                           llvm::ArrayRef<int64_t> axes);
   std::string addTranspose(const std::string &value,
                            llvm::ArrayRef<int64_t> permutation);
 
@@ -102,6 +108,9 @@ private:
                                           const SumFactors &factors);
   mlir::FailureOr<std::string> exportMatmul(MatmulOp op,
                                             const SumFactors &factors);
+  /// Of two activations.
+  mlir::FailureOr<std::string> exportProduct(MatmulOp op,
+                                             const SumFactors &factors);
   mlir::LogicalResult exportRequantize(RequantizeOp op);
   /// The same in QONNX: reals, the weights behind a Quant node.
   std::pair<std::string, std::string>
@@ -122,6 +131,11 @@ private:
   mlir::LogicalResult exportDequantize(DequantizeOp op);
   mlir::LogicalResult exportGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult exportClip(mlir::linalg::GenericOp op);
+  mlir::LogicalResult exportRealGeneric(mlir::linalg::GenericOp op);
+  mlir::LogicalResult exportReduction(mlir::Operation *op, llvm::StringRef name,
+                                      mlir::Value input, int64_t axis);
+  mlir::LogicalResult exportSlice(mlir::tosa::SliceOp op);
+  mlir::LogicalResult exportRsqrt(mlir::tosa::RsqrtOp op);
   mlir::LogicalResult exportTranspose(mlir::Value input, mlir::Value result,
                                       llvm::ArrayRef<int64_t> permutation);
   mlir::LogicalResult exportReshape(mlir::Value input, mlir::Value result);
