@@ -66,12 +66,10 @@ class Data:
                 yield entry["result"]
 
     def finals(self, task, bits=4, **wanted):
-        """Results of one cell, a fold each; without them those of the group
-        `quick`."""
+        """Results of one cell, a fold each."""
         wanted = {"method": None, "width": None, "tile": None,
                   "task": task, "activation_bits": bits, **wanted}
-        return (list(self.select(kind="final", **wanted))
-                or list(self.select(kind="quick", **wanted)))
+        return list(self.select(kind="final", **wanted))
 
     def accuracies(self, task, bits=4, name="accuracy", **wanted):
         return [result[name] for result in self.finals(task, bits, **wanted)]
@@ -129,15 +127,19 @@ def narrow_table(data, task):
 
 
 def choice_table(data, task):
-    """Learning rate and annealing that the search chose."""
+    """Learning rate, annealing and epochs that the search chose."""
     rows = []
+    least = min((result["epochs"] for result in data.select(kind="final", task=task)),
+                default=0)
     for width in (8, 10):
         cells = []
         for method in METHODS:
-            chosen = {(r["rate"], r["annealed"])
+            chosen = {(r["rate"], r["annealed"], r["epochs"])
                       for r in data.finals(task, method=method, width=width)}
-            cells.append(", ".join(f"{rate:g}" + (" annealed" if annealed else "")
-                                   for rate, annealed in sorted(chosen)) or "-")
+            cells.append(", ".join(
+                f"{rate:g}" + (" annealed" if annealed else "")
+                + (f", {epochs // least} x epochs" if epochs > least else "")
+                for rate, annealed, epochs in sorted(chosen)) or "-")
         if set(cells) != {"-"}:
             rows.append([str(width)] + cells)
     return table(["P", *names(METHODS)], rows)
@@ -177,17 +179,21 @@ def latency_table(data, task):
     for share, width, tile in shapes:
         cell = list(data.select(kind="latency", task=task, share=share,
                                 width=width or None, tile=tile or None))
+        name = f"latency-{task}-{share:g}-{width or 'dense'}-{tile or 'all'}"
         speeds = []
-        for isa in ("avx2", "avx512vnni"):
-            times = [result["microseconds"][isa][0] for result in cell
-                     if isa in result["microseconds"]]
-            speeds.append(f"{statistics.median(times):.2f}" if times else "-")
+        for cpu in ("haswell", "cascadelake"):
+            times = [result["microseconds"].get(name)
+                     for result in data.select(kind="timing", task=task, cpu=cpu)]
+            # The compiler's choice of accumulators, or those held to: the faster.
+            speeds.append(f"{min(times[0].values()):.2f}" if times and times[0] else "-")
         held = "nothing"
         if width:
             held = f"{width} bits" + (f", tiles of {tile}" if tile else "")
-        rows.append([f"{share:g}", held,
-                     percent([result["accuracy"] for result in cell]), *speeds])
-    return table(["channels", "sums held to", "accuracy", "AVX2, us", "VNNI, us"], rows)
+        zeros = statistics.mean(result["sparsity"] for result in cell)
+        rows.append([f"{share:g}", held, percent([r["accuracy"] for r in cell]),
+                     f"{zeros:.2f}", *speeds])
+    return table(["channels", "sums held to", "accuracy", "zeros", "AVX2, us",
+                  "VNNI, us"], rows)
 
 
 TABLES = {"accuracy": accuracy_table, "start": start_table,

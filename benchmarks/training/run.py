@@ -15,15 +15,14 @@ measured now. Runs on a GPU where PyTorch sees one, else on one thread.
 Learning rate and width annealing of each method are chosen by the group `search`,
 on a part of the training data; `longer` then tries twice the epochs with what was
 best. `widths`, `tiles` and `codes` take what they found.
-The group `quick` does without: one rate for all, widths annealed for methods that
-normalize weights, which need it most.
+`latency` trains networks of several sizes, dense ones and constrained ones, and
+`timing` then measures all of them in turns.
 """
 
 import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -40,15 +39,15 @@ COMPARED = ("projection", "projection-fixed-scale", "top-b", "a2q-plus",
             "centred-weight-norm", "brevitas-a2q-plus", "brevitas-a2q")
 WIDTHS = (8, 10, 9, 12, 11, 14)
 SEARCH_WIDTHS = (8, 10)
-RATES = {"digits": (0.002, 0.005), "mnist": (0.002, 0.005),
-         "glyphs": (0.002,)}
+RATES = (0.0005, 0.002, 0.005)
 # Widths are annealed from so many bits more.
 ANNEALED = 4
-QUICK_WIDTHS = (8, 10, 9, 12)
-QUICK_RATE = 0.002
 # Of the channels, in the comparison by latency.
 SHARES = (1.0, 0.25, 0.5, 0.75, 1.5)
-ISAS = ("avx2", "avx512vnni")
+LATENCY_RATE = 0.002
+LATENCY_FOLDS = 3
+# Processors whose instructions are the most that programs use: AVX2, and VNNI.
+CPUS = ("haswell", "cascadelake")
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
 
 
@@ -66,11 +65,24 @@ class Results:
         self.known = {key_of(entry["point"]) for entry in self.entries}
 
     def add(self, point, result):
+        """Takes the place of what was known of the point."""
         entry = {"point": point, "result": result}
+        if key_of(point) in self.known:
+            kept = [other for other in self.entries if other["point"] != point]
+            self.entries = [*kept, entry]
+            lines = [json.dumps(other, sort_keys=True) + "\n" for other in self.entries]
+            self.path.write_text("".join(lines))
+            return
         self.entries.append(entry)
         self.known.add(key_of(point))
         with self.path.open("a") as file:
             file.write(json.dumps(entry, sort_keys=True) + "\n")
+
+    def of(self, point):
+        """The result of a point, or None."""
+        if key_of(point) not in self.known:
+            return None
+        return next(e["result"] for e in self.entries if e["point"] == point)
 
     def accuracies(self, **wanted):
         return [entry["result"]["accuracy"] for entry in self.entries
@@ -89,13 +101,13 @@ def search_points(task):
     """Rates, and annealing where the quantizer is ours."""
     for method in COMPARED:
         for width in SEARCH_WIDTHS:
-            for rate in RATES[task]:
+            for rate in RATES:
                 for annealed in (False, True):
                     if annealed and method in networks.BREVITAS:
                         continue
                     yield base(task, "search", 0, method=method, width=width,
                                rate=rate, annealed=annealed)
-    for rate in RATES[task]:
+    for rate in RATES:
         yield base(task, "search", 0, rate=rate, annealed=False)
 
 
@@ -137,35 +149,29 @@ def code_points(task):
                 yield base(task, "final", fold, (4, bits), method=method, width=8)
 
 
-def quick_points(task):
-    """Few widths; by fold first, so that a part of it compares the methods too."""
-    for fold in folds(task):
-        yield base(task, "quick", fold, rate=QUICK_RATE, annealed=False)
-        for width in QUICK_WIDTHS:
-            for method in COMPARED:
-                annealed = method in ("a2q-plus", "centred-weight-norm")
-                yield base(task, "quick", fold, method=method, width=width,
-                           rate=QUICK_RATE, annealed=annealed)
-
-
 def latency_points(task):
     """Constrained networks beside narrower dense ones."""
-    for fold in folds(task):
+    for fold in folds(task)[:LATENCY_FOLDS]:
         for share in SHARES:
-            yield base(task, "latency", fold, share=share, rate=QUICK_RATE,
-                       annealed=False)
-            for tile in (None, 144, 72):
-                yield base(task, "latency", fold, share=share, method="projection",
-                           width=8, tile=tile, rate=QUICK_RATE, annealed=False)
+            for held in ({}, *({"method": "projection", "width": 8, "tile": tile}
+                               for tile in (None, 144, 72))):
+                yield base(task, "latency", fold, share=share, rate=LATENCY_RATE,
+                           annealed=False, **held)
+
+
+def timing_points(task):
+    for cpu in CPUS:
+        yield {"kind": "timing", "task": task, "cpu": cpu}
 
 
 def speed_points(task):
     yield {"kind": "speed", "task": task, "width": 10}
 
 
-GROUPS = {"quick": quick_points, "search": search_points, "longer": longer_points,
+GROUPS = {"search": search_points, "longer": longer_points,
           "widths": width_points, "tiles": tile_points, "codes": code_points,
-          "speed": speed_points, "latency": latency_points}
+          "speed": speed_points, "latency": latency_points,
+          "timing": timing_points}
 
 
 # Measuring
@@ -203,34 +209,47 @@ class Lab:
                 self.results.add(point, result)
         return network
 
-    def choice(self, point):
+    def choice(self, point, longer=True):
         """{rate, annealed, longer} that the search found best, at the nearest
-        width; of equals the first, thus the shorter."""
+        width; of equals the first, thus the shorter. A task without a search of
+        its own takes what was best for digits."""
         width = point.get("width")
         if width is not None:
             width = min(SEARCH_WIDTHS, key=lambda w: (abs(w - width), w))
-        found = [
-            (entry["result"]["accuracy"], entry["point"])
-            for entry in self.results.entries
-            if entry["point"]["kind"] == "search"
-            and entry["point"]["task"] == point["task"]
-            and entry["point"].get("width") == width
-            and entry["point"].get("method") == point.get("method")
-        ]
-        if not found:
+        for task in (point["task"], "digits"):
+            found = [
+                (entry["result"]["accuracy"], entry["point"])
+                for entry in self.results.entries
+                if entry["point"]["kind"] == "search"
+                and entry["point"]["task"] == task
+                and entry["point"].get("width") == width
+                and entry["point"].get("method") == point.get("method")
+                and (longer or "longer" not in entry["point"])
+            ]
+            if found:
+                break
+        else:
             raise SystemExit(f"no search for {point['task']} yet: --only search")
         best = max(found, key=lambda pair: pair[0])[1]
         return {"rate": best["rate"], "annealed": best["annealed"],
                 "longer": best.get("longer", 1)}
 
+    def is_known(self, point):
+        """Whether it is measured, with what the search would choose now."""
+        result = self.results.of(point)
+        if result is None or point["kind"] != "final":
+            return result is not None
+        chosen = self.choice(point)
+        epochs = tasks.TASKS[point["task"]].epochs * chosen["longer"]
+        return (result["rate"], result["annealed"], result["epochs"]) == (
+            chosen["rate"], chosen["annealed"], epochs
+        )
+
     def complete(self, point):
         """A point of the group `longer` with the best rate and annealing so far."""
         if "longer" in point and "rate" not in point:
-            known = [entry["point"] for entry in self.results.entries
-                     if entry["point"].items() >= point.items()]
-            if known:
-                return known[0]
-            return {**self.choice(point), **point}
+            # Not with what was longer already.
+            return {**self.choice(point, longer=False), **point}
         return point
 
     def train(self, point):
@@ -265,33 +284,44 @@ class Lab:
         return model, result
 
     def latency(self, point):
-        """Accuracy and speed of the compiled network, one thread."""
+        """Accuracy; the network is kept for `timing`."""
         model, result = self.trained(point)
         data = self.data(point["task"], point["fold"])
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
+        if point["fold"] == 0:
             model = model.cpu()
+            path = self.cache / f"{latency_name(point)}.onnx"
             a2q.torch.export(model, path, data.images[:2].cpu())
-            network = a2q.load(path)
-        if point.get("width"):
-            network = network.stage(inner=point["width"])
-        images = data.test_images[:64].cpu().numpy()
-        result["microseconds"] = {}
-        for isa in ISAS:
-            try:
-                program = network.compile(isa=isa)
-                program(images)
-            except a2q.Error:
-                continue  # not this processor's
-            times = []
-            for _ in range(41):
-                begin = time.perf_counter()
-                program(images)
-                times.append(1e6 * (time.perf_counter() - begin) / len(images))
-            result["microseconds"][isa] = [
-                round(value, 3) for value in (statistics.median(times), min(times))
-            ]
         return result
+
+    def timing(self, point):
+        """Microseconds per image, of the thread's processor time: medians of runs
+        on the same images, all networks in turns. Each by the accumulators that
+        the compiler chooses and, where it is held to a width, by these."""
+        images = self.data(point["task"], 0).test_images[:64].cpu().numpy()
+        programs = {}
+        for other in latency_points(point["task"]):
+            path = self.cache / f"{latency_name(other)}.onnx"
+            if other["fold"] or not path.exists():
+                continue
+            network = a2q.load(path)
+            choices = {"auto": network}
+            if other.get("width"):
+                choices["held"] = network.stage(inner=other["width"])
+            for choice, chosen in choices.items():
+                program = chosen.compile(target_cpu=point["cpu"])
+                program(images)
+                programs[latency_name(other), choice] = program
+        times = {key: [] for key in programs}
+        for _ in range(31):
+            for key, program in programs.items():
+                begin = time.thread_time()
+                for _ in range(4):
+                    program(images)
+                times[key].append(1e6 * (time.thread_time() - begin) / 4 / len(images))
+        found = {}
+        for (name, choice), values in times.items():
+            found.setdefault(name, {})[choice] = round(statistics.median(values), 3)
+        return {"microseconds": found}
 
     def speed(self, point):
         """Seconds per epoch, the methods in turns."""
@@ -313,8 +343,13 @@ class Lab:
         return {"seconds": seconds}
 
     def measure(self, point):
-        kinds = {"speed": self.speed, "latency": self.latency}
+        kinds = {"speed": self.speed, "latency": self.latency, "timing": self.timing}
         return kinds.get(point["kind"], self.train)(point)
+
+
+def latency_name(point):
+    held = f"{point.get('width') or 'dense'}-{point.get('tile') or 'all'}"
+    return f"latency-{point['task']}-{point['share']:g}-{held}"
 
 
 def annealing(model, width, epochs):
@@ -344,10 +379,8 @@ def main():
     begin = time.monotonic()
     for task in args.task or ("digits", "mnist"):
         for group in args.only or GROUPS:
-            if group == "quick" and not args.only:
-                continue  # less than the others
             for point in map(lab.complete, GROUPS[group](task)):
-                if key_of(point) in results.known:
+                if lab.is_known(point):
                     continue
                 if args.width and point.get("width", args.width[0]) not in args.width:
                     continue
