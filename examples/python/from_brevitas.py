@@ -77,7 +77,7 @@ for proof in a2q.torch.brevitas.prove(model, images[:64]):
 # %% [markdown]
 # Brevitas' QCDQ export is read as it is, and computes the same. Its QONNX export is
 # read as well, but of layers like the middle one Brevitas 0.13 writes the weights
-# before their normalization, and so another network.
+# before their normalization, and so another network (docs/onnx.md has a remedy).
 
 # %%
 path = output / "model.onnx"
