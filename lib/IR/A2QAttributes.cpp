@@ -31,6 +31,8 @@ llvm::StringRef a2q::stringifyRounding(Rounding rounding) {
     return "toward_zero";
   case Rounding::Floor:
     return "floor";
+  case Rounding::Double:
+    return "double";
   }
   llvm_unreachable("unknown rounding mode");
 }
@@ -38,7 +40,7 @@ llvm::StringRef a2q::stringifyRounding(Rounding rounding) {
 std::optional<Rounding> a2q::symbolizeRounding(llvm::StringRef keyword) {
   for (Rounding rounding :
        {Rounding::HalfEven, Rounding::HalfUp, Rounding::HalfAway,
-        Rounding::TowardZero, Rounding::Floor})
+        Rounding::TowardZero, Rounding::Floor, Rounding::Double})
     if (stringifyRounding(rounding) == keyword)
       return rounding;
   return std::nullopt;

@@ -194,7 +194,12 @@ LogicalResult QuantizeOp::verify() {
   if (!getQuantizedType(getType()).getExpressedType().isF32())
     return emitOpError() << "result " << getType() << " must express f32";
   // C3
-  return verifyQuantization(*this, getType(), "result");
+  if (failed(verifyQuantization(*this, getType(), "result")))
+    return failure();
+  // C4
+  if (getRounding() == Rounding::Double)
+    return emitOpError("rounds by double, which is of products with a shift");
+  return success();
 }
 
 LogicalResult DequantizeOp::verify() {
@@ -556,9 +561,14 @@ LogicalResult RequantizeOp::verify() {
       return emitOpError() << "bias has type " << bias.getShapedType()
                            << ", expected signless integers of at most 64 bits";
   // C5
-  if (failed(verifyPerTensor(*this, getType(), "result")))
+  if (failed(verifyPerTensor(*this, getType(), "result")) ||
+      failed(verifyQuantization(*this, getType(), "result")))
     return failure();
-  return verifyQuantization(*this, getType(), "result");
+  // C6
+  if (getRounding() == Rounding::Double && !getShiftAttr())
+    return emitOpError(
+        "rounds by double, which is of multipliers with a shift");
+  return success();
 }
 
 LogicalResult DecodeOp::verify() {

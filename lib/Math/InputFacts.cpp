@@ -77,8 +77,8 @@ Ball shifted(Ball ball, std::span<const double> offsets) {
 
 /// The most by which rounding moves a value.
 static double roundingStep(Rounding rounding) {
-  bool toNearest =
-      rounding != Rounding::TowardZero && rounding != Rounding::Floor;
+  bool toNearest = rounding != Rounding::TowardZero &&
+                   rounding != Rounding::Floor && rounding != Rounding::Double;
   return toNearest ? 0.5 : 1.0;
 }
 

@@ -23,6 +23,7 @@ static bool roundsUp(bool floorIsNegative, bool floorIsOdd, int half,
   case Rounding::HalfEven:
     return half > 0 || (half == 0 && floorIsOdd);
   case Rounding::HalfUp:
+  case Rounding::Double: // What it adds beside depends on the shift.
     return half >= 0;
   case Rounding::HalfAway:
     return half > 0 || (half == 0 && !floorIsNegative);
@@ -76,6 +77,15 @@ int64_t requantize(Wide sum, float multiplier, int64_t zeroPoint, Range codes,
   return encode(product, zeroPoint, codes, rounding);
 }
 
+/// What double rounding adds to a product beside one half. It is at most half
+/// of one half, so that the floor of the result is the one that roundsUp takes.
+static Wide nudge(Wide sum, unsigned shift, Rounding rounding) {
+  if (rounding != Rounding::Double || shift <= 31)
+    return 0;
+  Wide most = Wide(1) << 30;
+  return sum < 0 ? -most : most;
+}
+
 int64_t requantize(Wide sum, int64_t multiplier, unsigned shift,
                    int64_t zeroPoint, Range codes, Rounding rounding) {
   assert(multiplier > 0 && shift <= 62 && "not a requantization factor");
@@ -92,7 +102,7 @@ int64_t requantize(Wide sum, int64_t multiplier, unsigned shift,
     return high < 0 ? codes.lo : codes.hi;
   Wide remainder = lowProduct & mask;
   if (remainder != 0) {
-    Wide twice = 2 * remainder;
+    Wide twice = 2 * (remainder + nudge(sum, shift, rounding));
     int half = twice > mask + 1 ? 1 : twice <= mask ? -1 : 0;
     bool odd = (floor & 1) != 0;
     if (roundsUp(floor < 0, odd, half, rounding))

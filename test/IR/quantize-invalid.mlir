@@ -132,3 +132,12 @@ func.func @quantize_c3_infinite(%x: tensor<2xf32>) {
   %q = a2q.quantize %x : tensor<2xf32> to tensor<2x!quant.uniform<u8:f32, 0x7FF0000000000000>>
   return
 }
+
+// -----
+
+// There is no shift to round by.
+func.func @quantize_c4(%x: tensor<2xf32>) {
+  // expected-error @+1 {{rounds by double, which is of products with a shift}}
+  %q = a2q.quantize %x rounding double : tensor<2xf32> to tensor<2x!quant.uniform<u8:f32, 0.1>>
+  return
+}

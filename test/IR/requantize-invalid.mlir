@@ -213,3 +213,12 @@ func.func @requantize_c5_zero(%y: tensor<1x2x!a2q.acc<16>>) {
   %q = a2q.requantize %y multiplier dense<0.1> : tensor<1xf32> : tensor<1x2x!a2q.acc<16>> to tensor<1x2x!quant.uniform<u8:f32, 0.1:300>>
   return
 }
+
+// -----
+
+// The second rounding belongs to the shift.
+func.func @requantize_c6(%y: tensor<1x2x!a2q.acc<16>>) {
+  // expected-error @+1 {{rounds by double, which is of multipliers with a shift}}
+  %q = a2q.requantize %y multiplier dense<0.1> : tensor<1xf32> rounding double : tensor<1x2x!a2q.acc<16>> to tensor<1x2x!quant.uniform<u8<0:15>:f32, 0.1>>
+  return
+}

@@ -8,6 +8,7 @@
 
 #include "a2q/Math/Requantization.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -98,6 +99,39 @@ TEST(Requantize, IntegerRandom) {
                               zeroPoint,
                           codes));
   }
+}
+
+// TOSA's apply_scale_32, as its specification writes it, at both sides of 0, at
+// ties, and at the shifts where the second rounding begins and ends.
+TEST(Requantize, DoubleRounding) {
+  Range codes = {INT32_MIN, INT32_MAX};
+  auto specified = [](int64_t value, int64_t multiplier, unsigned shift) {
+    int64_t round = int64_t(1) << (shift - 1);
+    if (shift > 31 && value >= 0)
+      round += 1 << 30;
+    if (shift > 31 && value < 0)
+      round -= 1 << 30;
+    return (value * multiplier + round) >> shift;
+  };
+  std::mt19937_64 random(9);
+  for (unsigned shift : {2u, 30u, 31u, 32u, 33u, 40u, 61u, 62u})
+    for (int64_t multiplier :
+         {int64_t(1), int64_t(3), int64_t(1) << 30, (int64_t(1) << 31) - 1})
+      for (int trial = 0; trial < 2000; ++trial) {
+        int64_t limit = std::min<int64_t>(INT32_MAX, int64_t(1) << (shift - 1));
+        int64_t sum =
+            trial < 200 ? trial - 100 : static_cast<int64_t>(random()) % limit;
+        sum = std::clamp(sum, -limit, limit - 1);
+        ASSERT_EQ(
+            requantize(sum, multiplier, shift, 0, codes, Rounding::Double),
+            std::clamp<int64_t>(specified(sum, multiplier, shift), codes.lo,
+                                codes.hi))
+            << sum << " * " << multiplier << " >> " << shift;
+      }
+  // A half is rounded away from 0 only where there is a second rounding.
+  EXPECT_EQ(requantize(-1, 1 << 30, 31, 0, codes, Rounding::Double), 0);
+  EXPECT_EQ(requantize(-2, 1 << 30, 32, 0, codes, Rounding::Double), -1);
+  EXPECT_EQ(requantize(2, 1 << 30, 32, 0, codes, Rounding::Double), 1);
 }
 
 // sum * multiplier does not fit 128 bits; the quotient may or may not.

@@ -20,7 +20,8 @@ def A2Q_Rounding : I32EnumAttr<"Rounding", "how a real value becomes an integer"
     I32EnumAttrCase<"HalfUp", 1, "half_up">,
     I32EnumAttrCase<"HalfAway", 2, "half_away">,
     I32EnumAttrCase<"TowardZero", 3, "toward_zero">,
-    I32EnumAttrCase<"Floor", 4, "floor">]> {
+    I32EnumAttrCase<"Floor", 4, "floor">,
+    I32EnumAttrCase<"Double", 5, "double">]> {
   // The enumeration itself is that of a2q/Math/Requantization.h; A2QDialect.h
   // has the two functions between it and its keywords.
   let cppNamespace = "::a2q";
@@ -30,7 +31,9 @@ def A2Q_RoundingAttr : EnumAttr<A2Q_Dialect, A2Q_Rounding, "rounding"> {
   let description = [{
     Ties of `half_even` go to the even neighbour (ONNX QuantizeLinear), of
     `half_up` toward positive infinity (TOSA), of `half_away` away from zero
-    (TFLite).
+    (TFLite). `double` is of products with a shift s only: the double rounding of
+    TOSA, which adds 2^(s-1) and, for s above 31, 2^30 with the sign of the sum
+    before it shifts.
   }];
 }
 

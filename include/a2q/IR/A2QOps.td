@@ -43,6 +43,7 @@ def A2Q_QuantizeOp : A2Q_Op<"quantize", [Pure]> {
     - (C2) The input's element type is f32, the type that the codes express.
     - (C3) Scales are positive and finite; zero points lie in the storage range;
       a per-axis type has one scale per index of its axis.
+    - (C4) `rounding` is not `double`.
   }];
   let arguments = (ins A2Q_TensorOf<F32, "ranked tensor of f32">:$input,
     DefaultValuedAttr<A2Q_RoundingAttr, "::a2q::Rounding::HalfEven">:$rounding);
@@ -215,6 +216,7 @@ def A2Q_RequantizeOp : A2Q_Op<"requantize", [Pure]> {
     - (C4) `bias` holds signless integers of at most 64 bits.
     - (C5) The result is quantized per tensor, its scales and zero points as for
       `a2q.quantize`.
+    - (C6) `double` rounding comes with a `shift`.
   }];
   let arguments = (ins A2Q_AccumulatorTensor:$input,
     ElementsAttr:$multiplier,

@@ -21,8 +21,10 @@ namespace a2q {
 
 /// Rounding of a real value to an integer. HalfEven is ONNX QuantizeLinear;
 /// HalfUp (ties toward +infinity) is TOSA's single rounding; HalfAway is
-/// TFLite's; TowardZero and Floor as named.
-enum class Rounding { HalfEven, HalfUp, HalfAway, TowardZero, Floor };
+/// TFLite's; TowardZero and Floor as named. Double is TOSA's double rounding
+/// and for products with a shift only: it adds 2^(shift - 1) and, for shifts
+/// above 31, 2^30 with the sign of the sum before it shifts.
+enum class Rounding { HalfEven, HalfUp, HalfAway, TowardZero, Floor, Double };
 
 /// Saturated code: clamp(round(value / scale) + zeroPoint), the division in
 /// float32 (ONNX QuantizeLinear). NaN gives the zero point, clamped.

@@ -186,6 +186,7 @@ void Epilogue::prepare(OpBuilder &builder, Location loc,
   half = mapped([](int64_t s) { return s ? int64_t(1) << (s - 1) : 0; });
   mask = mapped([](int64_t s) { return (int64_t(1) << s) - 1; });
   adjust = mapped([](int64_t s) { return s ? 1 : 0; });
+  nudge = mapped([](int64_t s) { return s > 31 ? int64_t(1) << 30 : 0; });
 }
 
 //===----------------------------------------------------------------------===//
@@ -244,6 +245,12 @@ Value Epilogue::requantizeFixed(OpBuilder &b, Location loc, Value sum) const {
   case Rounding::HalfUp:
     add(half);
     break;
+  case Rounding::Double: {
+    Value down = arith::SubIOp::create(b, loc, half, nudge);
+    Value up = arith::AddIOp::create(b, loc, half, nudge);
+    add(arith::SelectOp::create(b, loc, negative(), down, up));
+    break;
+  }
   case Rounding::TowardZero: {
     Value none = splatInt(b, loc, product, 0);
     add(arith::SelectOp::create(b, loc, negative(), mask, none));

@@ -244,7 +244,7 @@ private:
   mlir::IntegerType resultType;
   llvm::SmallVector<int64_t> offsets; ///< bias - starts, per channel
   bool hasOffsets = false;
-  mlir::Value offset, multiplier, shift, half, mask, adjust;
+  mlir::Value offset, multiplier, shift, half, mask, adjust, nudge;
 };
 
 /// The sums as plain integers: the element type that holds them all.

@@ -62,6 +62,13 @@ def layers():
                        bias=[1 << 37, -(1 << 40)], rounding=mode),
             Requantize(OUT8, [2.0**-36, 1e-10],
                        bias=[1 << 37, -(1 << 40)], rounding=mode))
+    # TOSA's two roundings, on both sides of the shift where the second begins.
+    add("fixed-double", S8, w(5, 3, codes=S8), (16, 3),
+        Requantize(OUT8, [1, 3, 1 << 30, 5, 1 << 30], [1, 31, 36, 0, 32],
+                   bias=[1, -2, 3, 4, 5], rounding="double"))
+    add("wide-double", S8, w(2, 3, codes=S8), (16, 3),
+        Requantize(OUT8, [3, 1 << 30], [40, 62],
+                   bias=[1 << 37, -(1 << 40)], rounding="double"))
     add("wide-codes", S8, w(2, 3, codes=S8), (4, 3),
         Requantize(Codes(-(2**31), 2**31 - 1, bits=32), [70000.25, 1e9]))
     add("saturates", U8, w(2, 30, codes=S8), (4, 30),

@@ -321,6 +321,11 @@ def reference(consumer, total):
                 np.float32(pick(consumer.multiplier))
             real = min(max(float(real), -2.0**60), 2.0**60)
             number = round_fraction(Fraction(real), consumer.rounding)
+        elif consumer.rounding == "double":
+            shift = pick(consumer.shift)
+            extra = (1 << 30) * (1 if value >= 0 else -1) * (shift > 31)
+            number = (value * pick(consumer.multiplier)
+                      + (1 << shift >> 1) + extra) >> shift
         else:
             number = round_fraction(
                 Fraction(value * pick(consumer.multiplier),
