@@ -54,6 +54,11 @@ struct PrepareEntry : a2q::impl::A2QPrepareEntryBase<PrepareEntry> {
     FailureOr<func::FuncOp> entry = a2q::findEntry(getOperation());
     if (failed(entry))
       return signalPassFailure();
+    // Ranges of tensors are none of the scalars that they are lowered to, which
+    // would inherit them. Those of arguments are on functions.
+    getOperation().walk([](Operation *op) {
+      op->removeAttr(a2q::A2QDialect::getRangeAttrName());
+    });
     for (auto [index, type] : llvm::enumerate(entry->getArgumentTypes())) {
       if (failed(verifyBoundary(*entry, "argument", index, type)))
         return signalPassFailure();
