@@ -469,10 +469,19 @@ template <typename... OpTys> void attachTo(MLIRContext *context) {
 void a2q::registerLinalgModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {
     attachTo<linalg::GenericOp, linalg::ContractOp, linalg::MatmulOp,
-             linalg::BatchMatmulOp, linalg::QuantizedMatmulOp,
-             linalg::QuantizedBatchMatmulOp, linalg::Conv2DNhwcHwcfOp,
+             linalg::BatchMatmulOp, linalg::BatchReduceMatmulOp,
+             linalg::QuantizedMatmulOp, linalg::QuantizedBatchMatmulOp,
+             linalg::MatvecOp, linalg::VecmatOp, linalg::BatchMatvecOp,
+             linalg::BatchVecmatOp, linalg::DotOp, linalg::Conv1DOp,
+             linalg::Conv1DNcwFcwOp, linalg::Conv1DNwcWcfOp, linalg::Conv2DOp,
+             linalg::Conv2DNchwFchwOp, linalg::Conv2DNchwFchwQOp,
+             linalg::Conv2DNgchwFgchwOp, linalg::Conv2DNgchwGfchwOp,
+             linalg::Conv2DNgchwGfchwQOp, linalg::Conv2DNhwcHwcfOp,
              linalg::Conv2DNhwcHwcfQOp, linalg::Conv2DNhwcFhwcOp,
-             linalg::Conv2DNhwcFhwcQOp, linalg::DepthwiseConv2DNhwcHwcOp,
+             linalg::Conv2DNhwcFhwcQOp, linalg::Conv2DNhwgcGfhwcOp,
+             linalg::Conv2DNhwgcGfhwcQOp, linalg::DepthwiseConv1DNcwCwOp,
+             linalg::DepthwiseConv1DNwcWcOp, linalg::DepthwiseConv1DNwcWcmOp,
+             linalg::DepthwiseConv2DNchwChwOp, linalg::DepthwiseConv2DNhwcHwcOp,
              linalg::DepthwiseConv2DNhwcHwcQOp,
              linalg::DepthwiseConv2DNhwcHwcmOp,
              linalg::DepthwiseConv2DNhwcHwcmQOp>(context);

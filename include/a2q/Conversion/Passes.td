@@ -152,4 +152,59 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     "::mlir::vector::VectorDialect"];
 }
 
+def ConvertLinalgToA2Q : Pass<"convert-linalg-to-a2q", "::mlir::ModuleOp"> {
+  let summary = "Turn structured sums of products of integers into a2q ops";
+  let description = [{
+    A structured op whose body is `init + (x - x0) * (w - w0)` over integers that
+    have 8 or 16 bits, or are proven to fit them, becomes `a2q.matmul` or `a2q.conv_2d`: named ops, quantized named
+    ops and `linalg.generic` alike, in any order of dimensions. The sums come
+    back as integers of the width that the op had, wrapped as it would have
+    wrapped them; zero points and the initial values are added behind the
+    accumulator. A `tensor.pad` of an image with its zero point becomes padding
+    of the convolution.
+
+    | loops | becomes |
+    | ----- | ------- |
+    | no windows, constant weights | `a2q.matmul` with weights |
+    | no windows, both sides computed, or weights of each batch | `a2q.matmul` of activations |
+    | one or two windows, constant weights | `a2q.conv_2d`; loops in all three operands are groups |
+
+    - Shapes are static and zero points constant: run `canonicalize` before, so
+      that constants are seen. Weights may be transposed or extended constants.
+    - What cannot be converted stays as it is, and a remark says why.
+  }];
+  let dependentDialects = ["::a2q::A2QDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::quant::QuantDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def ConvertTosaToA2Q : Pass<"convert-tosa-to-a2q"> {
+  let summary = "Turn TOSA's sums of products of integers into a2q ops";
+  let description = [{
+    The accumulators of TOSA 1.0 have the types that the operands ask for, so
+    they cannot be narrowed in place. This pass replaces the ops that have them;
+    all else stays TOSA, between codes as integers.
+
+    | TOSA | becomes |
+    | ---- | ------- |
+    | `conv2d`, `depthwise_conv2d` with constant weights | `a2q.conv_2d` |
+    | `transpose_conv2d` | a convolution whose results are interleaved |
+    | `matmul` | `a2q.matmul`, of weights or of two activations |
+    | `rescale` to 8 or 16 bits that reads such sums | `a2q.requantize` in fixed point |
+    | `clamp` behind that, if it leaves the zero point | the range of the codes |
+
+    Values are those of the specification to the last bit. Where that leaves them
+    open, sums are exact, and INEXACT_ROUND rounds once. Sums that anything but
+    such a `rescale` reads are decoded to the integers that they were.
+
+    - Weights, biases and zero points are constants of at most 16 bits, also
+      behind a `reshape`; activations have 8 or 16 bits; images have static
+      sizes.
+    - What cannot be converted stays as it is, and a remark says why.
+  }];
+  let dependentDialects = ["::a2q::A2QDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::quant::QuantDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::tosa::TosaDialect"];
+}
+
 #endif // A2Q_CONVERSION_PASSES_TD
