@@ -9,12 +9,15 @@
 #include "a2q/Tools/Compile.h"
 
 #include "a2q/Analysis/Accumulators.h"
+#include "a2q/Conversion/Passes.h"
 #include "a2q/IR/A2QOps.h"
 #include "a2q/Pipelines/Prove.h"
 #include "a2q/Pipelines/ToLLVM.h"
 #include "a2q/Transforms/Passes.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace llvm;
 using namespace a2q;
@@ -118,9 +121,37 @@ static std::optional<unsigned> getInnerWidth(const AccumulatorChoice &choice,
   return isa == "avx512vnni" || isa == "avx512vbmi" ? 32 : 16;
 }
 
+/// Whether there are sums of products whose accumulators are plain integers.
+static bool hasPlainSums(mlir::ModuleOp module) {
+  return module
+      .walk([](mlir::Operation *op) {
+        auto sums = mlir::dyn_cast<AccumulatingOpInterface>(op);
+        bool isPlain = sums && sums.isAccumulating() &&
+                       sums.getAccumulatorType().isIntOrFloat();
+        return isPlain || mlir::isa<mlir::tosa::TransposeConv2DOp>(op)
+                   ? mlir::WalkResult::interrupt()
+                   : mlir::WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+mlir::LogicalResult a2q::convertPlainSums(mlir::ModuleOp module) {
+  if (!hasPlainSums(module))
+    return mlir::success();
+  mlir::PassManager pm(module.getContext());
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(createConvertTosaToA2Q());
+  pm.addPass(createConvertLinalgToA2Q());
+  pm.addPass(mlir::createCanonicalizerPass());
+  return pm.run(module);
+}
+
 mlir::LogicalResult a2q::chooseAccumulators(mlir::ModuleOp module,
                                             const AccumulatorChoice &choice,
                                             const CpuTarget &target) {
+  if (choice.kind != AccumulatorChoice::Given &&
+      failed(convertPlainSums(module)))
+    return mlir::failure();
   mlir::PassManager choose(module.getContext());
   if (const std::optional<ConstraintSpec> &constraint = choice.constraint) {
     A2QConstrainWeightsOptions options;

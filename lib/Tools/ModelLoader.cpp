@@ -11,6 +11,7 @@
 #include "a2q/Analysis/Report.h"
 #include "a2q/IR/A2QDialect.h"
 #include "a2q/InitAll.h"
+#include "a2q/Tools/Boundary.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/FileSystem.h"
@@ -89,15 +90,18 @@ OwningOpRef<ModuleOp> ModelContext::load(StringRef path,
   if (!path.ends_with(".mlir") && path != "-")
     return fail("is no model: the name of a model ends with .onnx or .mlir");
   impl->sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
-  return parseSourceFile<ModuleOp>(impl->sources, get());
+  auto module = parseSourceFile<ModuleOp>(impl->sources, get());
+  if (!module || failed(adaptBoundary(*module, options.shapes)))
+    return nullptr;
+  return module;
 }
 
 OwningOpRef<ModuleOp>
 ModelContext::loadForInputs(StringRef path, std::vector<InputShape> shapes) {
-  if (!path.ends_with(".onnx"))
-    return load(path);
   ImportOptions options;
   options.shapes = std::move(shapes);
+  if (!path.ends_with(".onnx"))
+    return load(path, options);
   options.prefersFileShapes = true;
   bool hasBatch = llvm::any_of(options.shapes, [](const InputShape &shape) {
     return !shape.sizes.empty() && shape.sizes.front() > 1;

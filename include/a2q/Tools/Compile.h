@@ -47,8 +47,13 @@ mlir::LogicalResult proveClaims(mlir::ModuleOp module);
 mlir::LogicalResult inferNarrowest(mlir::ModuleOp module,
                                    llvm::StringRef bound);
 
-/// Constrains weights if asked to, then chooses and proves accumulators. Fails
-/// with a diagnostic.
+/// Turns sums of products of plain integers, in TOSA and linalg, into a2q ops,
+/// whose accumulators can be chosen. What cannot be converted stays, with a
+/// remark. Fails with a diagnostic.
+mlir::LogicalResult convertPlainSums(mlir::ModuleOp module);
+
+/// Converts plain sums, constrains weights if asked to, then chooses and proves
+/// accumulators. Fails with a diagnostic.
 mlir::LogicalResult chooseAccumulators(mlir::ModuleOp module,
                                        const AccumulatorChoice &choice,
                                        const CpuTarget &target);

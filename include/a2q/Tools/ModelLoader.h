@@ -28,8 +28,8 @@ public:
   mlir::MLIRContext *operator->();
   mlir::MLIRContext *get();
 
-  /// Reads a .onnx file, or a .mlir file (text or bytecode), which has no use
-  /// for options. Null after one diagnostic.
+  /// Reads a .onnx file, or a .mlir file (text or bytecode), whose open sizes
+  /// are those of `options.shapes`. Null after one diagnostic.
   mlir::OwningOpRef<mlir::ModuleOp> load(llvm::StringRef path,
                                          const ImportOptions &options = {});
 
