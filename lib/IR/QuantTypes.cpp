@@ -14,6 +14,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::quant;
@@ -94,18 +95,27 @@ FailureOr<SmallVector<int64_t>> a2q::integerElements(ElementsAttr elements,
     return failure();
   SmallVector<int64_t> values;
   values.reserve(elements.getNumElements());
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
-    unsigned bits = elementBits(elements), bytes = bits / 8;
-    ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
-    for (size_t i = 0; i < data.size(); i += bytes) {
+  unsigned bits = elementBits(elements);
+  auto append = [&](ArrayRef<char> data) {
+    for (size_t i = 0; i < data.size(); i += bits / 8) {
       uint64_t raw = 0;
-      memcpy(&raw, data.data() + i, bytes);
-      values.push_back(extend(APInt(bits, raw), isSigned));
+      memcpy(&raw, data.data() + i, bits / 8);
+      values.push_back(isSigned ? llvm::SignExtend64(raw, bits)
+                                : static_cast<int64_t>(raw));
     }
+  };
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
+    append(resource.getRawHandle().getBlob()->getData());
     return values;
   }
-  for (const APInt &value :
-       cast<DenseElementsAttr>(elements).getValues<APInt>())
+  auto dense = cast<DenseElementsAttr>(elements);
+  // Networks have millions of these, and one integer of any width at a time is
+  // slow.
+  if (!dense.isSplat() && (bits == 8 || bits == 16 || bits == 32)) {
+    append(dense.getRawData());
+    return values;
+  }
+  for (const APInt &value : dense.getValues<APInt>())
     values.push_back(extend(value, isSigned));
   return values;
 }
