@@ -320,10 +320,14 @@ void Collector::collectFact() {
   AccumulationProblem &problem = result.problem;
   bool isUnsigned =
       !readsSigned(op.getActivations().getType(), op.hasUnsignedActivations());
-  // Padding is a code of its own.
   if (!fact || !fact->zeroPoint || fact->isSigned == isUnsigned || !offset ||
       op.getNumGroups() != 1 || op.getActivationAxis() != fact->axis ||
-      op.getPaddingCode() || std::abs(*offset) > INT32_MAX)
+      std::abs(*offset) > INT32_MAX)
+    return;
+  // A padded position is like one of NaN, whose codes are the zero point.
+  std::optional<int64_t> padding = op.getPaddingCode();
+  if (padding && (*padding != *fact->zeroPoint ||
+                  (fact->ball && !fact->ball->rest.empty())))
     return;
   SmallVector<int64_t> indices;
   for (int64_t term = 0; term < problem.length; ++term)
@@ -334,15 +338,10 @@ void Collector::collectFact() {
   auto taps = static_cast<double>(*visits);
   InputFact known;
   known.shift = *fact->zeroPoint - *offset;
-  known.vectors = *visits;
+  known.vectors = *visits * fact->vectors;
   if (fact->ball) {
-    Ball &ball = known.ball.emplace();
-    ball.radius = fact->ball->radius * std::sqrt(taps) * (1 + 0x1p-40);
-    for (int64_t index : indices) {
-      ball.centre.push_back(fact->ball->centre[index]);
-      ball.gain.push_back(fact->ball->gain[index]);
-      ball.slack.push_back(fact->ball->slack[index]);
-    }
+    known.ball = fact->ball->select(indices);
+    known.ball->radius *= std::sqrt(taps) * (1 + 0x1p-40);
   }
   if (fact->simplex)
     known.simplex = Simplex{fact->simplex->total * taps};

@@ -6,14 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A normalization is recognized by what it computes, not by a name that someone
-// gave it: v / sqrt(share * sum(v^2) + epsilon). That v is squared and v is
-// divided is the whole proof, and the reason why LayerNorm that takes its
-// variance from E[x^2] - E[x]^2 is not recognized: in float32 that can be far
-// from the variance, and the norm of the result above sqrt(d).
-//
-// softmax is exp(x - max(x)) / sum of the same. The maximum matters: it makes
-// the sum at least 1, so that its reciprocal is finite.
+// FactProducers.cpp finds where a fact begins; here is what becomes of it on
+// the way to an accumulator. No op passes a fact on unless it is written to.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +21,7 @@
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
+#include "mlir/Dialect/Tosa/Utils/ConversionUtils.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -35,258 +30,11 @@
 using namespace mlir;
 using namespace a2q;
 
-using MaybeFact = std::optional<AxisFact>;
-
-//===----------------------------------------------------------------------===//
-// Producers
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// `share * sum`; a mean has the share 1 / d.
-struct ScaledSum {
-  double share = 1;
-  RealStep sum;
-};
-} // namespace
-
-/// `sum`, `sum * c` or `sum / c`.
-static std::optional<ScaledSum> readMean(Value value,
-                                         SmallVectorImpl<Value> &path) {
-  auto readSum = [&](Value value, double share) -> std::optional<ScaledSum> {
-    ScaledSum result{share, readStep(resolve(value, &path))};
-    if (result.sum.kind != RealOp::Sum || !(share > 0 && share <= 1))
-      return std::nullopt;
-    return result;
-  };
-  RealStep step = readStep(resolve(value, &path));
-  if (step.kind == RealOp::Divide) {
-    std::optional<double> count = constantScalar(step.operands[1]);
-    return count ? readSum(step.operands[0], 1 / *count) : std::nullopt;
-  }
-  if (step.kind == RealOp::Multiply) {
-    for (unsigned constant : {1, 0})
-      if (auto share = constantScalar(step.operands[constant]))
-        return readSum(step.operands[1 - constant], *share);
-    return std::nullopt;
-  }
-  return readSum(value, 1);
-}
-
-/// The u of sqrt(u).
-static Value underRoot(Value value, SmallVectorImpl<Value> &path) {
-  RealStep step = readStep(resolve(value, &path));
-  bool isRoot =
-      step.kind == RealOp::SquareRoot ||
-      (step.kind == RealOp::Power && constantScalar(step.operands[1]) == 0.5);
-  return isRoot ? step.operands[0] : Value();
-}
-
-/// The u of 1 / sqrt(u).
-static Value underInverseRoot(Value value, SmallVectorImpl<Value> &path) {
-  RealStep step = readStep(resolve(value, &path));
-  switch (step.kind) {
-  case RealOp::InverseRoot:
-    return step.operands[0];
-  case RealOp::Reciprocal:
-    return underRoot(step.operands[0], path);
-  case RealOp::Divide:
-    return constantScalar(step.operands[0]) == 1.0
-               ? underRoot(step.operands[1], path)
-               : Value();
-  case RealOp::Power:
-    return constantScalar(step.operands[1]) == -0.5 ? step.operands[0]
-                                                    : Value();
-  default:
-    return {};
-  }
-}
-
-/// Whether each tensor has the shape, with size 1 in place of the axes or
-/// without them. What is reduced along the axes then belongs to the very
-/// elements that it was made from.
-static bool alignWithReduction(ArrayRef<Value> path, ArrayRef<int64_t> shape,
-                               ArrayRef<int64_t> axes) {
-  SmallVector<int64_t> units(shape), without;
-  for (int64_t axis : axes) {
-    // A reduction that has dropped a dimension may have one more than the
-    // shape.
-    if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
-      return false;
-    units[axis] = 1;
-  }
-  for (auto [dim, size] : llvm::enumerate(shape))
-    if (!llvm::is_contained(axes, static_cast<int64_t>(dim)))
-      without.push_back(size);
-  return llvm::all_of(path, [&](Value value) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type && (type.getShape() == ArrayRef(units) ||
-                    type.getShape() == ArrayRef(without));
-  });
-}
-
-/// Whether there are tensors on the way, each of the shape.
-static bool haveShape(ArrayRef<Value> path, ArrayRef<int64_t> shape) {
-  return !path.empty() && llvm::all_of(path, [&](Value value) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type && type.getShape() == shape;
-  });
-}
-
-/// Whether the reduction meets as many elements as the shape has along its
-/// axes: a unit that is broadcast later would be counted once.
-static bool coversAxes(const RealStep &reduction, ArrayRef<int64_t> shape) {
-  return reduction.extents.size() == shape.size() &&
-         llvm::all_of(reduction.axes, [&](int64_t axis) {
-           return !ShapedType::isDynamic(shape[axis]) &&
-                  reduction.extents[axis] == shape[axis];
-         });
-}
-
-/// An empty fact along the last of the axes, where that is static.
-static MaybeFact factAlong(RankedTensorType type, ArrayRef<int64_t> axes,
-                           StringRef producer) {
-  if (axes.empty())
-    return std::nullopt;
-  AxisFact fact;
-  fact.axis = axes.back();
-  fact.length = type.getDimSize(fact.axis);
-  fact.producer = producer.str();
-  if (ShapedType::isDynamic(fact.length) || fact.length < 1 ||
-      fact.length > maxRangeIndices)
-    return std::nullopt;
-  return fact;
-}
-
-/// Whether the value is something less its mean along the axes.
-static bool isCentred(Value value, ArrayRef<int64_t> axes) {
-  RealStep step = readStep(value);
-  SmallVector<Value> path;
-  if (step.kind != RealOp::Subtract)
-    return false;
-  std::optional<ScaledSum> mean = readMean(step.operands[1], path);
-  return mean && ArrayRef<int64_t>(mean->sum.axes) == axes;
-}
-
-/// `dividend / sqrt(share * sum(dividend^2) + epsilon)` of this type,
-/// `radicand` being what is under the root. `path` are the tensors on the way
-/// to it.
-static MaybeFact normalization(RankedTensorType type, Value dividend,
-                               Value radicand, SmallVector<Value> path) {
-  RealStep sum = readStep(resolve(radicand, &path));
-  if (sum.kind != RealOp::Add)
-    return std::nullopt;
-  Value mean;
-  for (unsigned constant : {1, 0}) {
-    // Enough that squares which float32 cannot hold do not matter.
-    std::optional<double> epsilon = constantScalar(sum.operands[constant]);
-    if (epsilon && *epsilon >= 1e-30)
-      mean = sum.operands[1 - constant];
-  }
-  std::optional<ScaledSum> squares;
-  if (mean)
-    squares = readMean(mean, path);
-  if (!squares ||
-      !alignWithReduction(path, type.getShape(), squares->sum.axes) ||
-      !coversAxes(squares->sum, type.getShape()))
-    return std::nullopt;
-  SmallVector<Value> values;
-  RealStep square = readStep(resolve(squares->sum.operands[0], &values));
-  bool ofDividend = false;
-  if (square.kind == RealOp::Multiply)
-    ofDividend = isSameValue(square.operands[0], dividend, &values) &&
-                 isSameValue(square.operands[1], dividend, &values);
-  else if (square.kind == RealOp::Power)
-    ofDividend = constantScalar(square.operands[1]) == 2.0 &&
-                 isSameValue(square.operands[0], dividend, &values);
-  if (!ofDividend || !haveShape(values, type.getShape()))
-    return std::nullopt;
-  ArrayRef<int64_t> axes = squares->sum.axes;
-  MaybeFact fact = factAlong(
-      type, axes, isCentred(dividend, axes) ? "layernorm" : "rmsnorm");
-  // Sums that are longer than the axis have larger errors.
-  int64_t terms = 1;
-  for (int64_t axis : axes)
-    if (__builtin_mul_overflow(terms, type.getDimSize(axis), &terms) ||
-        type.isDynamicDim(axis) || terms > (int64_t(1) << 20))
-      return std::nullopt;
-  if (!fact)
-    return std::nullopt;
-  fact->ball = normalizedBall(fact->length, squares->share);
-  fact->ball->radius *= 1 + static_cast<double>(terms) * 0x1p-23;
-  return fact;
-}
-
-/// `powers / sum(powers)` with `powers = exp(x - max(x))`.
-static MaybeFact softmax(RankedTensorType type, Value powers, Value divisor,
-                         SmallVector<Value> path) {
-  RealStep sum = readStep(resolve(divisor, &path));
-  if (sum.kind != RealOp::Sum ||
-      !alignWithReduction(path, type.getShape(), sum.axes) ||
-      !coversAxes(sum, type.getShape()))
-    return std::nullopt;
-  SmallVector<Value> values, maxima;
-  if (!isSameValue(sum.operands[0], powers, &values))
-    return std::nullopt;
-  RealStep exponential = readStep(resolve(powers, &values));
-  if (exponential.kind != RealOp::Exponential)
-    return std::nullopt;
-  RealStep difference = readStep(resolve(exponential.operands[0], &values));
-  if (difference.kind != RealOp::Subtract)
-    return std::nullopt;
-  RealStep most = readStep(resolve(difference.operands[1], &maxima));
-  if (most.kind != RealOp::Maximum || most.axes != sum.axes ||
-      !isSameValue(most.operands[0], difference.operands[0], &values) ||
-      !haveShape(values, type.getShape()) ||
-      !alignWithReduction(maxima, type.getShape(), sum.axes) ||
-      !coversAxes(most, type.getShape()))
-    return std::nullopt;
-  MaybeFact fact = factAlong(type, sum.axes, "softmax");
-  int64_t terms = 1;
-  for (int64_t axis : sum.axes)
-    if (__builtin_mul_overflow(terms, type.getDimSize(axis), &terms) ||
-        type.isDynamicDim(axis) || terms > (int64_t(1) << 20))
-      return std::nullopt;
-  if (fact)
-    fact->simplex = probabilities(terms);
-  return fact;
-}
-
-/// What a float32 tensor is by the formula that computes it.
-static MaybeFact produced(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  Operation *op = value.getDefiningOp();
-  // Ops that only rename have the fact of their operand.
-  if (!type || !type.getElementType().isF32() || !op ||
-      isa<tosa::ReshapeOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
-          tensor::CastOp, tosa::IdentityOp>(op))
-    return std::nullopt;
-  RealStep step = readStep(value);
-  if (step.kind == RealOp::Divide) {
-    SmallVector<Value> path;
-    if (Value radicand = underRoot(step.operands[1], path))
-      return normalization(type, step.operands[0], radicand, path);
-    return softmax(type, step.operands[0], step.operands[1], {});
-  }
-  if (step.kind != RealOp::Multiply)
-    return std::nullopt;
-  for (unsigned factor : {1, 0}) {
-    Value dividend = step.operands[1 - factor];
-    SmallVector<Value> path;
-    if (Value radicand = underInverseRoot(step.operands[factor], path))
-      return normalization(type, dividend, radicand, path);
-    path.clear();
-    RealStep inverse = readStep(resolve(step.operands[factor], &path));
-    if (inverse.kind == RealOp::Reciprocal)
-      return softmax(type, dividend, inverse.operands[0], path);
-  }
-  return std::nullopt;
-}
-
 //===----------------------------------------------------------------------===//
 // Real arithmetic
 //===----------------------------------------------------------------------===//
 
-static SharedFact shared(MaybeFact fact) {
+static SharedFact shared(std::optional<AxisFact> fact) {
   return fact && (fact->ball || fact->simplex)
              ? std::make_shared<const AxisFact>(std::move(*fact))
              : nullptr;
@@ -312,6 +60,43 @@ static SharedFact shifted(const AxisFact &fact, ArrayRef<double> offsets) {
   return shared(std::move(result));
 }
 
+/// The fact of the sum of two tensors that each have one: their vectors may be
+/// NaN each by itself.
+static SharedFact sumOf(const AxisFact &a, const AxisFact &b) {
+  AxisFact result = a;
+  result.ball.reset();
+  result.simplex.reset();
+  result.vectors += b.vectors;
+  if (a.producer != b.producer)
+    result.producer += " + " + b.producer;
+  if (a.ball && b.ball)
+    result.ball = sumOf(*a.ball, *b.ball);
+  if (a.simplex && b.simplex)
+    result.simplex =
+        Simplex{(a.simplex->total + b.simplex->total) * (1 + 0x1p-20)};
+  return shared(std::move(result));
+}
+
+/// The fact of the sum with values of a range.
+static SharedFact plusRange(const AxisFact &fact, RealRange range) {
+  AxisFact result = fact;
+  result.simplex.reset();
+  if (fact.ball)
+    result.ball = plusRange(*fact.ball, range.lo, range.hi);
+  return shared(std::move(result));
+}
+
+/// The fact of values that are moved into a range that holds their centres.
+static SharedFact clamped(const AxisFact &fact, double lo, double hi) {
+  AxisFact result = fact;
+  if (fact.ball)
+    result.ball = clamped(*fact.ball, lo, hi);
+  // Probabilities below the lower end would grow.
+  if (!(lo <= 0 && hi >= 0))
+    result.simplex.reset();
+  return shared(std::move(result));
+}
+
 static std::vector<double> map(std::vector<double> values,
                                function_ref<double(double)> function) {
   for (double &value : values)
@@ -320,7 +105,8 @@ static std::vector<double> map(std::vector<double> values,
 }
 
 namespace {
-/// The fact of an expression of one tensor and constants.
+/// The fact of an expression of tensors and constants that keeps elements in
+/// their places.
 class AffineFacts {
 public:
   AffineFacts(Value result, StateLookup states)
@@ -332,6 +118,8 @@ private:
   SharedFact evaluate(Value value);
   SharedFact combine(RealOp kind, Value known, Value constant,
                      bool constantFirst);
+  SharedFact add(Value first, Value second);
+  std::optional<RealRange> rangeOf(Value value);
 
   Value result;
   StateLookup states;
@@ -359,6 +147,14 @@ SharedFact AffineFacts::combine(RealOp kind, Value known, Value constant,
   }
   case RealOp::Multiply:
     return scaled(*fact, *values);
+  case RealOp::Larger:
+  case RealOp::Smaller: {
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    if (values->size() != 1)
+      return nullptr;
+    return kind == RealOp::Larger ? clamped(*fact, values->front(), inf)
+                                  : clamped(*fact, -inf, values->front());
+  }
   case RealOp::Divide:
     if (constantFirst || llvm::is_contained(*values, 0.0))
       return nullptr;
@@ -366,6 +162,30 @@ SharedFact AffineFacts::combine(RealOp kind, Value known, Value constant,
   default:
     return nullptr;
   }
+}
+
+/// Finite values of the tensor that the value stands for, wherever they are.
+std::optional<RealRange> AffineFacts::rangeOf(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value);
+      argument && !isa<ShapedType>(value.getType())) {
+    value = readOperand(value);
+    if (!value)
+      return std::nullopt;
+  }
+  return isa<ShapedType>(value.getType()) ? states(value).getReal()
+                                          : std::nullopt;
+}
+
+SharedFact AffineFacts::add(Value first, Value second) {
+  SharedFact a = evaluate(first), b = evaluate(second);
+  if ((a && a->zeroPoint) || (b && b->zeroPoint))
+    return nullptr;
+  if (a && b && a->axis == b->axis && a->length == b->length)
+    return sumOf(*a, *b);
+  for (auto [fact, other] : {std::pair(a, second), std::pair(b, first)})
+    if (std::optional<RealRange> range = fact ? rangeOf(other) : std::nullopt)
+      return plusRange(*fact, *range);
+  return nullptr;
 }
 
 SharedFact AffineFacts::evaluate(Value value) {
@@ -404,7 +224,8 @@ SharedFact AffineFacts::evaluate(Value value) {
             combine(step.kind, step.operands[1 - constant],
                     step.operands[constant], /*constantFirst=*/constant == 0))
       return fact;
-  return nullptr;
+  return step.kind == RealOp::Add ? add(step.operands[0], step.operands[1])
+                                  : nullptr;
 }
 
 /// A projection of each coordinate to a range that holds its centre. NaN has to
@@ -415,16 +236,7 @@ static SharedFact clampedFact(tosa::ClampOp op, const SharedFact &fact) {
   if (!fact || fact->zeroPoint || !lo || !hi ||
       op.getNanMode() != tosa::NanPropagationMode::PROPAGATE)
     return nullptr;
-  double least = lo.getValueAsDouble(), most = hi.getValueAsDouble();
-  AxisFact result = *fact;
-  if (result.ball)
-    for (size_t k = 0; k < result.ball->length(); ++k)
-      if (!(result.ball->centre[k] >= least && result.ball->centre[k] <= most))
-        result.ball->gain[k] = std::numeric_limits<double>::infinity();
-  // Probabilities below the lower end would grow.
-  if (!(least <= 0 && most >= 0))
-    result.simplex.reset();
-  return shared(std::move(result));
+  return clamped(*fact, lo.getValueAsDouble(), hi.getValueAsDouble());
 }
 
 //===----------------------------------------------------------------------===//
@@ -481,6 +293,115 @@ static SharedFact slicedFact(const SharedFact &fact, Value from, Value to) {
   return whole ? fact : nullptr;
 }
 
+/// A part of the axis: any part of a vector obeys what the whole does.
+static SharedFact slicedAxis(const SharedFact &fact, Value from, Value to,
+                             int64_t offset, int64_t stride) {
+  if (SharedFact whole = slicedFact(fact, from, to))
+    return whole;
+  auto source = dyn_cast<RankedTensorType>(from.getType());
+  auto target = dyn_cast<RankedTensorType>(to.getType());
+  if (!fact || !source || !target || source.getRank() != target.getRank() ||
+      ShapedType::isDynamic(offset) || ShapedType::isDynamic(stride))
+    return nullptr;
+  int64_t length = target.getDimSize(fact->axis);
+  if (ShapedType::isDynamic(length) || length < 1 || offset < 0 || stride < 1 ||
+      offset + (length - 1) * stride >= fact->length)
+    return nullptr;
+  AxisFact result = *fact;
+  result.length = length;
+  if (fact->ball) {
+    std::vector<int64_t> indices;
+    for (int64_t i = 0; i < length; ++i)
+      indices.push_back(offset + i * stride);
+    result.ball = fact->ball->select(indices);
+  }
+  return shared(std::move(result));
+}
+
+static SharedFact slicedFact(const SharedFact &fact, tosa::SliceOp op) {
+  SmallVector<int64_t> starts;
+  if (!fact ||
+      !tosa::getConstShapeValues(op.getStart().getDefiningOp(), starts))
+    return fact ? slicedFact(fact, op.getInput1(), op.getResult()) : nullptr;
+  return slicedAxis(fact, op.getInput1(), op.getResult(), starts[fact->axis],
+                    /*stride=*/1);
+}
+
+static SharedFact slicedFact(const SharedFact &fact,
+                             tensor::ExtractSliceOp op) {
+  return fact ? slicedAxis(fact, op.getSource(), op.getResult(),
+                           op.getStaticOffsets()[fact->axis],
+                           op.getStaticStrides()[fact->axis])
+              : nullptr;
+}
+
+/// Tensors side by side along another axis all have to obey one fact.
+static SharedFact commonFact(ArrayRef<SharedFact> facts) {
+  bool same = llvm::all_of(facts, [&](const SharedFact &fact) {
+    return fact && facts.front() && *fact == *facts.front();
+  });
+  return same ? facts.front() : nullptr;
+}
+
+/// Vectors one after the other. What is not known of some is left to their
+/// ranges; all have to be codes of one zero point, or all values.
+static SharedFact concatenatedFacts(ArrayRef<SharedFact> facts,
+                                    ArrayRef<int64_t> lengths) {
+  const SharedFact *known = llvm::find_if(
+      facts, [](const SharedFact &fact) { return fact && fact->ball; });
+  if (known == facts.end())
+    return nullptr;
+  AxisFact result = **known;
+  result.length = result.vectors = 0;
+  result.simplex.reset();
+  result.ball = unboundedBall(0);
+  for (auto [fact, length] : llvm::zip_equal(facts, lengths)) {
+    bool obeys = fact && fact->ball;
+    if (ShapedType::isDynamic(length) || (obeys && fact->length != length) ||
+        (fact && (fact->zeroPoint != result.zeroPoint ||
+                  fact->isSigned != result.isSigned)))
+      return nullptr;
+    Ball next = obeys ? *fact->ball : unboundedBall(length);
+    // Nothing rests where there is nothing yet, nor in what has only a range.
+    if (!obeys && !(*known)->ball->rest.empty())
+      next.rest.assign(length, 0);
+    if (result.length == 0)
+      result.ball = std::move(next);
+    else
+      result.ball =
+          concatenated(*result.ball, next, result.zeroPoint.has_value());
+    if (!result.ball ||
+        __builtin_add_overflow(result.length, length, &result.length) ||
+        result.length > maxRangeIndices)
+      return nullptr;
+    result.vectors += obeys ? fact->vectors : 0;
+  }
+  return shared(std::move(result));
+}
+
+static SharedFact concatenatedFact(ValueRange inputs, int64_t axis,
+                                   StateLookup states) {
+  SmallVector<SharedFact> facts;
+  SmallVector<int64_t> lengths;
+  int64_t factAxis = -1;
+  for (Value input : inputs) {
+    auto type = dyn_cast<RankedTensorType>(input.getType());
+    if (!type)
+      return nullptr;
+    const SharedFact &fact = states(input).getFact();
+    if (fact && factAxis >= 0 && factAxis != fact->axis)
+      return nullptr;
+    if (fact)
+      factAxis = fact->axis;
+    facts.push_back(fact);
+    lengths.push_back(type.getDimSize(axis));
+  }
+  if (factAxis < 0)
+    return nullptr;
+  return factAxis == axis ? concatenatedFacts(facts, lengths)
+                          : commonFact(facts);
+}
+
 /// Bits change their name, not their value, as long as they are read alike.
 static SharedFact castFact(quant::StorageCastOp op, const SharedFact &fact) {
   quant::QuantizedType type = getQuantizedType(op.getType());
@@ -512,6 +433,28 @@ static SharedFact quantizedFact(QuantizeOp op, const SharedFact &fact) {
   return shared(std::move(result));
 }
 
+/// Codes become values again.
+static SharedFact dequantizedFact(DequantizeOp op, const SharedFact &fact) {
+  quant::QuantizedType type = getQuantizedType(op.getInput().getType());
+  auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(type);
+  SmallVector<int64_t> zeros = zeroPoints(type);
+  if (!fact || !fact->zeroPoint || fact->isSigned != type.isSigned() ||
+      !llvm::all_equal(zeros) || zeros.front() != *fact->zeroPoint ||
+      (perAxis && perAxis.getQuantizedDimension() != fact->axis))
+    return nullptr;
+  AxisFact result = *fact;
+  SmallVector<double> all = scales(type);
+  if (fact->ball)
+    result.ball = dequantized(*fact->ball, all);
+  if (fact->simplex && all.size() == 1)
+    result.simplex =
+        Simplex{fact->simplex->total * all.front() * (1 + 0x1p-20)};
+  else
+    result.simplex.reset();
+  result.zeroPoint.reset();
+  return shared(std::move(result));
+}
+
 SharedFact a2q::transferFact(Operation *op, StateLookup states) {
   if (op->getNumResults() != 1)
     return nullptr;
@@ -521,8 +464,17 @@ SharedFact a2q::transferFact(Operation *op, StateLookup states) {
       .Case([&](QuantizeOp quantize) {
         return quantizedFact(quantize, of(quantize.getInput()));
       })
+      .Case([&](DequantizeOp dequantize) {
+        return dequantizedFact(dequantize, of(dequantize.getInput()));
+      })
       .Case([&](quant::StorageCastOp cast) {
         return castFact(cast, of(cast.getInput()));
+      })
+      .Case([&](tosa::ConcatOp concat) {
+        return concatenatedFact(concat.getInput1(), concat.getAxis(), states);
+      })
+      .Case([&](tensor::ConcatOp concat) {
+        return concatenatedFact(concat.getInputs(), concat.getDim(), states);
       })
       .Case([&](tosa::ClampOp clamp) {
         return clampedFact(clamp, of(clamp.getInput()));
@@ -554,15 +506,15 @@ SharedFact a2q::transferFact(Operation *op, StateLookup states) {
         return slicedFact(of(cast.getSource()), cast.getSource(), result);
       })
       .Case([&](tosa::SliceOp slice) {
-        return slicedFact(of(slice.getInput1()), slice.getInput1(), result);
+        return slicedFact(of(slice.getInput1()), slice);
       })
       .Case([&](tensor::ExtractSliceOp slice) {
-        return slicedFact(of(slice.getSource()), slice.getSource(), result);
+        return slicedFact(of(slice.getSource()), slice);
       })
       .Default([&](Operation *) -> SharedFact {
         if (!getElementTypeOrSelf(result.getType()).isF32())
           return nullptr;
-        if (SharedFact fact = shared(produced(result)))
+        if (SharedFact fact = shared(producedFact(result)))
           return fact;
         return isa<ShapedType>(result.getType())
                    ? AffineFacts(result, states).run()

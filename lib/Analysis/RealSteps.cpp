@@ -66,6 +66,12 @@ static OpOperand *operandOf(BlockArgument argument) {
   return isInput ? &operand : nullptr;
 }
 
+Value a2q::readOperand(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  OpOperand *operand = argument ? operandOf(argument) : nullptr;
+  return operand ? operand->get() : Value();
+}
+
 Value a2q::alignedOperand(Value value) {
   auto argument = dyn_cast<BlockArgument>(value);
   if (!argument || isa<ShapedType>(value.getType()))
@@ -219,6 +225,10 @@ std::optional<std::vector<double>> a2q::constantAlong(Value value, int64_t axis,
 // Steps
 //===----------------------------------------------------------------------===//
 
+template <typename Op> static bool propagatesNaN(Op op) {
+  return op.getNanMode() == tosa::NanPropagationMode::PROPAGATE;
+}
+
 static RealOp kindOf(Operation *op) {
   return TypeSwitch<Operation *, RealOp>(op)
       .Case<tosa::AddOp, arith::AddFOp>([](auto) { return RealOp::Add; })
@@ -231,6 +241,14 @@ static RealOp kindOf(Operation *op) {
       .Case<tosa::ReciprocalOp>([](auto) { return RealOp::Reciprocal; })
       .Case<tosa::ExpOp, math::ExpOp>([](auto) { return RealOp::Exponential; })
       .Case<tosa::PowOp, math::PowFOp>([](auto) { return RealOp::Power; })
+      .Case<arith::MaximumFOp>([](auto) { return RealOp::Larger; })
+      .Case<arith::MinimumFOp>([](auto) { return RealOp::Smaller; })
+      .Case([](tosa::MaximumOp op) {
+        return propagatesNaN(op) ? RealOp::Larger : RealOp::Other;
+      })
+      .Case([](tosa::MinimumOp op) {
+        return propagatesNaN(op) ? RealOp::Smaller : RealOp::Other;
+      })
       .Default([](Operation *) { return RealOp::Other; });
 }
 

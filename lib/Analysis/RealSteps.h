@@ -38,6 +38,9 @@ enum class RealOp {
   Reciprocal,
   Exponential,
   Power,
+  /// Of two; NaN where one is.
+  Larger,
+  Smaller,
   /// Along `axes`, from 0.
   Sum,
   /// Along `axes`, from something below every finite number.
@@ -73,6 +76,10 @@ bool isElementwise(mlir::Operation *op);
 /// element i of it meets index i of the loops, or element 0 all of them; else
 /// the value itself, null for other arguments.
 mlir::Value alignedOperand(mlir::Value value);
+
+/// The operand of a structured op that the argument of its body stands for,
+/// whatever elements meet; null for other arguments.
+mlir::Value readOperand(mlir::Value value);
 
 /// The one number that all elements are; nullopt when it is not constant or not
 /// finite.

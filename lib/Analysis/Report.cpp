@@ -176,8 +176,13 @@ static void describeStages(LayerReport &report, const AccumulatingOp &layer) {
   }
 }
 
-/// Names the fact where it gives other intervals than the ranges do, and what
-/// the ranges would need.
+/// What is known beside ranges, and what the ranges would need.
+static std::string proofNote(const LayerReport &layer) {
+  return llvm::formatv("{0} bits: {1} bound; the box needs {2}",
+                       *layer.width(Bound::Exact), layer.proof, layer.boxExact);
+}
+
+/// Names the fact where it gives other intervals than the ranges do.
 static void describeProof(LayerReport &report, const AccumulatingOp &layer) {
   bool helps = false;
   for (int64_t channel = 0; channel < layer.problem.channels; ++channel) {
@@ -190,9 +195,7 @@ static void describeProof(LayerReport &report, const AccumulatingOp &layer) {
   if (!helps)
     return;
   report.proof = layer.producer;
-  report.notes.push_back(llvm::formatv("{0} bits: {1} bound; the box needs {2}",
-                                       *report.width(Bound::Exact),
-                                       layer.producer, report.boxExact));
+  report.notes.push_back(proofNote(report));
 }
 
 static LayerReport describe(const AccumulatingOp &layer, int64_t index) {
@@ -436,6 +439,9 @@ void a2q::writeTable(const Report &report, raw_ostream &os) {
         bits(layer.width(Bound::A2QPlus)), bits(layer.width(Bound::Exact)),
         bits(layer.width(Bound::Centred)),
         shorten(stagesOf(layer.accumulator), 20), layer.spills);
+  for (const LayerReport &layer : report.layers)
+    if (layer.proof != "box")
+      os << layer.name << ": " << proofNote(layer) << '\n';
 }
 
 //===----------------------------------------------------------------------===//

@@ -41,6 +41,10 @@ Results transferReal(mlir::Operation *op, StateLookup states);
 llvm::SmallVector<RangeState, 1> transferScalar(mlir::Operation *op,
                                                 StateLookup states);
 
+/// What is known of a float32 tensor by the formula that computes it: a
+/// normalization or softmax.
+std::optional<AxisFact> producedFact(mlir::Value value);
+
 /// What is known of the elements of the op's only result together, from its
 /// operands' facts or because the op ends a normalization or softmax; null when
 /// nothing is.

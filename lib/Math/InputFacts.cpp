@@ -32,11 +32,30 @@ static void release(Ball &ball, size_t k) {
   ball.gain[k] = std::numeric_limits<double>::infinity();
 }
 
+/// The larger of what the coordinate rests at and moves from.
+static double magnitude(const Ball &ball, size_t k) {
+  return std::max(std::abs(ball.centre[k]), std::abs(ball.resting(k)));
+}
+
 /// Whether float32 holds whatever the coordinate can be, far from overflow.
 static bool isModerate(const Ball &ball, size_t k) {
   double reach =
-      std::abs(ball.centre[k]) + ball.gain[k] * ball.radius + ball.slack[k];
+      magnitude(ball, k) + ball.gain[k] * ball.radius + ball.slack[k];
   return reach < 1e37;
+}
+
+Ball Ball::select(std::span<const int64_t> indices) const {
+  auto picked = [&](const std::vector<double> &values) {
+    std::vector<double> result;
+    result.reserve(indices.size());
+    for (int64_t index : indices)
+      result.push_back(index < 0 ? 0 : values[static_cast<size_t>(index)]);
+    return result;
+  };
+  Ball result{radius, picked(centre), picked(gain), picked(slack)};
+  if (!rest.empty())
+    result.rest = picked(rest);
+  return result;
 }
 
 Ball normalizedBall(size_t length, double share) {
@@ -53,9 +72,11 @@ Ball scaled(Ball ball, std::span<const double> factors) {
   for (size_t k = 0; k < ball.length(); ++k) {
     double factor = factors[factors.size() == 1 ? 0 : k];
     ball.centre[k] *= factor;
+    if (!ball.rest.empty())
+      ball.rest[k] *= factor;
     ball.gain[k] *= std::abs(factor) * (1 + roundoff);
     ball.slack[k] = ball.slack[k] * std::abs(factor) * (1 + roundoff) +
-                    std::abs(ball.centre[k]) * roundoff + tiny;
+                    magnitude(ball, k) * roundoff + tiny;
     if (!isModerate(ball, k))
       release(ball, k);
   }
@@ -66,8 +87,10 @@ Ball shifted(Ball ball, std::span<const double> offsets) {
   for (size_t k = 0; k < ball.length(); ++k) {
     double offset = offsets[offsets.size() == 1 ? 0 : k];
     ball.slack[k] = ball.slack[k] * (1 + roundoff) + tiny +
-                    (std::abs(ball.centre[k]) + std::abs(offset)) * roundoff;
+                    (magnitude(ball, k) + std::abs(offset)) * roundoff;
     ball.centre[k] += offset;
+    if (!ball.rest.empty())
+      ball.rest[k] += offset;
     ball.gain[k] *= 1 + roundoff;
     if (!isModerate(ball, k))
       release(ball, k);
@@ -93,10 +116,12 @@ std::optional<Ball> quantized(Ball ball, std::span<const double> scales,
     // The program divides by the scale as a float32.
     double scale = static_cast<float>(scales[scales.size() == 1 ? 0 : k]);
     ball.centre[k] /= scale;
+    if (!ball.rest.empty())
+      ball.rest[k] = std::clamp(ball.rest[k] / scale, lowest, highest);
     ball.gain[k] *= (1 + roundoff) / scale;
     ball.slack[k] = ball.slack[k] / scale * (1 + roundoff) +
-                    std::abs(ball.centre[k]) * roundoff +
-                    roundingStep(rounding) + 0x1p-10;
+                    magnitude(ball, k) * roundoff + roundingStep(rounding) +
+                    0x1p-10;
     // Clipping moves codes towards a centre that is itself among them.
     if (!isModerate(ball, k) || !(ball.centre[k] >= lowest) ||
         !(ball.centre[k] <= highest))
@@ -105,15 +130,122 @@ std::optional<Ball> quantized(Ball ball, std::span<const double> scales,
   return ball;
 }
 
+Ball dequantized(Ball ball, std::span<const double> scales) {
+  if (ball.rest.empty())
+    ball.rest.assign(ball.length(), 0.0);
+  std::vector<double> factors;
+  for (double scale : scales)
+    factors.push_back(static_cast<float>(scale));
+  return scaled(std::move(ball), factors);
+}
+
+Ball clamped(Ball ball, double lo, double hi) {
+  for (size_t k = 0; k < ball.length(); ++k)
+    if (!(ball.centre[k] >= lo && ball.centre[k] <= hi))
+      release(ball, k);
+  for (double &rest : ball.rest)
+    rest = std::clamp(rest, lo, hi);
+  return ball;
+}
+
+Ball plusRange(Ball ball, double lo, double hi) {
+  double middle = lo / 2 + hi / 2;
+  for (double &slack : ball.slack)
+    slack += (hi / 2 - lo / 2) * (1 + roundoff);
+  double offsets[] = {middle};
+  ball = shifted(std::move(ball), offsets);
+  for (size_t k = 0; k < ball.length(); ++k)
+    if (!isModerate(ball, k))
+      release(ball, k);
+  return ball;
+}
+
+/// Coordinates that rest are counted as such that move.
+static Ball withoutRest(Ball ball) {
+  for (size_t k = 0; k < ball.rest.size(); ++k)
+    ball.slack[k] += std::abs(ball.rest[k] - ball.centre[k]) * (1 + roundoff);
+  ball.rest.clear();
+  return ball;
+}
+
+/// The same ball with a radius that is as large as the norm of the gains.
+static Ball balanced(Ball ball) {
+  double squares = 0;
+  for (double gain : ball.gain)
+    if (std::isfinite(gain))
+      squares += gain * gain;
+  double factor = std::sqrt(std::sqrt(squares) / ball.radius);
+  if (!std::isnormal(factor))
+    return ball;
+  ball.radius *= factor * (1 + roundoff);
+  for (double &gain : ball.gain)
+    gain /= factor;
+  return ball;
+}
+
+Ball sumOf(Ball a, Ball b) {
+  assert(a.length() == b.length() && "a coordinate for each");
+  bool areFinite = !a.rest.empty() && !b.rest.empty();
+  a = balanced(withoutRest(std::move(a)));
+  b = balanced(withoutRest(std::move(b)));
+  a.radius = std::hypot(a.radius, b.radius) * (1 + roundoff);
+  for (size_t k = 0; k < a.length(); ++k) {
+    a.slack[k] += b.slack[k] + tiny +
+                  (std::abs(a.centre[k]) + std::abs(b.centre[k])) * roundoff;
+    a.slack[k] *= 1 + roundoff;
+    a.centre[k] += b.centre[k];
+    a.gain[k] = std::hypot(a.gain[k], b.gain[k]) * (1 + roundoff);
+    if (!isModerate(a, k))
+      release(a, k);
+  }
+  if (areFinite)
+    a.rest = a.centre;
+  return a;
+}
+
+std::optional<Ball> concatenated(const Ball &a, const Ball &b, bool areCodes) {
+  // A NaN of one side has no number yet.
+  if (!areCodes && a.rest.empty() != b.rest.empty())
+    return std::nullopt;
+  Ball result = a;
+  auto append = [](std::vector<double> &values,
+                   const std::vector<double> &more) {
+    values.insert(values.end(), more.begin(), more.end());
+  };
+  result.radius = std::hypot(a.radius, b.radius) * (1 + roundoff);
+  append(result.centre, b.centre);
+  append(result.gain, b.gain);
+  append(result.slack, b.slack);
+  if (!a.rest.empty() || !b.rest.empty()) {
+    result.rest.resize(a.length(), 0);
+    append(result.rest, b.rest);
+    result.rest.resize(result.length(), 0);
+  }
+  return result;
+}
+
+Ball unboundedBall(size_t length) {
+  Ball ball;
+  ball.centre.assign(length, 0.0);
+  ball.gain.assign(length, std::numeric_limits<double>::infinity());
+  ball.slack.assign(length, 0.0);
+  return ball;
+}
+
 Range coordinateRange(const Ball &ball, size_t k, Range codes) {
+  if (std::isinf(ball.gain[k]))
+    return codes;
   double reach = ball.gain[k] * ball.radius * (1 + roundoff) + ball.slack[k];
-  double lowest = std::ceil(ball.centre[k] - reach);
-  double highest = std::floor(ball.centre[k] + reach);
+  double slack = ball.rest.empty() ? 0 : ball.slack[k];
+  double lowest =
+      std::ceil(std::min(ball.centre[k] - reach, ball.resting(k) - slack));
+  double highest =
+      std::floor(std::max(ball.centre[k] + reach, ball.resting(k) + slack));
   Range result = codes;
   if (lowest > static_cast<double>(codes.lo))
-    result.lo = static_cast<int64_t>(std::min(lowest, 0.0));
+    result.lo = static_cast<int64_t>(lowest);
   if (highest < static_cast<double>(codes.hi))
-    result.hi = static_cast<int64_t>(std::max(highest, 0.0));
+    result.hi = static_cast<int64_t>(highest);
   return {std::max(result.lo, codes.lo), std::min(result.hi, codes.hi)};
 }
 
@@ -142,9 +274,9 @@ std::optional<Simplex> quantized(const Simplex &simplex, size_t length,
 
 namespace {
 /// What one term adds at most when its coordinate is n away from its centre:
-/// `min(cap, base + slope * n)`; and when its code is the zero point.
+/// `min(cap, base + slope * n)`; and when its code rests.
 struct Piece {
-  double base = 0, slope = 0, cap = 0, zero = 0;
+  double base = 0, slope = 0, cap = 0, rest = 0;
 
   /// How far until the cap; infinite where nothing grows.
   double reach() const {
@@ -231,11 +363,11 @@ static Wide largestSum(std::span<const Piece> pieces, double radius) {
 }
 
 /// The most that is left of inputs which are not finite: each term at its
-/// centre or at the zero point.
+/// centre or at rest.
 static Wide restingSum(std::span<const Piece> pieces) {
   double sum = 0, magnitude = 0;
   for (const Piece &piece : pieces) {
-    double rest = std::max(std::min(piece.base, piece.cap), piece.zero);
+    double rest = std::max(std::min(piece.base, piece.cap), piece.rest);
     sum += rest;
     magnitude += std::abs(rest);
   }
@@ -252,10 +384,36 @@ static Interval shiftOf(const DotProduct &dot, const InputFact &fact,
   return join(first, second);
 }
 
+/// Whether products with the weight are exact in double.
+static bool isSmall(int64_t weight, Range range, int64_t shift) {
+  constexpr int64_t mostWeight = 1 << 20, mostInput = 1ll << 32;
+  return weight >= -mostWeight && weight <= mostWeight &&
+         range.lo >= -mostInput && range.hi <= mostInput &&
+         shift >= -mostInput && shift <= mostInput;
+}
+
+/// A term with a small weight (its sign is that of the sum).
+static Piece pieceOfSmall(const Ball &ball, size_t k, double weight,
+                          Range range, double shift) {
+  double cap = std::max(weight * static_cast<double>(range.lo),
+                        weight * static_cast<double>(range.hi));
+  double zero = weight * shift, steepest = std::abs(weight);
+  if (std::isinf(ball.gain[k]))
+    return {cap, 0, cap, zero};
+  double slack = steepest * ball.slack[k];
+  double rest = ball.rest.empty() ? zero : zero + weight * ball.rest[k] + slack;
+  return {weight * ball.centre[k] + slack + zero, steepest * ball.gain[k], cap,
+          rest};
+}
+
 /// A term of the sum, or of the negated sum for `sign == -1`.
 static Piece pieceOf(const DotProduct &dot, const InputFact &fact, size_t k,
                      int sign) {
   const Ball &ball = *fact.ball;
+  if (fact.factor == Range{1, 1} &&
+      isSmall(dot.weights[k], dot.range(k), fact.shift))
+    return pieceOfSmall(ball, k, static_cast<double>(sign * dot.weights[k]),
+                        dot.range(k), static_cast<double>(fact.shift));
   Interval term = product(dot.weights[k], dot.range(k));
   Interval shift = shiftOf(dot, fact, k);
   auto cap = static_cast<double>(sign > 0 ? term.hi : -term.lo);
@@ -267,21 +425,25 @@ static Piece pieceOf(const DotProduct &dot, const InputFact &fact, size_t k,
   double second = sign * static_cast<double>(weights.hi);
   double steepest = std::max(std::abs(first), std::abs(second));
   double centred = std::max(first * ball.centre[k], second * ball.centre[k]);
+  double resting = zero;
+  if (!ball.rest.empty())
+    resting += std::max(first * ball.rest[k], second * ball.rest[k]) +
+               steepest * ball.slack[k];
   return {centred + steepest * ball.slack[k] + zero, steepest * ball.gain[k],
-          cap, zero};
+          cap, resting};
 }
 
 /// What a partial sum may leave out adds at least 0.
 static Piece orNothing(Piece piece) {
-  return {std::max({0.0, piece.base, piece.zero}), piece.slope,
+  return {std::max({0.0, piece.base, piece.rest}), piece.slope,
           std::max(0.0, piece.cap), 0};
 }
 
-/// A term of several vectors, of which any may be NaN: its code may be the zero
-/// point while others move.
-static Piece orZero(Piece piece) {
-  return {std::max(piece.base, piece.zero), piece.slope,
-          std::max(piece.cap, piece.zero), piece.zero};
+/// A term of several vectors, of which any may be NaN: its code may rest while
+/// others move.
+static Piece orRest(Piece piece) {
+  return {std::max(piece.base, piece.rest), piece.slope,
+          std::max(piece.cap, piece.rest), piece.rest};
 }
 
 /// The upper ends of the final and the prefix interval of the sum, or of the
@@ -296,7 +458,7 @@ static std::pair<Wide, Wide> ballEnds(const DotProduct &dot,
   for (int64_t k : terms)
     pieces.push_back(pieceOf(dot, fact, static_cast<size_t>(k), sign));
   if (fact.vectors != 1)
-    std::transform(pieces.begin(), pieces.end(), pieces.begin(), orZero);
+    std::transform(pieces.begin(), pieces.end(), pieces.begin(), orRest);
   Wide final = std::max(largestSum(pieces, radius), restingSum(pieces));
   std::transform(pieces.begin(), pieces.end(), pieces.begin(), orNothing);
   return {final, largestSum(pieces, radius)};
@@ -367,10 +529,6 @@ static SumIntervals simplexIntervals(const DotProduct &dot,
 //===----------------------------------------------------------------------===//
 // All together
 //===----------------------------------------------------------------------===//
-
-static Interval intersection(Interval a, Interval b) {
-  return {std::max(a.lo, b.lo), std::min(a.hi, b.hi)};
-}
 
 SumIntervals boundTerms(const DotProduct &dot, const InputFact &fact,
                         std::span<const int64_t> terms) {

@@ -35,17 +35,6 @@ SumIntervals AccumulationProblem::sum(int64_t channel) const {
   return {finalInterval(dot(channel)), prefixInterval(dot(channel))};
 }
 
-/// Position p of the result is coordinate `order[p]`.
-static Ball reorder(const Ball &ball, std::span<const int64_t> order) {
-  Ball result = ball;
-  for (size_t p = 0; p < order.size(); ++p) {
-    result.centre[p] = ball.centre[order[p]];
-    result.gain[p] = ball.gain[order[p]];
-    result.slack[p] = ball.slack[order[p]];
-  }
-  return result;
-}
-
 AccumulationProblem reorder(const AccumulationProblem &problem,
                             std::span<const int64_t> order) {
   AccumulationProblem result = problem;
@@ -57,7 +46,7 @@ AccumulationProblem reorder(const AccumulationProblem &problem,
     for (size_t p = 0; p < length; ++p)
       result.weights[row + p] = problem.weights[row + order[p]];
   if (problem.fact && problem.fact->ball)
-    result.fact->ball = reorder(*problem.fact->ball, order);
+    result.fact->ball = problem.fact->ball->select(order);
   if (problem.ranges.size() == 1)
     return result;
   for (size_t row = 0; row < problem.ranges.size(); row += length)
@@ -106,11 +95,6 @@ struct Held {
   Held from(Wide start) const { return {final + start, prefix + start}; }
 };
 } // namespace
-
-/// The smaller of two bounds at each end.
-static Interval intersection(Interval a, Interval b) {
-  return {std::max(a.lo, b.lo), std::min(a.hi, b.hi)};
-}
 
 /// The terms of one lane of an innermost tile.
 static std::vector<int64_t> termsOfLane(int64_t begin, int64_t end,

@@ -30,6 +30,8 @@ struct AxisFact {
   /// off codes that are read as signed or not.
   std::optional<int64_t> zeroPoint = std::nullopt;
   bool isSigned = true;
+  /// How many normalized vectors the elements come from, each NaN by itself.
+  int64_t vectors = 1;
   /// Who guarantees it: "layernorm", "rmsnorm", "softmax".
   std::string producer;
 

@@ -63,13 +63,25 @@
 // has. Norm bounds of normalization and softmax are known from network
 // verification; as far as we know they were not used for accumulators.
 //
+// Values that are read from codes, added and stored as codes again. A sum of a
+// vector in a ball and one in a box has the box's half widths as slack. A sum
+// of vectors in two balls, a n and b m, is in a ball again, since by Cauchy
+//
+//   (a_k n_k + b_k m_k)^2 <= (a_k^2 + b_k^2) (n_k^2 + m_k^2),
+//
+// with gains sqrt(a_k^2 + b_k^2) and squares of radii that add up. How a and n
+// share a factor is free; gains and radii are balanced so that two balls of one
+// shape give exactly their Minkowski sum.
+//
 // NaN. A normalization of infinities is NaN in some places and 0 in the others,
 // and a quantizer stores NaN as the zero point. The bounds hold for such inputs
 // too: they count every subset of coordinates at 0. Of one vector either all is
 // in the ball or all that is left are zeros and centres, so `final` is the
 // larger of two sums. The taps of a kernel read several vectors, of which one
 // may be NaN while another reaches its radius: there each term counts with the
-// better of its centre and 0, as in `prefix`, and moves from there.
+// better of its centre and 0, as in `prefix`, and moves from there. Once codes
+// have become values again that 0 is a number as any other, which takes part in
+// what follows: the ball keeps track of where it `rest`s.
 //
 //===----------------------------------------------------------------------===//
 
@@ -85,14 +97,23 @@
 namespace a2q {
 
 /// `|x_k - centre_k - gain_k n_k| <= slack_k` for some n with `||n||_2 <=
-/// radius`, or x_k is 0 (what a NaN becomes). Real values or codes less their
-/// zero point. A coordinate with an infinite gain is bounded by its range only.
+/// radius`, or x_k rests where a NaN has left it. Real values or codes less
+/// their zero point. A coordinate with an infinite gain is bounded by its range
+/// only.
 struct Ball {
   double radius = 0;
   std::vector<double> centre, gain, slack;
+  /// Where a NaN has left each coordinate, up to its slack. Empty: a NaN is
+  /// still one, or is the zero point, 0, once there are codes.
+  std::vector<double> rest = {};
 
   bool operator==(const Ball &) const = default;
   size_t length() const { return centre.size(); }
+  double resting(size_t k) const { return rest.empty() ? 0 : rest[k]; }
+  /// The coordinates in another order, some of them, or some more than once; a
+  /// negative index stands for one that is always 0. Every part of a vector in
+  /// the ball is in it; the caller sees to the radius where one appears twice.
+  Ball select(std::span<const int64_t> indices) const;
 };
 
 /// `x_k >= 0` and `sum x_k <= total`.
@@ -140,8 +161,31 @@ std::optional<Ball> quantized(Ball ball, std::span<const double> scales,
                               int64_t zeroPoint, Range codes,
                               Rounding rounding);
 
+/// The values of codes less their zero point: float32 times float32. What was
+/// NaN is 0 now, and moves with what is added later.
+Ball dequantized(Ball ball, std::span<const double> scales);
+
+/// Each value moved into `[lo, hi]`. A coordinate whose centre is outside is
+/// left to its range.
+Ball clamped(Ball ball, double lo, double hi);
+
+/// Values of a ball plus values of a range, each with any, in float32.
+Ball plusRange(Ball ball, double lo, double hi);
+
+/// Sums of values of two balls, in float32: the Minkowski sum, which is a ball
+/// where both have the same shape and is held by one otherwise. The sum comes
+/// from the vectors of both.
+Ball sumOf(Ball a, Ball b);
+
+/// Coordinates of one ball after those of another, of codes or of values: the
+/// squares of the radii add up.
+std::optional<Ball> concatenated(const Ball &a, const Ball &b, bool areCodes);
+
+/// Coordinates that are bounded by their ranges only.
+Ball unboundedBall(size_t length);
+
 /// Those of `codes` (less the zero point) that coordinate k of a ball of codes
-/// can be, 0 included.
+/// can be, the rest included.
 Range coordinateRange(const Ball &ball, size_t k, Range codes);
 
 /// What softmax of `length` values hands over when it computes in float32.

@@ -69,6 +69,11 @@ inline Interval join(Interval a, Interval b) {
   return {a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
 }
 
+/// What is in both; meant for two bounds of the same values.
+inline Interval intersection(Interval a, Interval b) {
+  return {a.lo > b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
+}
+
 namespace detail {
 /// `end + term`. An end that has left 128 bits stays out, whatever is added
 /// later, so that no register is ever proven to hold it.

@@ -22,23 +22,6 @@
 using namespace mlir;
 using namespace a2q;
 
-/// What is known of the terms, in the places of K'; padding has weight 0.
-static InputFact inPlaces(InputFact result, const Plan &plan) {
-  if (!result.ball)
-    return result;
-  Ball &ball = *result.ball;
-  auto place = [&](std::vector<double> &values) {
-    std::vector<double> placed;
-    for (int64_t term : plan.terms)
-      placed.push_back(term < 0 ? 0 : values[term]);
-    values = std::move(placed);
-  };
-  place(ball.centre);
-  place(ball.gain);
-  place(ball.slack);
-  return result;
-}
-
 /// The dot products with their terms in the places of K'.
 static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
   AccumulationProblem problem;
@@ -47,7 +30,9 @@ static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
   problem.length = plan.terms.size();
   problem.initial = layer.initial;
   if (layer.fact)
-    problem.fact = inPlaces(*layer.fact, plan);
+    problem.fact = *layer.fact;
+  if (problem.fact && problem.fact->ball)
+    problem.fact->ball = problem.fact->ball->select(plan.terms);
   // Padding has weight 0, so its range does not matter.
   auto place = [&](auto &from, auto &to, auto padding) {
     for (size_t row = 0; row < from.size(); row += layer.length)
