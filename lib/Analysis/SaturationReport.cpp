@@ -124,6 +124,7 @@ void Writer::write(const LayerMend &mend) {
       json.attribute("gather_reason", nullptr);
     else
       json.attribute("gather_reason", text(mend.gatherReason));
+    json.attribute("translations", mend.translations);
     pairOf("terms", mend.termsBefore, mend.termsAfter);
     json.attribute("weights", mend.weights);
     json.attribute("weights_changed", mend.weightsChanged);
@@ -306,6 +307,9 @@ static void writeDetails(const LayerSaturation &layer, StringRef witnessFile,
 /// "split by a gather, 9 to 18 products: no sum changes".
 static std::string describe(const LayerMend &mend) {
   std::string text = join(mend.steps, ", ");
+  if (mend.translations)
+    text += formatv(", codes translated {0} {1}", mend.translations,
+                    mend.translations == 1 ? "time" : "times");
   if (mend.gathers)
     text += " by a gather";
   if (!mend.gatherReason.empty())

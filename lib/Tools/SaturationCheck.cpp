@@ -158,13 +158,21 @@ answerByType(MemoryBufferRef model, StringRef problem, ModelContext &context,
   return mlir::success();
 }
 
+static ImportOptions importOptions(const SaturationQuestion &question) {
+  ImportOptions options;
+  options.shapes = question.shapes;
+  return options;
+}
+
 mlir::LogicalResult a2q::checkSaturation(MemoryBufferRef model,
                                          ModelContext &context,
+                                         const SaturationQuestion &question,
                                          const SaturationOptions &options,
                                          SaturationReport &report) {
   if (report.byType)
     return checkByteLayers(model, context, options, report);
-  mlir::OwningOpRef<mlir::ModuleOp> module = importONNX(model, context.get());
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      importONNX(model, context.get(), importOptions(question));
   if (!module)
     return mlir::failure();
   report.layers = checkSaturation(*module, options);
@@ -209,7 +217,7 @@ mlir::LogicalResult a2q::checkSaturation(ModelContext &context,
         context.get(), [&](mlir::Diagnostic &diagnostic) {
           problems.push_back(std::move(diagnostic));
         });
-    module = context.load(question.model);
+    module = context.load(question.model, importOptions(question));
   }
   if (!module && isONNX && file && !bindData && !problems.empty()) {
     std::string problem = problems.front().str();

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from a2q import _core
 from a2q._arrays import Array, Arrays, bind_any
 from a2q._errors import Error, file_name
-from a2q._model import Path, load
+from a2q._model import Path, load, named_shapes, shape_options
 from a2q._page import Document
 
 
@@ -59,25 +60,32 @@ def check(
     isa: str = "avx2",
     by_type: bool = False,
     calibration: Arrays | None = None,
+    shapes: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
 ) -> SaturationReport:
     """Whether runtimes on a processor without VNNI compute what the model says.
 
     isa: ssse3, avx2, avx512, avxvnni, avx512vnni or amx. by_type: look at the
     layers of an .onnx file alone, with all codes that their types hold; for
     models that `load` refuses. calibration: inputs of the network; ranges are
-    then those seen on them, observed and not proven.
+    then those seen on them, observed and not proven. shapes: as of `load`.
     """
     name = file_name(path)
+    wanted = named_shapes(shapes)
+    if wanted and (by_type or not name.endswith(".onnx")):
+        raise Error("shapes are for .onnx files, without by_type")
     if by_type and (not name.endswith(".onnx") or calibration is not None):
         raise Error("by_type is for .onnx files, without calibration")
     arrays: list[Array] = []
     if calibration is not None:
-        arrays = bind_any(load(name).inputs, calibration)
+        arrays = bind_any(load(name, shapes=shapes).inputs, calibration)
     try:
-        text, table = _core.check_saturation(name, str(isa), bool(by_type), arrays)
+        text, table = _core.check_saturation(
+            name, str(isa), bool(by_type), wanted, arrays
+        )
     except Error as error:
         if calibration is None:
-            error.command = f"a2q-check --saturation --isa={isa} {shlex.quote(name)}"
-            error.command += " --by-type" if by_type else ""
+            parts = ["a2q-check --saturation", f"--isa={isa}", shlex.quote(name)]
+            parts += ["--by-type"] if by_type else shape_options(wanted)
+            error.command = " ".join(parts)
         raise
     return SaturationReport(text, table, name)

@@ -496,7 +496,7 @@ def _overrides_file(
         yield path, {"overrides.json": text}
 
 
-def _shapes(
+def named_shapes(
     shapes: Mapping[str, Sequence[int]] | Sequence[int] | None,
 ) -> list[tuple[str, list[int]]]:
     if shapes is None:
@@ -511,6 +511,15 @@ def _shapes(
         raise Error(
             f"shapes is {shapes!r}; it takes a shape, or shapes by name"
         ) from problem
+
+
+def shape_options(shapes: list[tuple[str, list[int]]]) -> list[str]:
+    """The same for a tool."""
+    return [
+        "--shape="
+        + shlex.quote((f"{name}=" if name else "") + "x".join(map(str, sizes)))
+        for name, sizes in shapes
+    ]
 
 
 def load(
@@ -529,15 +538,12 @@ def load(
         raise Error("'-': is standard input, which only the tools read")
     if batch is not None:
         batch = natural(batch, "batch", 1)
-    wanted = _shapes(shapes)
+    wanted = named_shapes(shapes)
     quoted = shlex.quote(name)
     if name.endswith(".onnx"):
         source = "a2q-translate --import-onnx --mlir-print-debuginfo "
         source += f"--batch={batch} " if batch else ""
-        for input_name, sizes in wanted:
-            text = f"{input_name}=" if input_name else ""
-            text += "x".join(map(str, sizes))
-            source += f"--shape={shlex.quote(text)} "
+        source += "".join(f"{option} " for option in shape_options(wanted))
         source += quoted
     elif batch is not None or wanted:
         raise Error(f"'{name}': batch and shapes are for .onnx files")

@@ -62,8 +62,13 @@ std::string Model::print() const {
   });
 }
 
-/// Shapes by the names of inputs; "" is the first input without one.
-using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+std::vector<InputShape> a2q::python::inputShapes(const Shapes &shapes) {
+  std::vector<InputShape> result;
+  for (const auto &[name, sizes] : shapes)
+    result.push_back(
+        {name, llvm::SmallVector<int64_t>(sizes.begin(), sizes.end())});
+  return result;
+}
 
 static Model loadModel(const std::string &path, std::optional<int64_t> batch,
                        const Shapes &shapes) {
@@ -71,9 +76,7 @@ static Model loadModel(const std::string &path, std::optional<int64_t> batch,
   Diagnostics diagnostics(session->context.get());
   ImportOptions options;
   options.batch = batch;
-  for (const auto &[name, sizes] : shapes)
-    options.shapes.push_back(
-        {name, llvm::SmallVector<int64_t>(sizes.begin(), sizes.end())});
+  options.shapes = inputShapes(shapes);
   mlir::OwningOpRef<mlir::ModuleOp> module =
       session->context.load(path, options);
   if (!module)

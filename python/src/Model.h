@@ -64,6 +64,10 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
+/// Shapes by the names of inputs; "" is the first input without one.
+using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+std::vector<InputShape> inputShapes(const Shapes &shapes);
+
 /// Dense arrays of the interpreter's.
 using Array =
     nanobind::ndarray<nanobind::ro, nanobind::c_contig, nanobind::device::cpu>;

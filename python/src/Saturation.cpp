@@ -12,6 +12,7 @@
 #include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Tools/SaturationCheck.h"
 #include "llvm/Support/raw_ostream.h"
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -53,15 +54,18 @@ void a2q::python::bindSaturation(nb::module_ &module) {
   module.def(
       "check_saturation",
       [](const std::string &path, const std::string &isa, bool byType,
-         const std::vector<Array> &arrays) {
+         const Shapes &shapes, const std::vector<Array> &arrays) {
         std::pair<std::string, std::string> forms;
         {
           nb::gil_scoped_release release;
-          forms = answerQuestion({path, isa, byType}, arrays);
+          forms =
+              answerQuestion({path, isa, byType, inputShapes(shapes)}, arrays);
         }
         return nb::make_tuple(toText(forms.first), toText(forms.second));
       },
-      nb::arg("path"), nb::arg("isa"), nb::arg("by_type"), nb::arg("arrays"),
+      nb::arg("path"), nb::arg("isa"), nb::arg("by_type"), nb::arg("shapes"),
+      nb::arg("arrays"),
       nb::sig("def check_saturation(path: str, isa: str, by_type: bool, "
+              "shapes: Sequence[tuple[str, Sequence[int]]], "
               "arrays: Sequence[object]) -> tuple[str, str]"));
 }

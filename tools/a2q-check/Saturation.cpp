@@ -32,8 +32,8 @@ Error SaturationCommand::verifyAbsent() const {
   return Error::success();
 }
 
-Error SaturationCommand::verify(StringRef model,
-                                const CompileOptions &compile) const {
+Error SaturationCommand::verify(StringRef model, const CompileOptions &compile,
+                                const ShapeOption &shapes) const {
   if (compile.chooses() || compile.checkAccumulators ||
       !compile.targetCpu.empty())
     return createStringError(
@@ -46,6 +46,9 @@ Error SaturationCommand::verify(StringRef model,
   if (byType && (!model.ends_with(".onnx") || !calibration.empty()))
     return createStringError("--by-type is for .onnx files, without "
                              "--calibration");
+  if (!shapes.texts.empty() && (byType || !model.ends_with(".onnx")))
+    return createStringError(
+        "--shape is for .onnx files, and not for --by-type");
   if (!isFixing())
     return output.getNumOccurrences() ? createStringError("-o is for --fix")
                                       : Error::success();
@@ -106,24 +109,26 @@ static Error writeWitnesses(SaturationReport &report, StringRef folder) {
 
 /// The bytes of the mended file, and its own report in `report`; empty after a
 /// diagnostic.
-static Expected<std::string> mend(StringRef model, StringRef output,
-                                  MendMode mode, ModelContext &context,
+static Expected<std::string> mend(const SaturationQuestion &question,
+                                  StringRef output, MendMode mode,
+                                  ModelContext &context,
                                   const SaturationOptions &options,
                                   SaturationReport &report) {
-  std::vector<LayerToMend> unsafe;
+  std::vector<LayerToMend> layers;
   for (const LayerSaturation &layer : report.layers)
-    if (layer.answer == SaturationAnswer::Unsafe)
-      unsafe.push_back({layer.name, layer.channelCodes, layer.shift});
-  auto file = MemoryBuffer::getFile(model, /*IsText=*/false,
+    if (layer.answer != SaturationAnswer::Unknown)
+      layers.push_back({layer.name, layer.answer == SaturationAnswer::Safe,
+                        layer.channelCodes, layer.shift});
+  auto file = MemoryBuffer::getFile(question.model, /*IsText=*/false,
                                     /*RequiresNullTerminator=*/false);
   if (!file)
-    return createStringError("'" + model +
+    return createStringError("'" + question.model +
                              "': cannot be read: " + file.getError().message());
   report.fix = {mode == MendMode::All ? "all" : "lossless", output.str(), {}};
-  if (unsafe.empty())
+  if (llvm::all_of(layers, [](const LayerToMend &l) { return l.isSafe; }))
     return (*file)->getBuffer().str();
   Expected<MendedModel> mended =
-      mendONNX((*file)->getMemBufferRef(), unsafe, mode, context.get());
+      mendONNX((*file)->getMemBufferRef(), layers, mode, context.get());
   if (!mended)
     return mended.takeError();
   for (const LayerMend &layer : mended->layers)
@@ -134,7 +139,7 @@ static Expected<std::string> mend(StringRef model, StringRef output,
   SaturationReport proof;
   proof.byType = report.byType;
   if (failed(checkSaturation(MemoryBufferRef(mended->bytes, output), context,
-                             options, proof)))
+                             question, options, proof)))
     return createStringError(
         "the mended model cannot be read back; nothing is written");
   StringSet<> unknown;
@@ -177,24 +182,37 @@ static Expected<Feeds> bindFiles(const Signature &signature,
   return Feeds::bind(signature, std::move(*inputs), {});
 }
 
-Expected<int> SaturationCommand::run(StringRef model,
-                                     const CompileOptions &compile) {
-  if (Error error = verify(model, compile))
-    return error;
-  SaturationQuestion question;
-  question.model = model.str();
-  if (!compile.isa.empty())
-    question.isa = compile.isa;
-  question.byType = byType;
+Error SaturationCommand::checkFiles(StringRef model,
+                                    const CompileOptions &compile) const {
   FileNames files;
   files.read(model, "the model");
   files.readArrays(calibration, "calibration data");
   compile.addFiles(files);
   if (isFixing())
     files.write(output);
-  if (Error error = files.check())
-    return std::move(error);
-  ModelContext context;
+  return files.check();
+}
+
+Expected<SaturationQuestion>
+SaturationCommand::makeQuestion(StringRef model, const CompileOptions &compile,
+                                const ShapeOption &shapes) const {
+  SaturationQuestion question;
+  question.model = model.str();
+  if (!compile.isa.empty())
+    question.isa = compile.isa;
+  question.byType = byType;
+  Expected<ImportOptions> import = shapes.parse();
+  if (!import)
+    return import.takeError();
+  question.shapes = std::move(import->shapes);
+  return question;
+}
+
+/// False after a diagnostic.
+Expected<bool> SaturationCommand::ask(ModelContext &context,
+                                      const SaturationQuestion &question,
+                                      SaturationOptions &options,
+                                      SaturationReport &report) const {
   std::optional<Feeds> feeds;
   auto bind = [&](const Signature &signature) -> Expected<CalibrationData> {
     Expected<Feeds> bound = bindFiles(signature, calibration);
@@ -207,30 +225,59 @@ Expected<int> SaturationCommand::run(StringRef model,
       data.arrays.push_back(static_cast<const char *>(array));
     return data;
   };
-  Expected<SaturationOptions> options = makeOptions(question);
+  report.model = question.model;
+  if (succeeded(checkSaturation(context, question, options, report,
+                                calibration.empty() ? DataBinder() : bind)))
+    return true;
+  if (!byType && StringRef(question.model).ends_with(".onnx"))
+    errs() << "note: --by-type looks at the layers of the file alone\n";
+  return false;
+}
+
+/// The exit status.
+static int statusOf(SaturationAnswer answer) {
+  switch (answer) {
+  case SaturationAnswer::Safe:
+    return 0;
+  case SaturationAnswer::Unsafe:
+    return 1;
+  case SaturationAnswer::Unknown:
+    return 2;
+  }
+  return 1;
+}
+
+Expected<int> SaturationCommand::run(StringRef model,
+                                     const CompileOptions &compile,
+                                     const ShapeOption &shapes) {
+  if (Error error = verify(model, compile, shapes))
+    return error;
+  if (Error error = checkFiles(model, compile))
+    return std::move(error);
+  Expected<SaturationQuestion> question = makeQuestion(model, compile, shapes);
+  if (!question)
+    return question.takeError();
+  Expected<SaturationOptions> options = makeOptions(*question);
   if (!options)
     return options.takeError();
+  ModelContext context;
   SaturationReport report;
-  if (failed(checkSaturation(context, question, *options, report,
-                             calibration.empty() ? DataBinder() : bind))) {
-    if (!byType && model.ends_with(".onnx"))
-      errs() << "note: --by-type looks at the layers of the file alone\n";
-    return 1;
-  }
-  report.model = model.str();
+  Expected<bool> isAnswered = ask(context, *question, *options, report);
+  if (!isAnswered || !*isAnswered)
+    return isAnswered ? Expected<int>(1) : isAnswered.takeError();
   std::string mended;
   if (isFixing()) {
     // Mends that serve all codes of the types serve those that occur.
-    if (report.byType && !byType) {
-      question.byType = true;
+    if (report.byType && !question->byType) {
+      question->byType = true;
       report = SaturationReport();
       report.model = model.str();
-      if (failed(checkSaturation(context, question, *options, report)))
+      if (failed(checkSaturation(context, *question, *options, report)))
         return 1;
     }
-    Expected<std::string> bytes =
-        mend(model, output, fix == "all" ? MendMode::All : MendMode::Lossless,
-             context, *options, report);
+    Expected<std::string> bytes = mend(
+        *question, output, fix == "all" ? MendMode::All : MendMode::Lossless,
+        context, *options, report);
     if (!bytes)
       return bytes.takeError();
     mended = std::move(*bytes);
@@ -243,13 +290,5 @@ Expected<int> SaturationCommand::run(StringRef model,
   // Standard output belongs to what goes there.
   if (compile.report != "-" && output != "-")
     writeTable(report, outs());
-  switch (report.answer()) {
-  case SaturationAnswer::Safe:
-    return 0;
-  case SaturationAnswer::Unsafe:
-    return 1;
-  case SaturationAnswer::Unknown:
-    return 2;
-  }
-  return 1;
+  return statusOf(report.answer());
 }

@@ -11,6 +11,7 @@
 
 #include "a2q/Analysis/SaturationReport.h"
 #include "a2q/Tools/CompileOptions.h"
+#include "a2q/Tools/SaturationCheck.h"
 #include "llvm/Support/Error.h"
 
 namespace a2q {
@@ -61,12 +62,22 @@ struct SaturationCommand {
   llvm::Error verifyAbsent() const;
 
   /// The exit status, after diagnostics where it is for bad input.
-  llvm::Expected<int> run(llvm::StringRef model, const CompileOptions &compile);
+  llvm::Expected<int> run(llvm::StringRef model, const CompileOptions &compile,
+                          const ShapeOption &shapes);
 
 private:
   bool isFixing() const { return fix.getNumOccurrences() != 0; }
-  llvm::Error verify(llvm::StringRef model,
-                     const CompileOptions &compile) const;
+  llvm::Error verify(llvm::StringRef model, const CompileOptions &compile,
+                     const ShapeOption &shapes) const;
+  llvm::Error checkFiles(llvm::StringRef model,
+                         const CompileOptions &compile) const;
+  llvm::Expected<SaturationQuestion>
+  makeQuestion(llvm::StringRef model, const CompileOptions &compile,
+               const ShapeOption &shapes) const;
+  llvm::Expected<bool> ask(ModelContext &context,
+                           const SaturationQuestion &question,
+                           SaturationOptions &options,
+                           SaturationReport &report) const;
   llvm::Error write(SaturationReport &report, llvm::StringRef mended,
                     const CompileOptions &compile) const;
 };

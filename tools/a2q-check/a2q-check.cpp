@@ -110,7 +110,7 @@ int main(int argc, char **argv) {
       return reportError(
           createStringError("--bound has no meaning with --saturation"));
     Expected<int> status =
-        options.saturation.run(options.model, options.compile);
+        options.saturation.run(options.model, options.compile, options.shapes);
     return status ? *status : reportError(status.takeError());
   }
   return exitStatus(check(options));

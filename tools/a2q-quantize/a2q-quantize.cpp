@@ -84,6 +84,7 @@ struct Options {
   cl::opt<std::string> output{"o", cl::desc("the quantized network"),
                               cl::value_desc("file.mlir"), cl::init("-"),
                               cl::cat(getToolOptions())};
+  ShapeOption shapes;
 };
 
 } // namespace
@@ -219,8 +220,12 @@ static Expected<bool> quantize(const Options &options) {
   for (const NamedArray &array : *arrays)
     if (Error error = checkFinite(array))
       return std::move(error);
+  Expected<ImportOptions> shapes = options.shapes.parse();
+  if (!shapes)
+    return shapes.takeError();
   ModelContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module = context.load(options.model);
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      context.load(options.model, *shapes);
   if (!module)
     return false;
   mlir::FailureOr<Signature> signature = getSignature(*module);

@@ -24,6 +24,8 @@ struct LayerMend {
   std::vector<std::string> steps;
   /// Why nothing was done; empty else.
   std::string refusal;
+  /// Places where codes are translated between s8 and u8, because a shift ends.
+  int64_t translations = 0;
   /// Products of one output.
   int64_t termsBefore = 0, termsAfter = 0;
   /// Whether a Gather was added to move channels, and why the layers before

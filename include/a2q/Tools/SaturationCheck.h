@@ -21,6 +21,8 @@ struct SaturationQuestion {
   /// Look at the layers of an .onnx file alone, with all codes that their types
   /// hold.
   bool byType = false;
+  /// Of inputs that the file leaves open.
+  std::vector<InputShape> shapes;
 };
 
 /// Data for the network, as its signature wants them.
@@ -43,10 +45,11 @@ mlir::LogicalResult checkSaturation(ModelContext &context,
                                     SaturationReport &report,
                                     DataBinder bindData = nullptr);
 
-/// The same of an .onnx file in memory; `report.byType` is what a question
-/// says.
+/// The same of an .onnx file in memory, with the question's shapes;
+/// `report.byType` is what a question says.
 mlir::LogicalResult checkSaturation(llvm::MemoryBufferRef model,
                                     ModelContext &context,
+                                    const SaturationQuestion &question,
                                     const SaturationOptions &options,
                                     SaturationReport &report);
 

@@ -8,7 +8,7 @@
 
 #include "a2q/Frontend/ONNX/ByteLayers.h"
 
-#include "Tensor.h"
+#include "Proto.h"
 
 #include "a2q/IR/A2QOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -76,20 +76,6 @@ static StringRef input(const onnx::NodeProto &node, int index) {
                                                  : StringRef();
 }
 
-static const onnx::AttributeProto *find(const onnx::NodeProto &node,
-                                        StringRef name) {
-  for (const onnx::AttributeProto &attribute : node.attribute())
-    if (name == attribute.name())
-      return &attribute;
-  return nullptr;
-}
-
-static std::string nameOf(const onnx::NodeProto &node) {
-  if (!node.name().empty() || !node.output_size())
-    return node.name();
-  return node.op_type() + " of " + node.output(0);
-}
-
 //===----------------------------------------------------------------------===//
 // What a node multiplies
 //===----------------------------------------------------------------------===//
@@ -120,7 +106,7 @@ const onnx::TensorProto *Reader::constant(StringRef name) const {
   if (const onnx::TensorProto *tensor = initializers.lookup(name))
     return tensor;
   if (const onnx::NodeProto *node = producer(name, "Constant"))
-    if (const onnx::AttributeProto *value = find(*node, "value"))
+    if (const onnx::AttributeProto *value = findAttribute(*node, "value"))
       return &value->t();
   return nullptr;
 }
@@ -235,8 +221,7 @@ std::string Reader::emitConvolution(const onnx::NodeProto &node, Tensor weights,
   if (weights.shape.size() != 4)
     return "its weights have shape " + shapeText(weights.shape) +
            ", which is not read";
-  const onnx::AttributeProto *group = find(node, "group");
-  int64_t groups = group ? group->i() : 1;
+  int64_t groups = integerAttribute(node, "group", 1);
   if (groups < 1 || weights.shape[0] % groups)
     return "its groups do not divide its channels";
   weights = transpose(weights, {0, 2, 3, 1});
@@ -258,8 +243,7 @@ std::string Reader::emitProduct(const onnx::NodeProto &node, Tensor weights,
   if (weights.shape.size() != 2)
     return "its weights have shape " + shapeText(weights.shape) +
            ", which is not read";
-  const onnx::AttributeProto *transposed = find(node, "transB");
-  if (!transposed || transposed->i() == 0)
+  if (integerAttribute(node, "transB", 0) == 0)
     weights = transpose(weights, {1, 0});
   Value row = argument({1, weights.shape[1]}, isSigned);
   Value codes = weightCodes(weights);
@@ -273,7 +257,7 @@ void Reader::read(const onnx::NodeProto &node) {
   for (const onnx::AttributeProto &attribute : node.attribute())
     if (attribute.has_g() || attribute.graphs_size()) {
       result.layers.push_back(
-          {nameOf(node), node.op_type(), "its subgraphs are not read"});
+          {nameOfNode(node), node.op_type(), "its subgraphs are not read"});
       return;
     }
   std::optional<Operands> operands = integerOperands(node.op_type());
@@ -282,15 +266,16 @@ void Reader::read(const onnx::NodeProto &node) {
   if (!operands) {
     if (isOpaque(node.op_type()))
       result.layers.push_back(
-          {nameOf(node), node.op_type(),
+          {nameOfNode(node), node.op_type(),
            "the operator " + node.op_type() + " is not read"});
     return;
   }
   Location loc = b.getLoc();
-  b.setLoc(NameLoc::get(b.getStringAttr(nameOf(node)), loc));
+  b.setLoc(NameLoc::get(b.getStringAttr(nameOfNode(node)), loc));
   std::string reason = emit(node, *operands);
   b.setLoc(loc);
-  result.layers.push_back({nameOf(node), node.op_type(), std::move(reason)});
+  result.layers.push_back(
+      {nameOfNode(node), node.op_type(), std::move(reason)});
 }
 
 ByteLayers Reader::run() {

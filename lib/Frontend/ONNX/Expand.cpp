@@ -8,6 +8,8 @@
 
 #include "Expand.h"
 
+#include "Proto.h"
+
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
@@ -198,12 +200,7 @@ std::string Expander::dequantized(const Node &node, unsigned index,
   return value;
 }
 
-void Expander::setAxis(int64_t axis) {
-  onnx::AttributeProto &attribute = *last().add_attribute();
-  attribute.set_name("axis");
-  attribute.set_type(onnx::AttributeProto::INT);
-  attribute.set_i(axis);
-}
+void Expander::setAxis(int64_t axis) { addAttribute(last(), "axis", axis); }
 
 void Expander::quantized(const Node &node, StringRef value, unsigned index) {
   emit("QuantizeLinear", {value, node.input(index), node.input(index + 1)},

@@ -14,6 +14,8 @@
 
 #include "Expand.h"
 
+#include "Proto.h"
+
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
@@ -99,10 +101,7 @@ void Expander::scaledProduct(const Node &node, StringRef product,
                              StringRef inputScale, StringRef weightScale,
                              StringRef bias) {
   std::string sums = emit("Cast", {product});
-  onnx::AttributeProto &type = *last().add_attribute();
-  type.set_name("to");
-  type.set_type(onnx::AttributeProto::INT);
-  type.set_i(onnx::TensorProto::FLOAT);
+  addAttribute(last(), "to", onnx::TensorProto::FLOAT);
   std::string scale = emit("Mul", {inputScale, weightScale});
   std::string reals =
       emit("Mul", {sums, scale}, bias.empty() ? node.output() : "");

@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Exporter.h"
-#include "ModelEditor.h"
 
 #include "a2q/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -30,17 +29,8 @@ static constexpr int64_t toChannelsLast[] = {0, 2, 3, 1};
 // Names and nodes
 //===----------------------------------------------------------------------===//
 
-std::string Exporter::freshName(StringRef hint) {
-  std::string name = hint.str();
-  for (unsigned i = 1; !names.insert(name).second; ++i)
-    name = (hint + "_" + Twine(i)).str();
-  return name;
-}
-
 std::string Exporter::addConstant(StringRef hint, const Tensor &tensor) {
-  std::string name = freshName(hint);
-  *graph->add_initializer() = writeTensor(name, tensor);
-  return name;
+  return appendConstant(*graph, names, hint, tensor)->name();
 }
 
 std::string Exporter::addInteger(ElementType type, int64_t value) {
@@ -57,36 +47,14 @@ std::string Exporter::addReal(float value) {
 }
 
 onnx::NodeProto &Exporter::addNode(StringRef op, ArrayRef<std::string> inputs) {
-  onnx::NodeProto &node = *graph->add_node();
-  node.set_op_type(op.str());
-  std::string name = layer.empty() ? op.str() : layer + "_" + op.str();
-  node.set_name(freshName(name));
-  for (const std::string &input : inputs)
-    node.add_input(input);
-  node.add_output(freshName(node.name() + "_output"));
-  return node;
-}
-
-void Exporter::set(onnx::NodeProto &node, StringRef name, int64_t value) {
-  onnx::AttributeProto &attribute = *node.add_attribute();
-  attribute.set_name(name.str());
-  attribute.set_type(onnx::AttributeProto::INT);
-  attribute.set_i(value);
-}
-
-void Exporter::set(onnx::NodeProto &node, StringRef name,
-                   ArrayRef<int64_t> values) {
-  onnx::AttributeProto &attribute = *node.add_attribute();
-  attribute.set_name(name.str());
-  attribute.set_type(onnx::AttributeProto::INTS);
-  for (int64_t value : values)
-    attribute.add_ints(value);
+  std::string hint = layer.empty() ? op.str() : layer + "_" + op.str();
+  return *appendNode(*graph, names, op, inputs, hint);
 }
 
 std::string Exporter::addTranspose(const std::string &value,
                                    ArrayRef<int64_t> permutation) {
   onnx::NodeProto &node = addNode("Transpose", value);
-  set(node, "perm", permutation);
+  addAttribute(node, "perm", permutation);
   return node.output(0);
 }
 

@@ -63,8 +63,8 @@ std::string Exporter::addQuant(const std::string &reals,
   auto [bits, isNarrow] = bitsOf(range);
   onnx::NodeProto &node = addNode("Quant", {reals, scale, zero, addReal(bits)});
   node.set_domain(quantDomain.str());
-  set(node, "signed", isSigned(range));
-  set(node, "narrow", isNarrow);
+  addAttribute(node, "signed", isSigned(range));
+  addAttribute(node, "narrow", isNarrow);
   onnx::AttributeProto &rounding = *node.add_attribute();
   rounding.set_name("rounding_mode");
   rounding.set_type(onnx::AttributeProto::STRING);
@@ -368,14 +368,14 @@ Exporter::addWeights(const Tensor &codes, a2q::Range range, int64_t axis,
       addNode("DequantizeLinear",
               {integers, addConstant((name + "_weight_scale").str(), scale),
                addConstant((name + "_weight_zero").str(), zeros)});
-  set(weights, "axis", axis);
+  addAttribute(weights, "axis", axis);
   std::string result = weights.output(0);
   zeros.type = ElementType::Int32;
   onnx::NodeProto &added = addNode(
       "DequantizeLinear", {addConstant((name + "_bias").str(), biasCodes),
                            addConstant((name + "_bias_scale").str(), biasScale),
                            addConstant((name + "_bias_zero").str(), zeros)});
-  set(added, "axis", 0);
+  addAttribute(added, "axis", 0);
   return {result, added.output(0)};
 }
 
@@ -488,11 +488,11 @@ FailureOr<std::string> Exporter::exportConv(Conv2DOp op,
                    factors.factor),
       inputScale, *bias);
   onnx::NodeProto &node = addNode("Conv", {reals, filter, added});
-  set(node, "kernel_shape", {weights->shape[1], weights->shape[2]});
-  set(node, "strides", op.getStrides());
-  set(node, "dilations", op.getDilations());
-  set(node, "pads", op.getPadding());
-  set(node, "group", static_cast<int64_t>(op.getGroups()));
+  addAttribute(node, "kernel_shape", {weights->shape[1], weights->shape[2]});
+  addAttribute(node, "strides", op.getStrides());
+  addAttribute(node, "dilations", op.getDilations());
+  addAttribute(node, "pads", op.getPadding());
+  addAttribute(node, "group", static_cast<int64_t>(op.getGroups()));
   if (!layer.empty() && names.insert(layer).second)
     node.set_name(layer);
   return node.output(0);
@@ -532,7 +532,7 @@ FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
   onnx::NodeProto &node = isMatrix ? addNode("Gemm", {reals, matrix, added})
                                    : addNode("MatMul", {reals, matrix});
   if (isMatrix)
-    set(node, "transB", 1);
+    addAttribute(node, "transB", 1);
   if (!name.empty())
     node.set_name(name);
   std::string sum = node.output(0);

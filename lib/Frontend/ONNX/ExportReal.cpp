@@ -275,7 +275,7 @@ std::string Exporter::addReduction(StringRef name, const std::string &value,
   if (name == "ReduceSum")
     return add(name, {value, addSizes("axes", axes)});
   onnx::NodeProto &node = addNode(name, value);
-  set(node, "axes", axes);
+  addAttribute(node, "axes", axes);
   return node.output(0);
 }
 

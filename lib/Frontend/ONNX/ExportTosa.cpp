@@ -72,7 +72,8 @@ LogicalResult Exporter::exportConcat(tosa::ConcatOp op) {
   static constexpr int64_t axisFirst[] = {0, 2, 3, 1};
   int64_t axis = op.getAxis();
   onnx::NodeProto &node = addNode("Concat", inputs);
-  set(node, "axis", form == Form::ChannelsFirst ? axisFirst[axis] : axis);
+  addAttribute(node, "axis",
+               form == Form::ChannelsFirst ? axisFirst[axis] : axis);
   define(op, *typeOf(op->getOperand(0)), form, node.output(0));
   return success();
 }
@@ -203,9 +204,9 @@ LogicalResult Exporter::exportMaxPool(Operation *op, Value input,
   if (failed(name))
     return failure();
   onnx::NodeProto &node = addNode("MaxPool", *name);
-  set(node, "kernel_shape", kernel);
-  set(node, "strides", strides);
-  set(node, "pads", padsOf(pads));
+  addAttribute(node, "kernel_shape", kernel);
+  addAttribute(node, "strides", strides);
+  addAttribute(node, "pads", padsOf(pads));
   define(op->getResult(0), *typeOf(input), Form::ChannelsFirst, node.output(0));
   return success();
 }
@@ -217,9 +218,9 @@ LogicalResult Exporter::exportAveragePool(tosa::AvgPool2dOp op) {
   if (failed(name))
     return failure();
   onnx::NodeProto &node = addNode("AveragePool", *name);
-  set(node, "kernel_shape", op.getKernel());
-  set(node, "strides", op.getStride());
-  set(node, "pads", padsOf(op.getPad()));
+  addAttribute(node, "kernel_shape", op.getKernel());
+  addAttribute(node, "strides", op.getStride());
+  addAttribute(node, "pads", padsOf(op.getPad()));
   define(op, ElementType::Float, Form::ChannelsFirst, node.output(0));
   return success();
 }
@@ -258,11 +259,11 @@ Exporter::exportRealConv(Operation *op, Value input, Value weights, Value bias,
   if (tensorType(bias).getNumElements() == filter.shape[0])
     inputs.push_back(*added);
   onnx::NodeProto &node = addNode("Conv", inputs);
-  set(node, "kernel_shape", {filter.shape[2], filter.shape[3]});
-  set(node, "strides", strides);
-  set(node, "dilations", dilations);
-  set(node, "pads", padsOf(pads));
-  set(node, "group", groups);
+  addAttribute(node, "kernel_shape", {filter.shape[2], filter.shape[3]});
+  addAttribute(node, "strides", strides);
+  addAttribute(node, "dilations", dilations);
+  addAttribute(node, "pads", padsOf(pads));
+  addAttribute(node, "group", groups);
   std::string result = node.output(0);
   if (inputs.size() == 2)
     result = add("Add", {result, *added});

@@ -16,7 +16,7 @@
 #ifndef A2Q_LIB_FRONTEND_ONNX_EXPORTER_H
 #define A2Q_LIB_FRONTEND_ONNX_EXPORTER_H
 
-#include "Tensor.h"
+#include "Proto.h"
 
 #include "a2q/Frontend/ONNX/Export.h"
 #include "a2q/IR/A2QOps.h"
@@ -59,7 +59,6 @@ private:
   };
 
   // Names and nodes.
-  std::string freshName(llvm::StringRef hint);
   std::string addConstant(llvm::StringRef hint, const Tensor &tensor);
   std::string addInteger(ElementType type, int64_t value);
   std::string addReal(float value);
@@ -69,9 +68,6 @@ private:
   std::string add(llvm::StringRef op, llvm::ArrayRef<std::string> inputs) {
     return addNode(op, inputs).output(0);
   }
-  static void set(onnx::NodeProto &node, llvm::StringRef name, int64_t value);
-  static void set(onnx::NodeProto &node, llvm::StringRef name,
-                  llvm::ArrayRef<int64_t> values);
   std::string addSizes(llvm::StringRef hint, llvm::ArrayRef<int64_t> sizes);
   std::string addReshape(const std::string &value,
                          llvm::ArrayRef<int64_t> sizes);

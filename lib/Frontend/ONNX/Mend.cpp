@@ -8,7 +8,9 @@
 
 #include "a2q/Frontend/ONNX/Mend.h"
 
+#include "MendAbsorb.h"
 #include "MendLayer.h"
+#include "MendShift.h"
 
 #include "a2q/Math/PairMending.h"
 #include "llvm/Support/Path.h"
@@ -27,22 +29,32 @@ using namespace a2q::frontend;
 static constexpr int64_t kGrowthOf = 8;
 
 namespace {
+/// What is known of the file while it is mended.
+struct Progress {
+  /// Of values whose codes are in u8 because a layer was mended: what was taken
+  /// from those that the instruction multiplied.
+  llvm::StringMap<int64_t> bases;
+  /// Layers by name, their codes in the order that their channels have now.
+  llvm::StringMap<LayerToMend> layers;
+
+  /// The codes of a layer as the instruction has them now, one range for all or
+  /// one for each channel; none where nothing is known.
+  std::vector<a2q::Range> codesOf(const MendLayer &layer) const;
+};
+
 /// Mends one layer, from what is known of its codes.
 class Mender {
 public:
-  Mender(MendLayer &layer, const LayerToMend &known, MendMode mode,
+  Mender(MendLayer &layer, LayerToMend known, MendMode mode, Progress &progress,
          LayerMend &result)
-      : layer(layer), known(known), mode(mode), result(result) {
-    for (a2q::Range range : known.codes)
-      codes.push_back(range);
-  }
+      : layer(layer), known(std::move(known)), mode(mode), progress(progress),
+        bases(progress.bases), result(result), codes(this->known.codes) {}
 
-  /// `shifts` says of values of the file by how much earlier layers have
-  /// moved their codes already.
-  void run(llvm::StringMap<int64_t> &shifts);
+  void run();
 
 private:
-  void shift(llvm::StringMap<int64_t> &shifts);
+  std::string moveCodes(int64_t base);
+  void shift();
   bool isSafe() const;
   a2q::Range joined() const;
   /// The codes of one group's input channels.
@@ -50,8 +62,12 @@ private:
   /// Where pairs are channels: rows are the taps of all outputs of a group.
   std::vector<int64_t> tableOf(int64_t group) const;
   std::vector<ColumnPlaces> placeGroups() const;
-  void place(std::vector<ColumnPlaces> groups);
-  void widen(llvm::StringMap<int64_t> &shifts);
+  void place(const std::vector<ColumnPlaces> &groups);
+  std::vector<int64_t> orderOf(const std::vector<ColumnPlaces> &groups) const;
+  std::string reorder(const std::vector<ColumnPlaces> &groups);
+  std::optional<std::vector<int64_t>>
+  findOrder(llvm::ArrayRef<MendLayer> layers) const;
+  void widen();
   void project();
   std::vector<int64_t> termsOf(int64_t output) const;
   ProjectedRow projectOutput(int64_t output, int64_t scale) const;
@@ -65,10 +81,12 @@ private:
   }
 
   MendLayer &layer;
-  const LayerToMend &known;
+  LayerToMend known;
   MendMode mode;
+  Progress &progress;
+  llvm::StringMap<int64_t> &bases;
   LayerMend &result;
-  std::vector<a2q::Range> codes; ///< of the instruction, after shifts
+  std::vector<a2q::Range> codes; ///< of the instruction, after bases
 };
 } // namespace
 
@@ -101,25 +119,39 @@ std::vector<int64_t> Mender::tableOf(int64_t group) const {
 // Codes
 //===----------------------------------------------------------------------===//
 
-/// Codes from 0 on, where they begin higher.
-void Mender::shift(llvm::StringMap<int64_t> &shifts) {
+/// The codes of the instruction less `base`, in u8. The reason why not, or "".
+std::string Mender::moveCodes(int64_t base) {
   std::string value = layer.activationCodes().str();
+  if (value.empty())
+    return "its activations have no codes in the file";
+  bool isMoved = bases.contains(value);
+  // In the file's codes.
+  int64_t offset = isMoved ? bases.lookup(value) : known.shift;
+  CodeMove move{value, /*wasSigned=*/!isMoved && known.shift != 0,
+                base - offset, joined().hi - base};
+  CodeShift codes(layer.getEditor(), move);
+  std::string refusal = codes.find();
+  if (!refusal.empty())
+    return refusal;
+  codes.apply();
+  for (const std::string &moved : codes.moved)
+    bases[moved] = base;
+  for (const std::string &followed : codes.followed)
+    bases[followed] = 0;
+  result.translations += codes.translations;
+  return "";
+}
+
+/// Codes from 0 on, where they begin higher.
+void Mender::shift() {
   a2q::Range range = joined();
-  if (value.empty() || range.lo <= 0)
-    return;
-  if (!shifts.contains(value)) {
-    // In the file's codes.
-    std::string refusal =
-        layer.shift(range.lo - known.shift, range.hi - range.lo);
-    if (!refusal.empty())
-      return;
-    shifts[layer.activationCodes()] = range.lo;
-  }
-  int64_t base = shifts.lookup(layer.activationCodes());
-  if (base > range.lo)
+  auto base = [&] { return bases.lookup(layer.activationCodes()); };
+  if (range.lo > base() && !layer.activationCodes().empty())
+    (void)moveCodes(range.lo);
+  if (base() == 0 || base() > range.lo)
     return;
   for (a2q::Range &own : codes)
-    own = {own.lo - base, own.hi - base};
+    own = {own.lo - base(), own.hi - base()};
   result.steps.push_back("shift");
 }
 
@@ -170,38 +202,138 @@ std::vector<ColumnPlaces> Mender::placeGroups() const {
   return groups;
 }
 
-void Mender::place(std::vector<ColumnPlaces> groups) {
-  auto places = static_cast<int64_t>(groups.front().column.size());
-  int64_t outputs = layer.outputs / layer.groups;
-  std::vector<int64_t> order, weights;
-  for (auto [group, columns] : llvm::enumerate(groups)) {
+std::vector<int64_t>
+Mender::orderOf(const std::vector<ColumnPlaces> &groups) const {
+  std::vector<int64_t> order;
+  for (auto [group, columns] : llvm::enumerate(groups))
     for (int64_t column : columns.column)
       order.push_back(static_cast<int64_t>(group) * layer.inputs + column);
+  return order;
+}
+
+/// By a Gather.
+void Mender::place(const std::vector<ColumnPlaces> &groups) {
+  auto places = static_cast<int64_t>(groups.front().column.size());
+  int64_t outputs = layer.outputs / layer.groups;
+  std::vector<int64_t> weights;
+  for (const ColumnPlaces &columns : groups)
     for (int64_t output = 0; output < outputs; ++output)
       for (int64_t at = 0; at < places; ++at)
         for (int64_t tap = 0; tap < layer.taps; ++tap)
           weights.push_back(
               columns.weights[(output * layer.taps + tap) * places + at]);
-  }
-  bool adds = places != layer.inputs;
-  result.steps.push_back(adds ? "split" : "reorder");
-  if (!adds)
-    result.gatherReason = layer.absorbOrder(order);
-  if (adds || !result.gatherReason.empty()) {
-    layer.gatherInputs(order);
-    result.gathers = true;
-  }
+  result.steps.push_back(places == layer.inputs ? "reorder" : "split");
+  layer.gatherInputs(orderOf(groups));
+  result.gathers = true;
   layer.setWeights(weights, places);
   result.termsAfter = places * layer.taps;
 }
 
+//===----------------------------------------------------------------------===//
+// One order for several layers
+//===----------------------------------------------------------------------===//
+
+std::vector<a2q::Range> Progress::codesOf(const MendLayer &layer) const {
+  auto found = layers.find(nameOfNode(*layer.getNode()));
+  if (found == layers.end())
+    return {};
+  std::vector<a2q::Range> codes = found->second.codes;
+  int64_t base = bases.lookup(layer.activationCodes());
+  for (a2q::Range &range : codes)
+    range = {range.lo - base, range.hi - base};
+  return codes;
+}
+
+/// An order in which none of the layers saturates. They read the same channels,
+/// each in one group.
+std::optional<std::vector<int64_t>>
+Mender::findOrder(ArrayRef<MendLayer> layers) const {
+  int64_t columns = layer.inputs;
+  std::vector<int64_t> weights;
+  std::vector<a2q::Range> ranges;
+  for (const MendLayer &reader : layers) {
+    std::vector<a2q::Range> own =
+        reader.getNode() == layer.getNode() ? codes : progress.codesOf(reader);
+    for (int64_t output = 0; output < reader.outputs; ++output)
+      for (int64_t tap = 0; tap < reader.taps; ++tap)
+        for (int64_t input = 0; input < columns; ++input)
+          weights.push_back(reader.weight(output, input, tap));
+    for (int64_t input = 0; input < columns; ++input) {
+      a2q::Range range = own[own.size() == 1 ? 0 : input];
+      if (&reader == layers.begin())
+        ranges.push_back(range);
+      else
+        ranges[input] = join(ranges[input], range);
+    }
+  }
+  ColumnPlaces places = placeColumns({weights, ranges, columns});
+  if (places.added)
+    return std::nullopt;
+  return places.column;
+}
+
+/// By the layers before it, together with all others that read these channels.
+/// The reason why not, or "".
+std::string Mender::reorder(const std::vector<ColumnPlaces> &groups) {
+  if (!layer.readsChannels())
+    return "its channels are flattened or transposed before it";
+  int64_t channels = layer.inputs * layer.groups;
+  ChannelOrder shared(layer.getEditor(), layer.isConvolution, channels);
+  std::string reason = shared.find(layer.getNode(), layer.activationValue());
+  if (!reason.empty())
+    return reason;
+  std::vector<MendLayer> all, settled;
+  for (onnx::NodeProto *node : shared.readers()) {
+    std::string refusal, name = nameOfNode(*node);
+    std::optional<MendLayer> reader =
+        MendLayer::of(layer.getEditor(), node, refusal);
+    std::vector<a2q::Range> own;
+    if (reader)
+      own = progress.codesOf(*reader);
+    bool isKnown =
+        own.size() == 1 || static_cast<int64_t>(own.size()) == channels;
+    if (!reader || !isKnown || !reader->readsChannels() ||
+        reader->inputs * reader->groups != channels)
+      return "layer '" + name + "' reads them too, and cannot change";
+    all.push_back(*reader);
+    if (node == layer.getNode() || progress.layers[name].isSafe)
+      settled.push_back(*reader);
+  }
+  std::vector<int64_t> order = orderOf(groups);
+  if (all.size() > 1) {
+    if (layer.groups != 1)
+      return "other layers read them too";
+    // At best all are done with one order.
+    std::optional<std::vector<int64_t>> found = findOrder(all);
+    // One pixel is gathered for next to nothing: the order is for others then.
+    if (!found && (settled.size() == all.size() || !layer.readsOnePixel()))
+      found = findOrder(settled);
+    if (!found)
+      return "no order serves all layers that read these channels";
+    order = std::move(*found);
+  }
+  shared.apply(order);
+  for (onnx::NodeProto *node : shared.readers()) {
+    MendLayer::of(layer.getEditor(), node, reason)->permuteInputs(order);
+    std::vector<a2q::Range> &own = progress.layers[nameOfNode(*node)].codes;
+    std::vector<a2q::Range> old = own;
+    for (size_t place = 0; own.size() > 1 && place < own.size(); ++place)
+      own[place] = old[order[place]];
+  }
+  result.steps.push_back("reorder");
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Weights in u8
+//===----------------------------------------------------------------------===//
+
 /// Runtimes that take weights in u8 take activations in u8 beside them.
-void Mender::widen(llvm::StringMap<int64_t> &shifts) {
-  if (known.shift && !shifts.contains(layer.activationCodes())) {
-    result.refusal = layer.shift(-known.shift, 255);
+void Mender::widen() {
+  if (known.shift && !bases.contains(layer.activationCodes())) {
+    result.refusal = moveCodes(0);
     if (!result.refusal.empty())
       return;
-    shifts[layer.activationCodes()] = 0;
     result.steps.push_back("shift");
   }
   result.refusal = layer.widen();
@@ -335,7 +467,7 @@ void Mender::noteChange(const std::vector<ProjectedRow> &rows) {
   result.sumChange = (most + scaleUnit - 1) / scaleUnit;
 }
 
-void Mender::run(llvm::StringMap<int64_t> &shifts) {
+void Mender::run() {
   result.name = known.name;
   result.weights = layer.outputs * layer.inputs * layer.taps;
   result.termsBefore = result.termsAfter = layer.inputs * layer.taps;
@@ -344,17 +476,22 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
     result.refusal = "the ranges of its channels are not known";
     return;
   }
-  shift(shifts);
-  if (isSafe())
-    return;
   if (layer.isDepthwise()) {
-    widen(shifts);
+    widen();
     if (result.refusal.empty() || mode == MendMode::Lossless)
       return;
     result.refusal.clear();
+    shift();
     // Channels may have been permuted for a layer after this one.
     codes = {joined()};
     return project();
+  }
+  shift();
+  if (isSafe()) {
+    // Of another layer, for which its channels were put in order.
+    if (result.steps.empty())
+      result.steps.push_back("reorder");
+    return;
   }
   if (layer.inputs > kMostMatched) {
     if (mode == MendMode::Lossless ||
@@ -368,6 +505,11 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
   }
   std::vector<ColumnPlaces> groups = placeGroups();
   int64_t added = groups.front().added;
+  if (added == 0) {
+    result.gatherReason = reorder(groups);
+    if (result.gatherReason.empty())
+      return;
+  }
   // Without a scale of its own a layer comes much less near.
   bool mayAdd = mode == MendMode::Lossless ||
                 added * kGrowthOf <= layer.inputs ||
@@ -376,7 +518,7 @@ void Mender::run(llvm::StringMap<int64_t> &shifts) {
   if (layer.hasWeightZeroPoint())
     mayAdd = false;
   if (added == 0 || mayAdd)
-    return place(std::move(groups));
+    return place(groups);
   if (mode == MendMode::Lossless) {
     result.refusal = "its weights have a zero point, and no order of its input "
                      "channels is safe";
@@ -401,16 +543,23 @@ llvm::Expected<MendedModel> a2q::mendONNX(llvm::MemoryBufferRef file,
                                    "': is not an ONNX model, or is truncated");
   ModelEditor editor(model, llvm::sys::path::parent_path(path), context);
   MendedModel result;
-  llvm::StringMap<int64_t> shifts;
-  for (const LayerToMend &known : layers) {
+  Progress progress;
+  for (const LayerToMend &known : layers)
+    if (!progress.layers.try_emplace(known.name, known).second)
+      progress.layers[known.name].codes.clear();
+  for (const LayerToMend &given : layers) {
+    if (given.isSafe)
+      continue;
     LayerMend &mend = result.layers.emplace_back();
-    mend.name = known.name;
+    mend.name = given.name;
     std::optional<MendLayer> layer =
-        MendLayer::find(editor, known.name, mend.refusal);
+        MendLayer::find(editor, given.name, mend.refusal);
+    LayerToMend &known = progress.layers[given.name];
     if (layer && known.codes.empty())
       mend.refusal = "the range of its activations is not known";
     else if (layer)
-      Mender(*layer, known, mode, mend).run(shifts);
+      Mender(*layer, known, mode, progress, mend).run();
+    known.isSafe = true;
   }
   std::string problem;
   std::optional<std::string> mended = editor.finish(problem);

@@ -5,71 +5,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// A layer wants its input channels in another order. Where they come from other
-// layers, through nodes that treat all channels alike, and go nowhere else,
-// these layers give them out in that order: their weights, biases and scales
-// per output channel are permuted, and nothing is moved when the network runs.
-// Depthwise convolutions and constants on the way are permuted too. Of a sum or
-// product of two values, both sides are.
-//
-//===----------------------------------------------------------------------===//
 
-#include "MendLayer.h"
+#include "MendAbsorb.h"
 
-#include "llvm/ADT/SmallPtrSet.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
-
-namespace {
-/// Walks from a value to the layers that make its channels, and collects what
-/// is to be permuted; changes nothing before all is found.
-class Absorber {
-public:
-  Absorber(ModelEditor &editor, bool isImage, ArrayRef<int64_t> order)
-      : editor(editor), isImage(isImage), order(order) {}
-
-  /// Of what `reader` reads; the reason why it cannot be, or "".
-  std::string find(onnx::NodeProto *reader, std::string value);
-  void apply();
-
-private:
-  /// One input of a node along one dimension, a constant or dequantized one.
-  struct Permuted {
-    onnx::NodeProto *node;
-    int input;
-    int64_t dim;
-  };
-
-  /// Adds the values that a node makes the permuted one of. False where it
-  /// cannot pass the order on.
-  bool pass(onnx::NodeProto *node);
-  bool passLayer(onnx::NodeProto *node);
-  bool passIntegerLayer(onnx::NodeProto *node);
-  bool passBinary(onnx::NodeProto *node);
-  bool endAt(onnx::NodeProto *node, bool isConvolution);
-  bool isPerTensor(const onnx::NodeProto &node, int input) const;
-  /// False where the input has other sizes or is computed.
-  bool collect(onnx::NodeProto *node, int input, int64_t dim, bool orScalar);
-  void add(const std::string &value) {
-    if (values.insert(value).second)
-      waiting.push_back(value);
-  }
-
-  ModelEditor &editor;
-  bool isImage;
-  ArrayRef<int64_t> order;
-  std::vector<Permuted> permuted;
-  /// Values whose channels are in the new order, and the nodes that make them.
-  llvm::StringSet<> values;
-  std::vector<std::string> waiting;
-  llvm::SmallPtrSet<onnx::NodeProto *, 8> nodes;
-};
-} // namespace
 
 /// Each output element of these depends on the one of its own channel.
 static bool keepsChannels(StringRef op, bool isImage) {
@@ -82,13 +25,14 @@ static bool keepsChannels(StringRef op, bool isImage) {
           .Default(false);
   bool pooling = llvm::StringSwitch<bool>(op)
                      .Cases({"MaxPool", "AveragePool", "GlobalAveragePool",
-                             "GlobalMaxPool"},
+                             "GlobalMaxPool", "QLinearAveragePool",
+                             "QLinearGlobalAveragePool"},
                             true)
                      .Default(false);
   return elementwise || (pooling && isImage);
 }
 
-bool Absorber::isPerTensor(const onnx::NodeProto &node, int input) const {
+bool ChannelOrder::isPerTensor(const onnx::NodeProto &node, int input) const {
   std::string problem;
   if (!hasInput(node, input))
     return true;
@@ -96,8 +40,8 @@ bool Absorber::isPerTensor(const onnx::NodeProto &node, int input) const {
   return tensor && tensor->size() == 1;
 }
 
-bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
-                       bool orScalar) {
+bool ChannelOrder::collect(onnx::NodeProto *node, int input, int64_t dim,
+                           bool orScalar) {
   if (!hasInput(*node, input))
     return false;
   std::string problem, value = node->input(input);
@@ -106,7 +50,7 @@ bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
     if (tensor && orScalar && tensor->size() == 1)
       return true;
     return tensor && dim < static_cast<int64_t>(tensor->shape.size()) &&
-           tensor->shape[dim] == static_cast<int64_t>(order.size());
+           tensor->shape[dim] == channels;
   };
   const onnx::NodeProto *source = editor.producer(value, "DequantizeLinear");
   if (!source) {
@@ -121,8 +65,7 @@ bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
       continue;
     std::optional<Tensor> tensor =
         editor.read(source->input(parameter), problem);
-    if (!tensor || tensor->shape.size() != 1 ||
-        tensor->size() != static_cast<int64_t>(order.size()))
+    if (!tensor || tensor->shape.size() != 1 || tensor->size() != channels)
       return false;
   }
   if (!hasInput(*source, 0) || !hasInput(*source, 1))
@@ -143,18 +86,18 @@ bool Absorber::collect(onnx::NodeProto *node, int input, int64_t dim,
 }
 
 /// The channels begin here, or a depthwise convolution hands them on.
-bool Absorber::endAt(onnx::NodeProto *node, bool isConvolution) {
+bool ChannelOrder::endAt(onnx::NodeProto *node, bool isConvolution) {
   if (isConvolution != isImage)
     return false;
   int64_t groups = isConvolution ? integerAttribute(*node, "group", 1) : 1;
   if (groups == 1)
     return true;
   add(node->input(0));
-  return groups == static_cast<int64_t>(order.size());
+  return groups == channels;
 }
 
 /// Conv, Gemm and MatMul.
-bool Absorber::passLayer(onnx::NodeProto *node) {
+bool ChannelOrder::passLayer(onnx::NodeProto *node) {
   bool isConvolution = node->op_type() == "Conv";
   bool outputsFirst =
       isConvolution || integerAttribute(*node, "transB", 0) != 0;
@@ -165,7 +108,7 @@ bool Absorber::passLayer(onnx::NodeProto *node) {
 }
 
 /// QLinearConv, QLinearMatMul and QGemm.
-bool Absorber::passIntegerLayer(onnx::NodeProto *node) {
+bool ChannelOrder::passIntegerLayer(onnx::NodeProto *node) {
   bool isConvolution = node->op_type() == "QLinearConv";
   bool outputsFirst =
       isConvolution || integerAttribute(*node, "transB", 0) != 0;
@@ -179,10 +122,10 @@ bool Absorber::passIntegerLayer(onnx::NodeProto *node) {
 }
 
 /// Two values, or one and a constant for all or for each channel.
-bool Absorber::passBinary(onnx::NodeProto *node) {
-  if (!hasInput(*node, 0) || !hasInput(*node, 1))
+bool ChannelOrder::passBinary(onnx::NodeProto *node, int first, int second) {
+  if (!hasInput(*node, first) || !hasInput(*node, second))
     return false;
-  for (int input : {0, 1}) {
+  for (int input : {first, second}) {
     std::string problem;
     std::optional<Tensor> tensor = editor.read(node->input(input), problem);
     if (!tensor) {
@@ -197,16 +140,21 @@ bool Absorber::passBinary(onnx::NodeProto *node) {
   return true;
 }
 
-bool Absorber::pass(onnx::NodeProto *node) {
+bool ChannelOrder::pass(onnx::NodeProto *node) {
   StringRef op = node->op_type();
-  if (!hasInput(*node, 0))
+  if (!hasInput(*node, 0) || integerAttribute(*node, "channels_last", 0))
     return false;
+  for (const std::string &output : node->output())
+    if (!output.empty())
+      add(output);
   if (op == "Conv" || op == "Gemm" || op == "MatMul")
     return passLayer(node);
   if (op == "QLinearConv" || op == "QLinearMatMul" || op == "QGemm")
     return passIntegerLayer(node);
   if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div")
-    return passBinary(node);
+    return passBinary(node, 0, 1);
+  if (op == "QLinearAdd" || op == "QLinearMul")
+    return passBinary(node, 0, 3);
   bool isQuantization = op == "QuantizeLinear" || op == "DequantizeLinear";
   if (isQuantization ? !isPerTensor(*node, 1) : !keepsChannels(op, isImage))
     return false;
@@ -214,28 +162,87 @@ bool Absorber::pass(onnx::NodeProto *node) {
   return true;
 }
 
-std::string Absorber::find(onnx::NodeProto *reader, std::string value) {
-  add(value);
+//===----------------------------------------------------------------------===//
+// Readers
+//===----------------------------------------------------------------------===//
+
+/// Channels that were gathered once come from other places. The output stands
+/// in its own order.
+bool ChannelOrder::passGather(onnx::NodeProto *node) {
+  std::string problem;
+  if (!hasInput(*node, 1) ||
+      integerAttribute(*node, "axis", 0) != (isImage ? 1 : -1))
+    return false;
+  std::optional<Tensor> indices = editor.read(node->input(1), problem);
+  auto isChannel = [&](int64_t index) {
+    return index >= 0 && index < channels;
+  };
+  if (!indices || indices->shape.size() != 1)
+    return false;
+  for (size_t at = 0; at < indices->ints.size(); ++at)
+    if (!isChannel(indices->ints[at]))
+      return false;
+  gathers.insert(node);
+  return true;
+}
+
+bool ChannelOrder::passReader(const Use &use) {
+  if (!use.node)
+    return false;
+  StringRef op = use.node->op_type();
+  if (op == "Gather")
+    return use.input == 0 && passGather(use.node);
+  bool isConvolution =
+      op == "Conv" || op == "QLinearConv" || op == "ConvInteger";
+  bool isProduct = op == "Gemm" || op == "MatMul" || op == "QGemm" ||
+                   op == "QLinearMatMul" || op == "MatMulInteger" ||
+                   op == "MatMulIntegerToFloat";
+  bool isDepthwise = isConvolution &&
+                     integerAttribute(*use.node, "group", 1) == channels &&
+                     channels > 1;
+  if ((isConvolution || isProduct) && !isDepthwise) {
+    if (use.input != 0 || isConvolution != isImage ||
+        integerAttribute(*use.node, "group", 1) != 1)
+      return false;
+    layers.insert(use.node);
+    return true;
+  }
+  return passed.contains(use.node) ||
+         (passed.insert(use.node).second && pass(use.node));
+}
+
+std::string ChannelOrder::find(onnx::NodeProto *reader, StringRef value) {
+  layers.insert(reader);
+  add(value.str());
   while (!waiting.empty()) {
     std::string next = waiting.back();
     waiting.pop_back();
     onnx::NodeProto *node = editor.producer(next);
     if (!node)
       return "'" + next + "' is made by no layer";
-    if (nodes.insert(node).second && !pass(node))
+    if (passed.insert(node).second && !pass(node))
       return "node '" + nameOfNode(*node) + "' (" + node->op_type() +
              ") cannot give its channels out in another order";
+    for (const Use &use : editor.uses(next)) {
+      // Its own groups may be several.
+      if (use.node == reader && use.input == 0)
+        continue;
+      if (!passReader(use))
+        return "'" + next + "' is read by " +
+               (use.node ? "node '" + nameOfNode(*use.node) + "' (" +
+                               use.node->op_type() + ")"
+                         : "others") +
+               " as well";
+    }
   }
-  nodes.insert(reader);
-  for (const auto &entry : values)
-    for (const Use &use : editor.uses(entry.getKey()))
-      if (!nodes.contains(use.node) ||
-          (use.node == reader && entry.getKey() != value))
-        return "'" + entry.getKey().str() + "' is read by others";
   return permuted.empty() ? "no layer is before it" : "";
 }
 
-void Absorber::apply() {
+//===----------------------------------------------------------------------===//
+// Changes
+//===----------------------------------------------------------------------===//
+
+void ChannelOrder::apply(ArrayRef<int64_t> order) {
   auto permute = [&](onnx::NodeProto *node, int input, int64_t dim) {
     std::string problem, value = node->input(input);
     Tensor tensor = *editor.read(value, problem);
@@ -256,14 +263,15 @@ void Absorber::apply() {
     if (hasInput(*source, 2))
       permute(source, 2, 0);
   }
-}
-
-std::string MendLayer::absorbOrder(ArrayRef<int64_t> order) {
-  if (!moves.empty())
-    return "its channels are flattened or transposed before it";
-  Absorber absorber(*editor, isConvolution, order);
-  std::string refusal = absorber.find(node, node->input(activations));
-  if (refusal.empty())
-    absorber.apply();
-  return refusal;
+  std::vector<int64_t> placeOf(order.size());
+  for (auto [place, channel] : llvm::enumerate(order))
+    placeOf[channel] = static_cast<int64_t>(place);
+  for (onnx::NodeProto *node : gathers) {
+    std::string problem;
+    Tensor indices = *editor.read(node->input(1), problem);
+    for (size_t at = 0; at < indices.ints.size(); ++at)
+      indices.ints[at] = placeOf[indices.ints[at]];
+    editor.setInput(node, 1,
+                    editor.addConstant(node->input(1) + "_ordered", indices));
+  }
 }

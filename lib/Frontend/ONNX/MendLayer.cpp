@@ -19,26 +19,6 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-const onnx::AttributeProto *frontend::findAttribute(const onnx::NodeProto &node,
-                                                    StringRef name) {
-  for (const onnx::AttributeProto &attribute : node.attribute())
-    if (name == attribute.name())
-      return &attribute;
-  return nullptr;
-}
-
-int64_t frontend::integerAttribute(const onnx::NodeProto &node, StringRef name,
-                                   int64_t otherwise) {
-  const onnx::AttributeProto *attribute = findAttribute(node, name);
-  return attribute ? attribute->i() : otherwise;
-}
-
-std::string frontend::nameOfNode(const onnx::NodeProto &node) {
-  if (!node.name().empty() || !node.output_size())
-    return node.name();
-  return node.op_type() + " of " + node.output(0);
-}
-
 static bool movesElements(const onnx::NodeProto &node) {
   return llvm::StringSwitch<bool>(node.op_type())
       .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
@@ -53,19 +33,28 @@ static bool movesElements(const onnx::NodeProto &node) {
 
 std::optional<MendLayer> MendLayer::find(ModelEditor &editor, StringRef name,
                                          std::string &refusal) {
-  MendLayer layer(editor);
-  int64_t count = 0;
-  for (onnx::NodeProto &node : *editor.graph().mutable_node())
-    if (nameOfNode(node) == name) {
-      layer.node = &node;
-      ++count;
+  onnx::NodeProto *found = nullptr;
+  for (onnx::NodeProto &node : *editor.graph().mutable_node()) {
+    if (nameOfNode(node) != name)
+      continue;
+    if (found) {
+      refusal = "several nodes of the graph have its name";
+      return std::nullopt;
     }
-  if (count == 0)
-    refusal = "no node of the graph has its name";
-  else if (count > 1)
-    refusal = "several nodes of the graph have its name";
-  else
-    refusal = layer.readOperands();
+    found = &node;
+  }
+  if (found)
+    return of(editor, found, refusal);
+  refusal = "no node of the graph has its name";
+  return std::nullopt;
+}
+
+std::optional<MendLayer> MendLayer::of(ModelEditor &editor,
+                                       onnx::NodeProto *node,
+                                       std::string &refusal) {
+  MendLayer layer(editor);
+  layer.node = node;
+  refusal = layer.readOperands();
   if (!refusal.empty())
     return std::nullopt;
   return layer;
@@ -285,6 +274,17 @@ void MendLayer::setWeights(ArrayRef<int64_t> values, int64_t places) {
   inputs = places;
 }
 
+void MendLayer::permuteInputs(ArrayRef<int64_t> order) {
+  std::vector<int64_t> permuted;
+  for (int64_t output = 0; output < outputs; ++output) {
+    int64_t first = output / (outputs / groups) * inputs;
+    for (int64_t input = 0; input < inputs; ++input)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        permuted.push_back(weight(output, order[first + input] - first, tap));
+  }
+  setWeights(permuted, inputs);
+}
+
 /// 128 more, in codes and zero points.
 std::string MendLayer::widen() {
   if (isOperator && weightZero < 0)
@@ -389,68 +389,14 @@ void MendLayer::setScales(ArrayRef<int64_t> sixteenths) {
 // Activations
 //===----------------------------------------------------------------------===//
 
-std::string MendLayer::shift(int64_t base, int64_t most) {
-  if (isOperator)
-    return "its activations' zero point is in the nodes that read them";
-  std::string value = dequantize->input(0), problem;
-  onnx::NodeProto *quantize = editor->producer(value, "QuantizeLinear");
-  if (!quantize)
-    return "its activations' codes come from no QuantizeLinear";
-  auto zeroOf = [&](const onnx::NodeProto &of) -> std::optional<Tensor> {
-    if (of.input_size() > 2 && !of.input(2).empty())
-      return editor->read(of.input(2), problem);
-    Tensor zero;
-    zero.type = ElementType::UInt8;
-    zero.ints = {0};
-    return zero;
-  };
-  std::optional<Tensor> zero = zeroOf(*quantize);
-  if (!zero || zero->size() != 1 || integerFormat(zero->type)->bits != 8)
-    return "its activations have no constant zero point of 8 bits";
-  for (const Use &use : editor->uses(value)) {
-    if (!use.node || use.node->op_type() != "DequantizeLinear" ||
-        use.input != 0)
-      return "other operators read its activations' codes";
-    std::optional<Tensor> other = zeroOf(*use.node);
-    if (!other || other->ints != zero->ints || other->type != zero->type)
-      return "its activations are dequantized with several zero points";
-  }
-  Tensor moved = *zero;
-  moved.type = ElementType::UInt8;
-  moved.ints[0] -= base;
-  if (moved.ints.front() < 0 || moved.ints.front() > 255)
-    return "its zero point would be " + std::to_string(moved.ints.front());
-  if (most < 255 && editor->opset() < 12)
-    return "operator sets before 12 have no Clip of integers";
-  SmallVector<Use> readers(editor->uses(value));
-  std::string name =
-      editor->addConstant(quantize->output(0) + "_zero_point", moved);
-  editor->setInput(quantize, 2, name);
-  auto *attributes = quantize->mutable_attribute();
-  for (int index = attributes->size(); index-- > 0;)
-    if (attributes->Get(index).name() == "output_dtype")
-      attributes->DeleteSubrange(index, 1);
-  editor->forgetType(value);
-  std::string codes = value;
-  // The old type ended there.
-  if (most < 255) {
-    Tensor bound;
-    bound.type = ElementType::UInt8;
-    bound.ints = {0};
-    std::string lower = editor->addConstant(value + "_least", bound);
-    bound.ints = {most};
-    std::string upper = editor->addConstant(value + "_most", bound);
-    codes =
-        editor
-            ->addNode(quantize, /*before=*/false, "Clip", {value, lower, upper},
-                      nameOfNode(*quantize) + "_clip")
-            ->output(0);
-  }
-  for (const Use &use : readers) {
-    editor->setInput(use.node, 0, codes);
-    editor->setInput(use.node, 2, name);
-  }
-  return "";
+bool MendLayer::readsOnePixel() const {
+  onnx::NodeProto *node = editor->producer(activationValue());
+  while (node &&
+         (node->op_type() == "DequantizeLinear" ||
+          node->op_type() == "QuantizeLinear" || node->op_type() == "Clip"))
+    node = hasInput(*node, 0) ? editor->producer(node->input(0)) : nullptr;
+  return node && (node->op_type() == "GlobalAveragePool" ||
+                  node->op_type() == "QLinearGlobalAveragePool");
 }
 
 void MendLayer::gatherInputs(ArrayRef<int64_t> order) {
@@ -472,10 +418,7 @@ void MendLayer::gatherInputs(ArrayRef<int64_t> order) {
   }
   onnx::NodeProto *gather = editor->addNode(node, /*before=*/true, "Gather",
                                             {value, list}, hint + "_gather");
-  onnx::AttributeProto *axis = gather->add_attribute();
-  axis->set_name("axis");
-  axis->set_type(onnx::AttributeProto::INT);
-  axis->set_i(isConvolution ? 1 : -1);
+  addAttribute(*gather, "axis", isConvolution ? 1 : -1);
   value = gather->output(0);
   if (!isOperator) {
     std::vector<std::string> inputs(dequantize->input().begin(),

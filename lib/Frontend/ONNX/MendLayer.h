@@ -13,10 +13,6 @@
 
 namespace a2q::frontend {
 
-inline bool hasInput(const onnx::NodeProto &node, int input) {
-  return input >= 0 && input < node.input_size() && !node.input(input).empty();
-}
-
 /// A layer as the file has it, with the changes that mending is made of. Each
 /// `std::string` that a change returns is why it was refused, or empty.
 class MendLayer {
@@ -24,6 +20,13 @@ public:
   /// Nullopt with the reason when the node is none that can be changed.
   static std::optional<MendLayer>
   find(ModelEditor &editor, llvm::StringRef name, std::string &refusal);
+
+  /// The same of a node.
+  static std::optional<MendLayer> of(ModelEditor &editor, onnx::NodeProto *node,
+                                     std::string &refusal);
+
+  ModelEditor &getEditor() const { return *editor; }
+  onnx::NodeProto *getNode() const { return node; }
 
   bool isConvolution = false;
   int64_t groups = 1;
@@ -41,8 +44,6 @@ public:
   /// The activations' codes as a value of the file; "" where they have none.
   llvm::StringRef activationCodes() const;
 
-  /// Codes less `base`, in u8, which is at most `most` then.
-  std::string shift(int64_t base, int64_t most);
   /// Weights [outputs][places][taps] of `places` input channels per group.
   void setWeights(llvm::ArrayRef<int64_t> weights, int64_t places);
   std::string widen();
@@ -56,8 +57,13 @@ public:
 
   /// Input channels of all groups in this order, by a Gather.
   void gatherInputs(llvm::ArrayRef<int64_t> order);
-  /// The same by the layer before it, of a permutation.
-  std::string absorbOrder(llvm::ArrayRef<int64_t> order);
+  /// Whether nothing moves elements between the layer and its activations.
+  bool readsChannels() const { return moves.empty(); }
+  /// Whether its image is the mean of another one.
+  bool readsOnePixel() const;
+  llvm::StringRef activationValue() const { return node->input(activations); }
+  /// Weights for input channels, of all groups, that come in this order.
+  void permuteInputs(llvm::ArrayRef<int64_t> order);
 
 private:
   explicit MendLayer(ModelEditor &editor) : editor(&editor) {}
@@ -87,13 +93,6 @@ private:
   bool inputsFirst = false; ///< weights are [inputs, outputs]
   bool weightZeroPoint = false;
 };
-
-const onnx::AttributeProto *findAttribute(const onnx::NodeProto &node,
-                                          llvm::StringRef name);
-int64_t integerAttribute(const onnx::NodeProto &node, llvm::StringRef name,
-                         int64_t otherwise);
-/// The node's name, or one made of its operator and first output.
-std::string nameOfNode(const onnx::NodeProto &node);
 
 } // namespace a2q::frontend
 

@@ -10,8 +10,6 @@
 
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/Support/Endian.h"
-#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 
@@ -137,31 +135,17 @@ std::optional<Tensor> ModelEditor::read(StringRef value,
 // Changes
 //===----------------------------------------------------------------------===//
 
-std::string ModelEditor::freshName(StringRef hint) {
-  std::string name = hint.str();
-  for (int count = 2; !names.insert(name).second; ++count)
-    name = (hint + "_" + Twine(count)).str();
-  return name;
-}
-
 std::string ModelEditor::addConstant(StringRef hint, const Tensor &tensor) {
-  std::string name = freshName(hint);
-  onnx::TensorProto *added = graph().add_initializer();
-  *added = writeTensor(name, tensor);
-  initializers.try_emplace(name, added);
-  return name;
+  onnx::TensorProto *added = appendConstant(graph(), names, hint, tensor);
+  initializers.try_emplace(added->name(), added);
+  return added->name();
 }
 
 onnx::NodeProto *ModelEditor::addNode(onnx::NodeProto *neighbour, bool before,
                                       StringRef op,
                                       ArrayRef<std::string> inputs,
                                       StringRef hint) {
-  onnx::NodeProto *node = graph().add_node();
-  node->set_op_type(op.str());
-  node->set_name(freshName(hint));
-  node->add_output(freshName(node->name() + "_output"));
-  for (const std::string &input : inputs)
-    node->add_input(input);
+  onnx::NodeProto *node = appendNode(graph(), names, op, inputs, hint);
   addUses(node);
   producers.try_emplace(node->output(0), node);
   placed.push_back({node, neighbour, before});
@@ -188,6 +172,24 @@ void ModelEditor::setInput(onnx::NodeProto *node, int index, StringRef value) {
   node->set_input(index, value.str());
   if (!value.empty())
     readers[value].push_back({node, index});
+}
+
+void ModelEditor::setOutput(onnx::NodeProto *node, int index, StringRef name) {
+  producers.erase(node->output(index));
+  node->set_output(index, name.str());
+  producers[name] = node;
+}
+
+std::string ModelEditor::renameValue(StringRef value) {
+  onnx::NodeProto *node = producer(value);
+  std::string name = freshName(names, value);
+  SmallVector<Use> all(uses(value));
+  setOutput(node, llvm::find(node->output(), value) - node->output().begin(),
+            name);
+  for (const Use &use : all)
+    if (use.node)
+      setInput(use.node, use.input, name);
+  return name;
 }
 
 void ModelEditor::growInputs(onnx::NodeProto *node, int count) {
@@ -329,35 +331,6 @@ std::optional<std::string> ModelEditor::finish(std::string &problem) {
 //===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
-
-onnx::TensorProto frontend::writeTensor(StringRef name, const Tensor &tensor) {
-  onnx::TensorProto proto;
-  proto.set_name(name.str());
-  proto.set_data_type(static_cast<int32_t>(tensor.type));
-  for (int64_t size : tensor.shape)
-    proto.add_dims(size);
-  std::string &bytes = *proto.mutable_raw_data();
-  for (float value : tensor.floats) {
-    char word[4];
-    llvm::support::endian::write32le(word, llvm::bit_cast<uint32_t>(value));
-    bytes.append(word, 4);
-  }
-  if (tensor.isFloat())
-    return proto;
-  unsigned bits = integerFormat(tensor.type)->bits;
-  unsigned perByte = std::max(8 / bits, 1u);
-  for (size_t at = 0; at < tensor.ints.size(); at += perByte) {
-    uint64_t word = 0;
-    for (size_t lane = 0; lane < perByte && at + lane < tensor.ints.size();
-         ++lane)
-      word |= (static_cast<uint64_t>(tensor.ints[at + lane]) &
-               llvm::maskTrailingOnes<uint64_t>(bits))
-              << (lane * bits);
-    for (unsigned byte = 0; byte < std::max(bits / 8, 1u); ++byte)
-      bytes.push_back(static_cast<char>(word >> (8 * byte)));
-  }
-  return proto;
-}
 
 Tensor frontend::gather(const Tensor &tensor, int64_t dim,
                         ArrayRef<int64_t> indices) {

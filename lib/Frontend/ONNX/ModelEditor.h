@@ -15,11 +15,10 @@
 #ifndef A2Q_LIB_FRONTEND_ONNX_MODELEDITOR_H
 #define A2Q_LIB_FRONTEND_ONNX_MODELEDITOR_H
 
-#include "Tensor.h"
+#include "Proto.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace a2q::frontend {
 
@@ -55,8 +54,6 @@ public:
   /// `problem` then has the reason.
   std::optional<Tensor> read(llvm::StringRef value, std::string &problem) const;
 
-  /// A name that nothing has, which begins with `hint`.
-  std::string freshName(llvm::StringRef hint);
   /// A new initializer. Returns its name.
   std::string addConstant(llvm::StringRef hint, const Tensor &tensor);
   /// A new node, standing just before or after another, with one output.
@@ -70,6 +67,11 @@ public:
                            llvm::ArrayRef<std::string> inputs,
                            llvm::StringRef hint);
   void setInput(onnx::NodeProto *node, int index, llvm::StringRef value);
+  /// Another name for one of a node's outputs, which nothing has.
+  void setOutput(onnx::NodeProto *node, int index, llvm::StringRef name);
+  /// A new name for what a node defines, for it and all nodes that read it:
+  /// results of the graph have the old one, which is free. Returns the new one.
+  std::string renameValue(llvm::StringRef value);
   /// Gives a node's input that many inputs, the new ones absent.
   void growInputs(onnx::NodeProto *node, int count);
   /// The node that defines an input, for that input alone: a copy where others
@@ -105,9 +107,6 @@ private:
   };
   std::vector<Placed> placed;
 };
-
-/// The tensor of that name, in the form of the file.
-onnx::TensorProto writeTensor(llvm::StringRef name, const Tensor &tensor);
 
 /// Indices along one dimension, in any order and number.
 Tensor gather(const Tensor &tensor, int64_t dim,

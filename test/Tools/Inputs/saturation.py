@@ -47,6 +47,9 @@ def layer(op, shape, weights, dtype=U8, zero=0, wtype=I8, wzero=0, lo=-127,
 
 
 MODELS = {
+    # Sizes that the file leaves open.
+    "conv_open": lambda: layer("Conv", ("N", 3, "H", "W"), (8, 3, 3, 3),
+                               pads=[1, 1, 1, 1]),
     # Three input channels: pairs of im2col cross taps, pairs of channels do not.
     "conv_odd": lambda: layer("Conv", (1, 3, 6, 6), (8, 3, 3, 3),
                               pads=[1, 1, 1, 1]),

@@ -8,6 +8,7 @@
     saturation_fix.py same MODEL MENDED       a2q-run gives the same outputs, on
                                               extreme and random codes
     saturation_fix.py near MODEL MENDED       or nearly the same
+    saturation_fix.py unsigned MODEL          all that is quantized is so in u8
     saturation_fix.py valid MODEL [OP ...]    the standard's checker accepts it,
                                               and it has these operators
 """
@@ -53,13 +54,50 @@ def large_and_small():
     return weights
 
 
-def reorder(through=lambda g, x: x, twice=False):
+def reorder(through=lambda g, x: x, twice=False, result=False):
     g = Graph()
     x = g.requantize(through(g, g.node("Relu", [first(g, 8)])), 0.25, clip=None)
     y = conv(g, x, large_and_small(), "layer", pads=[1, 1, 1, 1])
     g.output(g.node("Add", [y, conv(g, x, g.rng.integers(-9, 9, (4, 8, 1, 1)),
                                     "other")]) if twice else y)
+    if result:
+        g.output(x, shape=(1, 8, 6, 6))
     return g.model()
+
+
+def shared(weights):
+    """A layer of these weights reads the channels before the one that wants
+    another order."""
+    g = Graph()
+    # Every channel reaches 255.
+    x = conv(g, g.codes(g.input("x", (1, 3, 6, 6))),
+             g.rng.integers(20, 61, (8, 3, 1, 1)), "first", bias=np.arange(8))
+    x = g.requantize(x, 0.25, clip=None)
+    y = conv(g, x, weights, "other")
+    g.output(y)
+    g.output(conv(g, x, large_and_small()[:, :, :1, :1], "layer"))
+    # One result is enough for what compares them.
+    y, z = (g.node("ReduceMax", [out.name], axes=[1, 2, 3])
+            for out in g.outputs)
+    g.outputs = []
+    g.output(g.node("Add", [y, z]))
+    return g.model()
+
+
+def only_as_they_are():
+    """Weights that saturate beside any other neighbour."""
+    pairs = [(i, j) for i in range(8) for j in range(i) if i // 2 != j // 2]
+    weights = np.zeros((len(pairs), 8, 1, 1), int)
+    for row, pair in enumerate(pairs):
+        weights[row, pair] = 100
+    return weights
+
+
+def residual(g, x):
+    """x + layer(x), whose channels are those of x."""
+    x = g.requantize(x, 0.25, clip=None)
+    return g.node("Add", [x, conv(g, x, g.rng.integers(-60, 61, (8, 8, 1, 1)),
+                                  "residual", bias=np.arange(8) * 5)])
 
 
 def through_depthwise(g, x):
@@ -115,7 +153,8 @@ def shift():
     return g.model()
 
 
-def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8):
+def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8,
+          after=False):
     """Too many pairs for another order."""
     g = Graph()
     x = first(g, channels, dtype=dtype)
@@ -127,6 +166,9 @@ def dense(channels=8, per_tensor=False, group=1, pads=(0, 0, 0, 0), dtype=U8):
         y = g.node("Conv", [x, w], "layer")
     else:
         y = conv(g, x, weights, "layer", bias, group=group, pads=list(pads))
+    if after:  # in s8 as well
+        y = conv(g, g.requantize(y, 64.0, dtype=dtype, clip=None),
+                 g.rng.integers(-60, 61, (4, 8, 1, 1)), "after")
     g.output(y)
     return g.model()
 
@@ -167,6 +209,59 @@ def qlinear(weights):
     y = layer(x, weights, 2.0 ** -(1 + np.arange(len(weights)) % 3), 300.0,
               "layer")
     g.output(y, onnx.TensorProto.UINT8)
+    return g.model()
+
+
+def operators(end="real", group=8):
+    """Codes in s8 through operators that take them as they are; the layer in
+    their midst is depthwise."""
+    g = Graph()
+
+    def pair(x, scale, zero):
+        return [x, g.constant(scale, np.float32), g.constant(zero, I8)]
+
+    def layer(x, weights, name, zeros=(3, -5), scale=16.0, **attributes):
+        return g.node("QLinearConv", pair(x, 0.5, zeros[0]) +
+                      pair(g.constant(weights, I8), 0.25, 0) +
+                      pair("", scale, zeros[1])[1:], name, **attributes)
+
+    def add(a, b, name, zeros):
+        return g.node("QLinearAdd", pair(a, 2.0, zeros[0]) +
+                      pair(b, 0.5, zeros[1]) + pair("", 2.0, 1)[1:], name,
+                      domain="com.microsoft")
+
+    x = layer(g.input("x", (1, 3, 6, 6), I8),
+              g.rng.integers(-60, 61, (8, 3, 1, 1)), "first", (3, 7))
+    y = layer(x, g.rng.integers(-127, 128, (8, 8 // group, 3, 3)), "layer",
+              (7, -5), 64.0, group=group)
+    y = g.node("MaxPool", [y], "pool", kernel_shape=[2, 2])
+    y = add(y, g.constant(g.rng.integers(-128, 128, (8, 1, 1)), I8), "add",
+            (-5, 9))
+    if end == "codes":
+        g.output(y, onnx.TensorProto.INT8, (1, 8, 3, 3))
+        return g.model()
+    if end == "cast":  # reads the codes themselves
+        y = g.node("Cast", [y], "cast", to=onnx.TensorProto.FLOAT)
+    else:
+        y = g.dequantize(y, 2.0, 1, I8)
+    g.output(y, shape=(1, 8, 3, 3))
+    return g.model()
+
+
+def operators_shift(end="real"):
+    """A ReLU before codes in s8 that begin at 0; the layer before it is safe."""
+    g = Graph()
+    x = first(g, 8, dtype=I8)
+    x = g.quantize(g.node("Relu", [x]), 0.25, 0, I8)
+    x = g.node("Identity", [x], "same")
+    one, zero = g.constant(0.25, np.float32), g.constant(0, I8)
+    y = g.node("QLinearConv", [
+        x, one, zero, g.constant(g.rng.integers(-127, 128, (4, 8, 3, 3)), I8),
+        one, zero, g.constant(90.0, np.float32), g.constant(-11, I8)], "layer")
+    if end == "codes":
+        g.output(y, onnx.TensorProto.INT8)
+    else:
+        g.output(g.dequantize(y, 90.0, -11, I8))
     return g.model()
 
 
@@ -226,6 +321,11 @@ MODELS = {
     "reorder_depthwise": lambda: reorder(through_depthwise),
     "reorder_sum": lambda: reorder(through_sum),
     "reorder_shared": lambda: reorder(twice=True),
+    "reorder_residual": lambda: reorder(residual),
+    "reorder_conflict": lambda: shared(only_as_they_are()),
+    "reorder_split": lambda: shared(np.random.default_rng(4).integers(
+        -127, 128, (16, 8, 1, 1))),
+    "reorder_result": lambda: reorder(result=True),
     "reorder_gemm": gemm,
     "shift": shift,
     "dense": dense,
@@ -234,13 +334,19 @@ MODELS = {
     "dense_per_tensor": lambda: dense(per_tensor=True),
     "grouped": lambda: dense(group=2),
     "depthwise": lambda: dense(group=8),
-    "depthwise_signed": lambda: dense(group=8, dtype=I8),
+    "depthwise_signed": lambda: dense(group=8, dtype=I8, after=True),
     "brevitas": brevitas,
     "brevitas_axis": lambda: brevitas(per_tensor=True, axis=-6),
     "wide": wide,
     "qlinear_reorder": lambda: qlinear(large_and_small()),
     "qlinear_dense": lambda: qlinear(np.random.default_rng(4).integers(
         -127, 128, (6, 8, 3, 3))),
+    "operators": operators,
+    "operators_codes": lambda: operators("codes"),
+    "operators_cast": lambda: operators("cast"),
+    "operators_dense": lambda: operators(group=1),
+    "operators_shift": operators_shift,
+    "operators_result": lambda: operators_shift("codes"),
     "flattened": flattened,
     "integers": integers,
     "unknown": unknown,
@@ -260,7 +366,7 @@ def make(folder):
 def outputs_of(path, mended):
     info = onnx.load(path, load_external_data=False).graph.input[0]
     shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
-    dtype = onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[info.type.tensor_type.elem_type]
+    dtype = {1: np.float32, 2: U8, 3: I8}[info.type.tensor_type.elem_type]
     numbers = np.random.default_rng(1)
     if dtype == np.float32:
         codes = [numbers.normal(0, 2, shape) for _ in range(9)]
@@ -274,8 +380,9 @@ def outputs_of(path, mended):
     with tempfile.TemporaryDirectory() as folder:
         np.save(folder + "/x.npy", np.concatenate(codes).astype(dtype))
         for model in (path, mended):
+            name = onnx.load(model).graph.output[0].name
             subprocess.run(["a2q-run", model, "--input", folder + "/x.npy",
-                            "--output", folder + "/y.npy"], check=True,
+                            "--output", f"{name}={folder}/y.npy"], check=True,
                            stdout=subprocess.DEVNULL)
             outputs.append(np.load(folder + "/y.npy"))
     valid(mended, [])
@@ -305,6 +412,14 @@ def valid(path, operators):
     assert not unread, unread
 
 
+def unsigned(path):
+    graph = onnx.load(path).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    found = {types[node.input[2]] for node in graph.node
+             if node.op_type == "QuantizeLinear"}
+    assert found == {onnx.TensorProto.UINT8}, found
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(sys.argv[2])
@@ -312,5 +427,7 @@ if __name__ == "__main__":
         same(*sys.argv[2:])
     elif sys.argv[1] == "near":
         near(*sys.argv[2:])
+    elif sys.argv[1] == "unsigned":
+        unsigned(sys.argv[2])
     else:
         valid(sys.argv[2], sys.argv[3:])

@@ -11,10 +11,11 @@
 //
 //   shift     activations in s8 become u8 codes from 0 on, by another zero
 //             point. To the instruction s8 codes [0, 127] are [128, 255].
-//   reorder   input channels that saturate beside no other neighbour. The layer
-//             before gives them out in that order, where its outputs go through
-//             elementwise operators and poolings to this layer alone; else a
-//             Gather of the codes puts them there.
+//   reorder   input channels that saturate beside no other neighbour. The
+//   layers
+//             before give them out in that order, where their outputs go
+//             through elementwise operators and poolings to layers that can all
+//             take it; else a Gather of the codes puts them there.
 //   widen     depthwise convolutions: weights in u8, 128 added to codes and
 //             zero points. Runtimes that take them multiply in 16 bits, as
 //             their depthwise kernels do with weights in s8.
@@ -39,9 +40,10 @@
 
 namespace a2q {
 
-/// A layer that saturates.
+/// A layer that saturates, or one that must not begin to.
 struct LayerToMend {
   std::string name;
+  bool isSafe = false;
   /// The codes of its input channels (of a matrix product: of its rows' terms)
   /// in the order of the file, or one range for all, as u8: `shift` was added
   /// to those in the file.
@@ -56,7 +58,7 @@ enum class MendMode {
 
 struct MendedModel {
   std::string bytes;
-  std::vector<LayerMend> layers; ///< as they were given
+  std::vector<LayerMend> layers; ///< those that were not safe, in order
 };
 
 /// The file with the layers changed; `file`'s identifier is its path, below
