@@ -121,6 +121,11 @@ def test_commands_of_networks_without_a_file(two, digits, images, tmp_path, tool
         (lambda m: a2q.check("nothing.onnx"), "No such file"),
         (lambda m: a2q.check(DIGITS / "digits-w4a4.onnx", isa="mmx"), "ssse3"),
         (lambda m: a2q.check("m.mlir", by_type=True), "for .onnx files"),
+        (lambda m: a2q.check("m.mlir", shapes=[1, 2]), "are for .onnx files"),
+        (
+            lambda m: a2q.check(DIGITS / "digits-w4a4.onnx", shapes={"no": [1]}),
+            "no",
+        ),
     ],
 )
 def test_bad_options(digits, call, message):
