@@ -89,6 +89,8 @@ private:
   void examine(const Pairing &pairing);
   void conclude();
   void findWitness(const PairingFinding &finding);
+  void fillImage(SaturationWitness &witness, std::span<const int64_t> terms,
+                 const TapMask &mask);
 
   LogicalResult unknown(const Twine &reason) {
     result.answer = SaturationAnswer::Unknown;
@@ -477,6 +479,13 @@ void Examiner::findWitness(const PairingFinding &finding) {
     result.witness = std::move(witness);
     return;
   }
+  fillImage(witness, terms, best);
+  result.witness = std::move(witness);
+}
+
+/// An image with these terms below the kernel where it lies like `mask`.
+void Examiner::fillImage(SaturationWitness &witness,
+                         std::span<const int64_t> terms, const TapMask &mask) {
   int64_t group = witness.channel / std::max<int64_t>(channels / groups, 1);
   int64_t depth = inputChannels * groups;
   // All else is what means 0, or the code next to it.
@@ -488,7 +497,7 @@ void Examiner::findWitness(const PairingFinding &finding) {
             : codes[channel / inputChannels * length + channel % inputChannels];
     return std::clamp(zero, range.lo - shift, range.hi - shift);
   };
-  auto place = window->find(best);
+  auto place = window->find(mask);
   witness.position = {place[0], place[1]};
   witness.shape = {1, window->height, window->width, depth};
   if (options.channelsFirst)
@@ -513,7 +522,6 @@ void Examiner::findWitness(const PairingFinding &finding) {
       at(row, column, group * inputChannels + channel) =
           terms[tap * inputChannels + channel];
   }
-  result.witness = std::move(witness);
 }
 
 void Examiner::run() {
