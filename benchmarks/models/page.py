@@ -70,7 +70,8 @@ def agreement(results):
         cells = [NAMES[model]]
         for point in (real, wide):
             cells += [same(point), percent(point, "same_answer") + " %"] if point else ["-", "-"]
-        cells.append(same(wide["onnxruntime_itself"]) if wide else "-")
+        itself = wide and wide.get("onnxruntime_itself")
+        cells.append(same(itself) if itself else "-")
         cells.append("-" if not narrow else "bitwise" if narrow["equal_to_32"] else "differ")
         rows.append(cells)
     return table(head, rows)
