@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -126,6 +127,17 @@ RangeState StructuredRanges::indexState(linalg::IndexOp index) const {
   return RangeState::uniform(bitsOf(Interval{0, size - 1}, 64));
 }
 
+/// Any element of a tensor.
+static RangeState elementState(const RangeState &tensor) {
+  if (tensor.isUninitialized())
+    return tensor;
+  if (tensor.isInteger())
+    return RangeState::uniform(tensor.joined());
+  if (std::optional<RealRange> real = tensor.getReal())
+    return RangeState::ofReal(*real);
+  return RangeState::notInteger();
+}
+
 /// What the body yields for these block arguments.
 SmallVector<RangeState>
 StructuredRanges::evaluate(ArrayRef<RangeState> arguments) {
@@ -146,6 +158,9 @@ StructuredRanges::evaluate(ArrayRef<RangeState> arguments) {
     Results results;
     if (auto index = dyn_cast<linalg::IndexOp>(inner))
       results = SmallVector<RangeState, 1>{indexState(index)};
+    else if (auto extract = dyn_cast<tensor::ExtractOp>(inner))
+      results =
+          SmallVector<RangeState, 1>{elementState(lookup(extract.getTensor()))};
     else
       results = transferReal(&inner, lookup);
     if (!results)

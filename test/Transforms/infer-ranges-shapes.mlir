@@ -190,3 +190,23 @@ func.func @unknown_size(%x: tensor<2xi8> {a2q.range = {axis = 0, lo = array<i64:
   %s = tensor.cast %d : tensor<?xi8> to tensor<2xi8>
   return %s : tensor<2xi8>
 }
+
+// What is looked up is one of the elements, wherever the index points: an
+// element of each kind of operand that a body reads for itself.
+// CHECK-LABEL: @looked_up
+func.func @looked_up(%x: tensor<2x9xi8> {a2q.range = {axis = 0, lo = array<i64: -4, 5>, hi = array<i64: 3, 7>}}) -> tensor<3xi8> {
+  %places = arith.constant dense<[0, 4, 8]> : tensor<3xi32>
+  %e = tensor.empty() : tensor<3xi8>
+  %c1 = arith.constant 1 : index
+  // CHECK: linalg.generic
+  // CHECK-SAME: attrs = {a2q.range = [-4, 7]}
+  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%e : tensor<3xi8>) {
+  ^bb0(%u: i8):
+    %i = linalg.index 0 : index
+    %p = tensor.extract %places[%i] : tensor<3xi32>
+    %at = arith.index_cast %p : i32 to index
+    %a = tensor.extract %x[%c1, %at] : tensor<2x9xi8>
+    linalg.yield %a : i8
+  } -> tensor<3xi8>
+  return %r : tensor<3xi8>
+}
