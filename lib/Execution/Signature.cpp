@@ -128,6 +128,8 @@ static FailureOr<TensorSpec> getSpec(func::FuncOp entry, Type type,
     bool isSigned =
         !attributes || !attributes.contains(A2QDialect::getUnsignedAttrName());
     kind = integerKind(integer.getWidth(), isSigned);
+    spec.isTruth = kind == ElementKind::U8 && spec.range &&
+                   *spec.range == ElementRanges{{Range{0, 1}}};
   }
   if (!kind)
     return entry.emitOpError()

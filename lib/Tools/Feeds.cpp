@@ -220,6 +220,7 @@ Expected<Feeds> Feeds::bind(const Signature &signature,
       array.shape[0] *= feeds.runs;
     }
     array.data.resize(spec.sizeInBytes() * feeds.runs);
+    array.isTruth = spec.isTruth;
     feeds.outputArrays.push_back(std::move(array));
   }
   return feeds;

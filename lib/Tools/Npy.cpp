@@ -153,7 +153,7 @@ Expected<NpyArray> a2q::readNpy(StringRef path) {
 Error a2q::writeNpy(StringRef path, const NpyArray &array) {
   std::string header;
   raw_string_ostream os(header);
-  os << "{'descr': '" << descriptor(array.kind)
+  os << "{'descr': '" << (array.isTruth ? "|b1" : descriptor(array.kind))
      << "', 'fortran_order': False, 'shape': (";
   interleave(array.shape, os, ", ");
   os << (array.shape.size() == 1 ? ",), }" : "), }");

@@ -35,6 +35,8 @@ struct TensorSpec {
   /// The integers that an input must hold, or that an output can hold; absent
   /// for floats and for integers of which nothing is promised.
   std::optional<ElementRanges> range;
+  /// Bytes of 0 or 1, which NumPy has a type for: unsigned and of range [0, 1].
+  bool isTruth = false;
   /// What the codes mean, such as "real = 0.25 * (code - 3)"; may be empty.
   std::string meaning;
 

@@ -21,6 +21,7 @@ struct NpyArray {
   ElementKind kind;
   llvm::SmallVector<int64_t> shape;
   std::vector<char> data;
+  bool isTruth = false; ///< bytes of 0 or 1, NumPy's bool
 };
 
 /// Reads a .npy file (format 1 to 3, little-endian, C order). Errors name the
