@@ -19,24 +19,6 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-/// Integer weights of zero point 0, output channel first.
-struct Importer::Weights {
-  SmallVector<int64_t> shape;
-  Integers codes;
-  a2q::Range range;
-  bool isSigned = true;
-  unsigned bits = 8; ///< in memory
-  SmallVector<float> scales;
-  /// As the file has them.
-  bool isSignedInFile = true;
-  SmallVector<int64_t> zeroPoints;
-
-  int64_t channels() const { return shape.front(); }
-  int64_t length() const {
-    return static_cast<int64_t>(codes.size()) / channels();
-  }
-};
-
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//
@@ -97,15 +79,21 @@ static LogicalResult centre(const Node &node, const CodeFormat &format,
   return success();
 }
 
-/// Dequantized constants; `permutation` brings their dimensions into the
-/// order of the a2q op, and `channelDim` is the output channel before that.
 FailureOr<Importer::Weights> Importer::weights(const Node &node,
                                                ArrayRef<int64_t> permutation,
                                                int64_t channelDim) {
   FailureOr<Known *> input = lookup(node, 1);
   if (failed(input))
     return failure();
-  const Known &known = **input;
+  return weights(node, **input, permutation, channelDim);
+}
+
+/// Dequantized constants; `permutation` brings their dimensions into the
+/// order of the a2q op, and `channelDim` is the output channel before that.
+FailureOr<Importer::Weights> Importer::weights(const Node &node,
+                                               const Known &known,
+                                               ArrayRef<int64_t> permutation,
+                                               int64_t channelDim) {
   if (!known.isConstant() || known.kind != Known::Dequantized) {
     node.emitInputError(1)
         << (known.isConstant()
@@ -197,12 +185,13 @@ void Importer::noteOrigin(Value sums, const Weights &weights,
 /// What an accumulating op over these operands is known by; `value` is still
 /// to be set. The correction for the zero point of the activations, -z * sum
 /// of the weights, is where the bias begins.
-Sums Importer::startSums(const Known &input, const Weights &weights) {
+Sums Importer::startSums(const Known &input, const Weights &weights,
+                         float factor) {
   Sums sums;
   unsigned weightBits = signedWidth({weights.range.lo, weights.range.hi});
   sums.width = datatypeWidth(weights.length(), weightBits, input.format.range);
   for (float scale : weights.scales)
-    sums.scales.push_back(input.quantization.scales.front() * scale);
+    sums.scales.push_back(factor * input.quantization.scales.front() * scale);
   int64_t zeroPoint = input.quantization.zeroPoints.front();
   sums.bias.assign(weights.channels(), 0);
   for (auto [index, code] : llvm::enumerate(weights.codes))
@@ -248,7 +237,7 @@ static std::optional<int64_t> integerMultiple(float value, float scale) {
 LogicalResult Importer::addBias(const Node &node, const Known &bias,
                                 unsigned index, int64_t channelFromEnd,
                                 Sums &sums) {
-  auto channels = static_cast<int64_t>(sums.bias.size());
+  int64_t channels = sums.channels();
   auto misshapen = [&] {
     return node.emitInputError(index)
            << "has shape " << shapeText(bias.shape) << ", expected one value "
@@ -263,9 +252,6 @@ LogicalResult Importer::addBias(const Node &node, const Known &bias,
     if (!std::isfinite(value))
       return node.emitInputError(index)
              << "holds " << value << " in channel " << channel;
-  auto scale = [&](int64_t channel) {
-    return sums.scales[sums.scales.size() == 1 ? 0 : channel];
-  };
   SmallVector<int64_t> integers;
   if (bias.kind == Known::Dequantized) {
     // Exporters round s_x * s_w in their own ways.
@@ -274,23 +260,25 @@ LogicalResult Importer::addBias(const Node &node, const Known &bias,
                                      channelFromEnd, channels);
     for (int64_t channel = 0; channel < channels; ++channel) {
       size_t own = quantization.isPerTensor() ? 0 : channel;
-      if (std::abs(double(quantization.scales[own]) / scale(channel) - 1) <=
-          1e-6)
+      if (std::abs(double(quantization.scales[own]) / sums.scaleOf(channel) -
+                   1) <= 1e-6)
         integers.push_back((*codes)[channel] - quantization.zeroPoints[own]);
     }
   }
   if (static_cast<int64_t>(integers.size()) != channels) {
     integers.clear();
     for (int64_t channel = 0; channel < channels; ++channel)
-      if (auto multiple = integerMultiple((*reals)[channel], scale(channel)))
+      if (auto multiple =
+              integerMultiple((*reals)[channel], sums.scaleOf(channel)))
         integers.push_back(*multiple);
   }
   if (static_cast<int64_t>(integers.size()) != channels) {
-    sums.realBias = *reals;
+    for (size_t index = 0; index < sums.bias.size(); ++index)
+      sums.realBias.push_back((*reals)[sums.channelOf(index)]);
     return success();
   }
-  for (auto [sum, integer] : llvm::zip(sums.bias, integers))
-    sum += integer;
+  for (auto [index, sum] : llvm::enumerate(sums.bias))
+    sum += integers[sums.channelOf(index)];
   return success();
 }
 
@@ -331,7 +319,7 @@ FailureOr<bool> Importer::addToSums(const Node &node, unsigned index) {
   std::vector<float> values = constantReals(bias);
   if (bias.shape.size() > result.shape.size() ||
       !perChannel<float>(bias.shape, values, channelFromEnd,
-                         result.sums.bias.size()))
+                         result.sums.channels()))
     return false;
   result.real = nullptr;
   if (failed(addBias(node, bias, 1 - index, channelFromEnd, result.sums)))
@@ -438,37 +426,48 @@ LogicalResult Importer::importConv(const Node &node) {
       this->geometry(node, image, weights->shape, rank - 2);
   if (failed(geometry))
     return failure();
-  const Window &window = geometry->window;
-  FailureOr<quant::QuantizedType> type =
-      codeType(node, (*input)->format, (*input)->quantization);
-  FailureOr<Value> emitted = emitWeights(node, *weights);
-  if (failed(type) || failed(emitted))
+  FailureOr<Known> result = convolutionOfCodes(
+      node, rank == 4 ? **input : pixels, *weights, *geometry);
+  if (failed(result) || failed(addBiasInput(node, 2, result->sums)))
     return failure();
-  Known result{Known::Accumulated,
-               {image[0], weights->channels(), window.out[0], window.out[1]}};
-  result.sums = startSums(**input, *weights);
-  result.sums.isImage = true;
-  Value codes =
-      this->codes(rank == 4 ? **input : pixels, Layout::ChannelsLast, *type);
-  auto resultType =
-      RankedTensorType::get(physicalShape(result.shape, Layout::ChannelsLast),
-                            accumulator(result.sums.width));
-  result.sums.value = Conv2DOp::create(
-      b, resultType, codes, *emitted, Value(), window.strides, window.dilations,
-      window.padding(), geometry->groups, ScheduleAttr());
-  noteOrigin(result.sums.value, *weights, {});
-  if (failed(addBiasInput(node, 2, result.sums)))
-    return failure();
-  // The sums keep their rows until they are numbers.
-  if (rank == 3)
-    result.shape.erase(result.shape.begin() + 2);
-  define(node, std::move(result));
+  define(node, std::move(*result));
   return success();
 }
 
-/// `weights` is [N, K].
+FailureOr<Known> Importer::convolutionOfCodes(const Node &node, Known &pixels,
+                                              const Weights &weights,
+                                              const Geometry &geometry) {
+  const Window &window = geometry.window;
+  FailureOr<quant::QuantizedType> type =
+      codeType(node, pixels.format, pixels.quantization);
+  FailureOr<Value> emitted = emitWeights(node, weights);
+  if (failed(type) || failed(emitted))
+    return failure();
+  Known result{
+      Known::Accumulated,
+      {pixels.shape[0], weights.channels(), window.out[0], window.out[1]}};
+  result.sums = startSums(pixels, weights);
+  result.sums.isImage = true;
+  auto resultType =
+      RankedTensorType::get(physicalShape(result.shape, Layout::ChannelsLast),
+                            accumulator(result.sums.width));
+  Value codes = this->codes(pixels, Layout::ChannelsLast, *type);
+  result.sums.value = Conv2DOp::create(
+      b, resultType, codes, *emitted, Value(), window.strides, window.dilations,
+      window.padding(), geometry.groups, ScheduleAttr());
+  noteOrigin(result.sums.value, weights, {});
+  // The sums keep their rows until they are numbers.
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  if ((*input)->shape.size() == 3)
+    result.shape.erase(result.shape.begin() + 2);
+  return result;
+}
+
+/// `weights` is [N, K]; the product is multiplied by `factor`.
 LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
-                                      bool hasBias) {
+                                      bool hasBias, float factor) {
   FailureOr<Known *> input = activations(node);
   if (failed(input))
     return failure();
@@ -493,7 +492,7 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
   result.shape.back() = weights.channels();
   if (failed(checkSize(node, result.shape)))
     return failure();
-  result.sums = startSums(**input, weights);
+  result.sums = startSums(**input, weights, factor);
   Value codes = this->codes(**input, layout, *type);
   auto resultType =
       RankedTensorType::get(result.shape, accumulator(result.sums.width));
@@ -513,14 +512,12 @@ LogicalResult Importer::importGemm(const Node &node) {
   FailureOr<bool> accumulates = accumulatesCodes(node);
   if (failed(accumulates))
     return failure();
-  if (!*accumulates)
+  // alpha is part of the sums' scale; what else there is, is real numbers.
+  float alpha = node.real("alpha", 1);
+  bool hasBias = node.hasInput(2);
+  if (!*accumulates || !std::isnormal(alpha) || alpha < 0 ||
+      (hasBias && node.real("beta", 1) != 1) || node.integer("transA", 0) != 0)
     return importRealGemm(node);
-  if (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1 ||
-      node.integer("transA", 0) != 0)
-    return node.emitError()
-           << "has alpha " << node.real("alpha", 1) << ", beta "
-           << node.real("beta", 1) << " and transA "
-           << node.integer("transA", 0) << "; supported are 1, 1 and 0";
   FailureOr<Known *> input = activations(node);
   if (failed(input))
     return failure();
@@ -532,7 +529,7 @@ LogicalResult Importer::importGemm(const Node &node) {
                                           : this->weights(node, {1, 0}, 1);
   if (failed(weights))
     return failure();
-  return matrixProduct(node, std::move(*weights), true);
+  return matrixProduct(node, std::move(*weights), true, alpha);
 }
 
 LogicalResult Importer::importMatMul(const Node &node) {

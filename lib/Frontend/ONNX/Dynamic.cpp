@@ -18,7 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Importer.h"
+#include "Rounding.h"
 
 #include "a2q/IR/A2QOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,10 +30,6 @@ using namespace a2q;
 using namespace a2q::frontend;
 
 using Emitter = ImplicitLocOpBuilder;
-
-static Value number(Emitter &b, float value) {
-  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
-}
 
 /// `lhs` where the comparison holds, else `rhs`: NaN on the left gives `rhs`.
 static Value chosen(Emitter &b, arith::CmpFPredicate predicate, Value lhs,
@@ -48,13 +44,6 @@ static Value larger(Emitter &b, Value lhs, Value rhs) {
 
 static Value smaller(Emitter &b, Value lhs, Value rhs) {
   return chosen(b, arith::CmpFPredicate::OLT, lhs, rhs);
-}
-
-/// To the nearest integer, ties to even, of less than 2^22.
-static Value nearest(Emitter &b, Value x) {
-  Value magic = number(b, 0x1.8p23f);
-  x = arith::AddFOp::create(b, x, magic);
-  return arith::SubFOp::create(b, x, magic);
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,19 +88,20 @@ LogicalResult Importer::importDynamicQuantizeLinear(const Node &node) {
       {most, least}, {one, one}, {}, b.getF32Type(),
       [](Emitter &b, ValueRange in) -> Value {
         Value width = arith::SubFOp::create(b, in[0], in[1]);
-        Value step = arith::DivFOp::create(b, width, number(b, 255));
+        Value step = arith::DivFOp::create(b, width, realNumber(b, 255));
         Value isEmpty =
             arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, in[0], in[1]);
-        return arith::SelectOp::create(b, isEmpty, number(b, 1), step);
+        return arith::SelectOp::create(b, isEmpty, realNumber(b, 1), step);
       });
   Value zeroPoint = elementwise(
       {least, scale}, {one, one}, {}, b.getI8Type(),
       [](Emitter &b, ValueRange in) -> Value {
         Value zero = arith::DivFOp::create(b, in[0], in[1]);
-        zero = arith::SubFOp::create(b, number(b, 0), zero);
-        zero = smaller(b, larger(b, zero, number(b, 0)), number(b, 255));
+        zero = arith::SubFOp::create(b, realNumber(b, 0), zero);
+        zero =
+            smaller(b, larger(b, zero, realNumber(b, 0)), realNumber(b, 255));
         Value integer =
-            arith::FPToSIOp::create(b, b.getI32Type(), nearest(b, zero));
+            arith::FPToSIOp::create(b, b.getI32Type(), nearestInteger(b, zero));
         return arith::TruncIOp::create(b, b.getI8Type(), integer);
       });
   auto type = cast<RankedTensorType>(x.getType());
@@ -122,10 +112,10 @@ LogicalResult Importer::importDynamicQuantizeLinear(const Node &node) {
       b.getI8Type(), [](Emitter &b, ValueRange in) -> Value {
         Value zero = arith::ExtUIOp::create(b, b.getI32Type(), in[2]);
         Value real = arith::SIToFPOp::create(b, b.getF32Type(), zero);
-        Value lo = arith::SubFOp::create(b, number(b, 0), real);
-        Value hi = arith::SubFOp::create(b, number(b, 255), real);
+        Value lo = arith::SubFOp::create(b, realNumber(b, 0), real);
+        Value hi = arith::SubFOp::create(b, realNumber(b, 255), real);
         Value x = arith::DivFOp::create(b, in[0], in[1]);
-        x = nearest(b, smaller(b, larger(b, x, lo), hi));
+        x = nearestInteger(b, smaller(b, larger(b, x, lo), hi));
         Value code = arith::FPToSIOp::create(b, b.getI32Type(), x);
         code = arith::AddIOp::create(b, code, zero);
         return arith::TruncIOp::create(b, b.getI8Type(), code);
@@ -174,18 +164,22 @@ LogicalResult Importer::importPadCodes(const Node &node) {
     return failure();
   Known &input = **found;
   SmallVector<int64_t> pads = node.integers("pads", {});
-  if (input.kind != Known::Codes || input.shape.size() != 4 ||
-      pads.size() != 4 || llvm::any_of(pads, [](int64_t size) {
+  size_t rank = input.shape.size();
+  if (input.kind != Known::Codes || (rank != 3 && rank != 4) ||
+      pads.size() != 2 * (rank - 2) || llvm::any_of(pads, [](int64_t size) {
         return size < 0 || size > (1 << 20);
       }))
     return node.emitInputError(0)
            << "has shape " << shapeText(input.shape) << " and pads ["
            << ArrayRef(pads) << "]; with a zero point that is computed, "
-           << "supported are codes of rank 4 and 4 sizes that are not negative";
+           << "supported are codes of rank 3 and 4 and two sizes for each "
+              "dimension of the image, from 0 to 2^20";
   FailureOr<Value> zero = computedZeroPoint(node, 1, input.format.type);
   if (failed(zero))
     return failure();
-  Known result = input;
+  if (rank == 3)
+    pads = {0, pads[0], 0, pads[1]};
+  Known image = asImage(input), result = image;
   result.layouts = Layouts();
   result.shape[2] += pads[0] + pads[2];
   result.shape[3] += pads[1] + pads[3];
@@ -196,8 +190,8 @@ LogicalResult Importer::importPadCodes(const Node &node) {
   window.after = {pads[2], pads[3]};
   Value element = tensor::ExtractOp::create(b, *zero, ValueRange());
   result.layouts.channelsLast =
-      padded(storage(get(input, Layout::ChannelsLast)), window, element);
-  define(node, std::move(result));
+      padded(storage(get(image, Layout::ChannelsLast)), window, element);
+  define(node, fromImage(result, rank));
   return success();
 }
 
@@ -260,7 +254,7 @@ LogicalResult Importer::importIntegerSums(const Node &node) {
                     return arith::SubIOp::create(b, sum, less);
                   });
   set(result.layouts, sums.isImage ? Layout::ChannelsLast : Layout::Plain,
-      value);
+      resultOf(**found, value));
   define(node, std::move(result));
   return success();
 }

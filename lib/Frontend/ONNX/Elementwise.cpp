@@ -124,6 +124,18 @@ static Value realFunction(Emitter &b, const Node &node, Value x) {
   if (op == "Sign")
     return bySign(b, x, real(b, -1),
                   bySign(b, arith::NegFOp::create(b, x), real(b, 1), x));
+  if (op == "ThresholdedRelu")
+    return arith::SelectOp::create(
+        b,
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x,
+                              real(b, node.real("alpha", 1))),
+        x, real(b, 0));
+  if (op == "Celu") {
+    Value alpha = real(b, node.real("alpha", 1));
+    Value power = math::ExpOp::create(b, arith::DivFOp::create(b, x, alpha));
+    power = arith::SubFOp::create(b, power, real(b, 1));
+    return bySign(b, x, multiplied(b, alpha, power), x);
+  }
   // Elu, and Selu with its own factors.
   bool isSelu = op == "Selu";
   float alpha = node.real("alpha", isSelu ? 1.67326319217681884765625f : 1.0f);
@@ -218,6 +230,19 @@ static Value integerArithmetic(Emitter &b, const Node &node, bool isSigned,
   if (op == "Or")
     return arith::OrIOp::create(b, x, y);
   return arith::XOrIOp::create(b, x, y);
+}
+
+/// An integer as a real number; a constant stays one.
+static Value asReal(Emitter &b, ElementType type, Value x) {
+  if (auto constant = x.getDefiningOp<arith::ConstantOp>())
+    if (auto value = dyn_cast<IntegerAttr>(constant.getValue()))
+      return real(b,
+                  integerFormat(type)->isSigned
+                      ? static_cast<double>(value.getValue().getSExtValue())
+                      : static_cast<double>(value.getValue().getZExtValue()));
+  return integerFormat(type)->isSigned
+             ? Value(arith::SIToFPOp::create(b, b.getF32Type(), x))
+             : Value(arith::UIToFPOp::create(b, b.getF32Type(), x));
 }
 
 static Value compared(Emitter &b, StringRef op, ElementType type, Value x,
@@ -411,21 +436,50 @@ LogicalResult Importer::importFunction(const Node &node) {
   });
 }
 
-/// Two operands, or any number of Min and Max, one after the other.
+/// Which elements are NaN or infinite.
+LogicalResult Importer::importClass(const Node &node) {
+  FailureOr<Known *> input = lookup(node, 0);
+  if (failed(input))
+    return failure();
+  if (ElementType type = elementTypeOf(**input); type != ElementType::Float)
+    return wrongType(node, 0, type, "FLOAT");
+  bool negative = node.integer("detect_negative", 1) != 0;
+  bool positive = node.integer("detect_positive", 1) != 0;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  return defineGeneric(
+      node, {0}, ElementType::Bool, [&](Emitter &b, ValueRange in) {
+        using arith::CmpFPredicate;
+        if (node.op->name == "IsNaN")
+          return byteOf(
+              b, arith::CmpFOp::create(b, CmpFPredicate::UNO, in[0], in[0]));
+        auto is = [&](bool asked, double value) -> Value {
+          if (!asked)
+            return arith::ConstantOp::create(b, b.getBoolAttr(false));
+          return arith::CmpFOp::create(b, CmpFPredicate::OEQ, in[0],
+                                       ::real(b, value));
+        };
+        return byteOf(b, arith::OrIOp::create(b, is(negative, -infinity),
+                                              is(positive, infinity)));
+      });
+}
+
+/// Two operands, or any number of Min, Max, Sum and Mean, one after the other.
 LogicalResult Importer::importArithmetic(const Node &node) {
   SmallVector<unsigned> inputs;
   ElementType type = ElementType::Float;
   StringRef op = node.op->name;
+  ElementType exponent = ElementType::Float;
   bool isLogic = op == "And" || op == "Or" || op == "Xor";
+  bool isSum = op == "Sum" || op == "Mean";
   for (int index = 0; index < node.proto->input_size(); ++index) {
     FailureOr<Known *> input = lookup(node, index);
     if (failed(input))
       return failure();
     ElementType own = elementTypeOf(**input);
     // The exponent's type is its own.
-    if (op == "Pow" && index == 1 && own != type)
-      return wrongType(node, index, own, toString(type));
-    if (index == 0)
+    if (op == "Pow" && index == 1)
+      exponent = own;
+    else if (index == 0)
       type = own;
     else if (own != type)
       return wrongType(node, index, own, toString(type));
@@ -433,16 +487,24 @@ LogicalResult Importer::importArithmetic(const Node &node) {
   }
   if (isLogic != (type == ElementType::Bool))
     return wrongType(node, 0, type, isLogic ? "BOOL" : "numbers");
-  if (op == "Pow" && type != ElementType::Float)
-    return wrongType(node, 0, type, "FLOAT");
   bool isReal = type == ElementType::Float;
+  if ((isSum || op == "Pow") && !isReal)
+    return wrongType(node, 0, type, "FLOAT");
+  if (op == "Pow" && exponent == ElementType::Bool)
+    return wrongType(node, 1, exponent, "numbers");
   return defineGeneric(node, inputs, type, [&](Emitter &b, ValueRange in) {
     Value result = in[0];
-    for (Value next : in.drop_front())
+    for (Value next : in.drop_front()) {
+      if (exponent != ElementType::Float)
+        next = asReal(b, exponent, next);
       result = isReal
-                   ? realArithmetic(b, op, result, next)
+                   ? realArithmetic(b, isSum ? "Add" : op, result, next)
                    : integerArithmetic(b, node, integerFormat(type)->isSigned,
                                        result, next);
+    }
+    if (op == "Mean")
+      result = arith::DivFOp::create(b, result,
+                                     ::real(b, static_cast<double>(in.size())));
     return result;
   });
 }

@@ -131,7 +131,6 @@ std::string Expander::zeroPoint(const Node &node, unsigned index,
     one = readTensor(*zero, graph.directory(),
                      [&] { return node.emitInputError(index); });
   }
-  constexpr int64_t kMostChannels = int64_t(1) << 24;
   if (failed(one) || one->ints.size() != 1 ||
       integerFormat(one->type)->bits != 8 || scale->dims(0) > kMostChannels)
     return node.input(index).str();

@@ -21,6 +21,9 @@
 
 namespace a2q::frontend {
 
+/// Zero points and scales are not repeated for more channels.
+inline constexpr int64_t kMostChannels = int64_t(1) << 24;
+
 class Expander {
 public:
   explicit Expander(Graph &graph) : graph(graph) {}

@@ -33,7 +33,6 @@ std::string Expander::unscaled(StringRef codes, StringRef zeroPoint,
                                int64_t axis) {
   const onnx::TensorProto *zero = constant(zeroPoint);
   int64_t count = zero && zero->dims_size() == 1 ? zero->dims(0) : 0;
-  constexpr int64_t kMostChannels = int64_t(1) << 24;
   bool isVector = count > 1 && count <= kMostChannels;
   std::string scale = isVector ? real({count}, std::vector<float>(count, 1.0f))
                                : real(zero && count == 1 ? ArrayRef<int64_t>{1}

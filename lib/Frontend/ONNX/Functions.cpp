@@ -101,7 +101,11 @@ LogicalResult Importer::importSoftmax(const Node &node) {
   Value powers = tosa::ExpOp::create(b, x.getType(), difference);
   Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
   Known result{Known::Real, (*input)->shape};
-  Value shares = quotient(powers, sum);
+  Value shares =
+      node.op->name == "LogSoftmax"
+          ? binary<tosa::SubOp>(difference,
+                                tosa::LogOp::create(b, sum.getType(), sum))
+          : quotient(powers, sum);
   set(result.layouts, layout, flattens ? reshaped(shares, shape) : shares);
   define(node, std::move(result));
   return success();

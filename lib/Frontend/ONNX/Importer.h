@@ -17,6 +17,7 @@
 #ifndef A2Q_LIB_FRONTEND_ONNX_IMPORTER_H
 #define A2Q_LIB_FRONTEND_ONNX_IMPORTER_H
 
+#include "Fold.h"
 #include "Graph.h"
 
 #include "a2q/Frontend/ONNX/Import.h"
@@ -36,6 +37,10 @@ struct Layouts {
 };
 
 enum class Layout { Plain, ChannelsLast, Flattened };
+
+inline mlir::RankedTensorType typeOf(mlir::Value value) {
+  return mlir::cast<mlir::RankedTensorType>(value.getType());
+}
 
 /// The permutation that brings dimension 1 to the end, its inverse, and where
 /// it brings a dimension.
@@ -61,6 +66,26 @@ struct Quantization {
   bool isPerTensor() const { return scales.size() == 1; }
 };
 
+/// Channels of a convolution that are neighbouring pixels of a larger image:
+/// [group][row][column][channel of the group], row and column less than the
+/// strides. ConvTranspose.cpp
+struct Phases {
+  int64_t groups = 1, channels = 1; ///< channels of each group in the image
+  llvm::SmallVector<int64_t> strides = {1, 1};
+  /// The part of the larger image that is the result.
+  llvm::SmallVector<int64_t> start = {0, 0}, size;
+
+  int64_t each() const { return strides[0] * strides[1] * channels; }
+  /// The channel of the image that one of the convolution's belongs to, and
+  /// the first of the convolution's that does.
+  int64_t channelOf(int64_t index) const {
+    return index / each() * channels + index % channels;
+  }
+  int64_t firstOf(int64_t channel) const {
+    return channel / channels * each() + channel % channels;
+  }
+};
+
 /// Sums, channels last (an image or rows), times `scales` per channel:
 /// real = max(lo, min(hi, float32(sum + bias) * scale + realBias)).
 struct Sums {
@@ -71,6 +96,20 @@ struct Sums {
   llvm::SmallVector<int64_t> bias;   ///< none or one per channel
   llvm::SmallVector<float> realBias; ///< none or one per channel
   std::optional<float> lo, hi;
+  std::optional<Phases> phases;
+
+  int64_t channels() const {
+    auto count = static_cast<int64_t>(bias.size());
+    return phases ? phases->groups * phases->channels : count;
+  }
+  int64_t channelOf(int64_t index) const {
+    return phases ? phases->channelOf(index) : index;
+  }
+  float scaleOf(int64_t channel) const {
+    if (scales.size() == 1)
+      return scales.front();
+    return scales[phases ? phases->firstOf(channel) : channel];
+  }
 };
 
 /// What is known of an ONNX value.
@@ -110,6 +149,15 @@ struct Window {
   bool isDilated() const;
 };
 
+/// How one axis becomes another size.
+struct Resampling {
+  int64_t from = 1, to = 1;
+  float scale = 1;
+  /// The part of it that tf_crop_and_resize takes.
+  float begin = 0, end = 1;
+  bool isIdentity() const { return scale == 1 && from == to; }
+};
+
 class Importer {
 public:
   Importer(Graph &graph, const ImportOptions &options,
@@ -127,6 +175,7 @@ public:
   mlir::LogicalResult importRelu(const Node &node);
   // Accumulating.cpp, and RealLayers.cpp where operands are no codes
   mlir::LogicalResult importConv(const Node &node);
+  mlir::LogicalResult importConvTranspose(const Node &node);
   mlir::LogicalResult importGemm(const Node &node);
   mlir::LogicalResult importMatMul(const Node &node);
   mlir::LogicalResult importBatchNormalization(const Node &node);
@@ -141,6 +190,7 @@ public:
   // Elementwise.cpp
   mlir::LogicalResult importFunction(const Node &node);
   mlir::LogicalResult importArithmetic(const Node &node);
+  mlir::LogicalResult importClass(const Node &node);
   mlir::LogicalResult importCompare(const Node &node);
   mlir::LogicalResult importWhere(const Node &node);
   mlir::LogicalResult importCast(const Node &node);
@@ -148,17 +198,31 @@ public:
   // Reductions.cpp
   mlir::LogicalResult importReduction(const Node &node);
   mlir::LogicalResult importArgument(const Node &node);
+  mlir::LogicalResult importCumSum(const Node &node);
+  mlir::LogicalResult importTopK(const Node &node);
+  // Einsum.cpp
+  mlir::LogicalResult importEinsum(const Node &node);
   // Normalization.cpp
   mlir::LogicalResult importLayerNormalization(const Node &node);
   mlir::LogicalResult importInstanceNormalization(const Node &node);
+  mlir::LogicalResult importGroupNormalization(const Node &node);
+  mlir::LogicalResult importLpNormalization(const Node &node);
   // Indexing.cpp
   mlir::LogicalResult importSlice(const Node &node);
   mlir::LogicalResult importSplit(const Node &node);
   mlir::LogicalResult importConcat(const Node &node);
-  mlir::LogicalResult importGather(const Node &node);
+  // Pad.cpp
+  mlir::LogicalResult importPad(const Node &node);
+  // Rearrange.cpp
+  mlir::LogicalResult importDepthToSpace(const Node &node);
+  mlir::LogicalResult importSpaceToDepth(const Node &node);
   mlir::LogicalResult importExpand(const Node &node);
   mlir::LogicalResult importTile(const Node &node);
-  mlir::LogicalResult importPad(const Node &node);
+  mlir::LogicalResult importTrilu(const Node &node);
+  mlir::LogicalResult importScatter(const Node &node);
+  // Resize.cpp
+  mlir::LogicalResult importResize(const Node &node);
+  struct Taps;
   // Operators.cpp
   mlir::LogicalResult importAdd(const Node &node);
   mlir::LogicalResult importSub(const Node &node);
@@ -170,7 +234,11 @@ public:
   mlir::LogicalResult importReshape(const Node &node);
   mlir::LogicalResult importTranspose(const Node &node);
   // Gather.cpp
+  mlir::LogicalResult importGather(const Node &node);
   mlir::LogicalResult gatherConstantIndices(const Node &node);
+  mlir::LogicalResult importGatherElements(const Node &node);
+  mlir::LogicalResult importGatherND(const Node &node);
+  mlir::LogicalResult importOneHot(const Node &node);
   // Pooling.cpp
   mlir::LogicalResult importMaxPool(const Node &node);
   mlir::LogicalResult importAveragePool(const Node &node);
@@ -186,19 +254,8 @@ public:
   mlir::LogicalResult importQuant(const Node &node);
   mlir::LogicalResult importBipolarQuant(const Node &node);
   mlir::LogicalResult importTrunc(const Node &node);
+  // Thresholds.cpp
   mlir::LogicalResult importMultiThreshold(const Node &node);
-
-  /// Of Quant nodes; `Sign` is +1 from 0 on, else -1.
-  enum class QuantRounding {
-    HalfEven,
-    Ceil,
-    Floor,
-    Up,
-    Down,
-    HalfUp,
-    HalfDown,
-    Sign
-  };
 
 private:
   // The function. Importer.cpp
@@ -308,6 +365,34 @@ private:
   mlir::Value indexed(llvm::ArrayRef<int64_t> shape, mlir::Type element,
                       Body body);
   mlir::Value broadcastValue(mlir::Value value, llvm::ArrayRef<int64_t> shape);
+  mlir::FailureOr<llvm::SmallVector<SliceRange>>
+  sliceInputs(const Node &node, llvm::ArrayRef<int64_t> shape);
+  mlir::Value taken(mlir::Value value, Layout layout,
+                    llvm::ArrayRef<SliceRange> ranges);
+  mlir::FailureOr<std::vector<Known>> concatInputs(const Node &node);
+  mlir::Value concatenated(llvm::ArrayRef<mlir::Value> values,
+                           mlir::RankedTensorType type, int64_t axis);
+
+  // Pad.cpp
+  struct Padding;
+  mlir::FailureOr<Padding> padding(const Node &node,
+                                   llvm::ArrayRef<int64_t> shape);
+  mlir::FailureOr<mlir::Value> border(const Node &node, Known &input,
+                                      mlir::Type element);
+
+  // Gather.cpp
+  mlir::FailureOr<Known> indices(const Node &node, unsigned index);
+
+  // Resize.cpp
+  mlir::FailureOr<std::shared_ptr<const Tensor>>
+  resizeInput(const Node &node, unsigned index, llvm::StringRef what,
+              size_t length);
+  mlir::FailureOr<llvm::SmallVector<Resampling>>
+  resamplings(const Node &node, llvm::ArrayRef<int64_t> shape);
+  mlir::Value takenNearest(mlir::Value value, llvm::ArrayRef<int64_t> shape,
+                           llvm::ArrayRef<Taps> taps, mlir::Value outside);
+  mlir::Value interpolated(mlir::Value value, int64_t dim, const Taps &taps,
+                           float outside);
 
   // Reductions.cpp
   using Step = llvm::function_ref<mlir::Value(
@@ -316,6 +401,11 @@ private:
   mlir::Value reduced(mlir::Value value, llvm::ArrayRef<int64_t> axes,
                       mlir::Value initial, Step step);
   mlir::Value meanOf(mlir::Value value, llvm::ArrayRef<int64_t> axes);
+  mlir::Value reducedReals(const Node &node, mlir::Value x,
+                           llvm::ArrayRef<int64_t> places);
+  mlir::Value reducedIntegers(const Node &node, ElementType type, mlir::Value x,
+                              llvm::ArrayRef<int64_t> places);
+  mlir::Value ranked(mlir::Value rows, bool isLargest);
 
   // Normalization.cpp
   mlir::Value normalized(mlir::Value x, llvm::ArrayRef<int64_t> axes,
@@ -351,7 +441,9 @@ private:
   Known *emitReal(Known &known);
   static std::vector<float> constantReals(const Known &known);
   mlir::Value emitSums(const Sums &sums);
-  mlir::Value withoutRows(const Known &known, mlir::Value value);
+  /// What was computed of an accumulating layer's sums, element by element, as
+  /// the layer's result.
+  mlir::Value resultOf(const Known &known, mlir::Value value);
 
   // Layers. Accumulating.cpp
   struct Weights;
@@ -366,11 +458,19 @@ private:
   mlir::FailureOr<Weights> weights(const Node &node,
                                    llvm::ArrayRef<int64_t> permutation,
                                    int64_t channelDim);
+  mlir::FailureOr<Weights> weights(const Node &node, const Known &known,
+                                   llvm::ArrayRef<int64_t> permutation,
+                                   int64_t channelDim);
+  /// `pixels` has rank 4, the result the node's.
+  mlir::FailureOr<Known> convolutionOfCodes(const Node &node, Known &pixels,
+                                            const Weights &weights,
+                                            const Geometry &geometry);
   mlir::FailureOr<mlir::Value> emitWeights(const Node &node,
                                            const Weights &weights);
   void noteOrigin(mlir::Value sums, const Weights &weights,
                   llvm::ArrayRef<int64_t> flattenedFrom);
-  static Sums startSums(const Known &input, const Weights &weights);
+  static Sums startSums(const Known &input, const Weights &weights,
+                        float factor = 1);
   mlir::LogicalResult addBias(const Node &node, const Known &bias,
                               unsigned index, int64_t channelFromEnd,
                               Sums &sums);
@@ -379,7 +479,7 @@ private:
   mlir::LogicalResult addBiasInput(const Node &node, unsigned index,
                                    Sums &sums);
   mlir::LogicalResult matrixProduct(const Node &node, Weights weights,
-                                    bool hasBias);
+                                    bool hasBias, float factor = 1);
   /// For an Add: makes it a bias of input `index`, when that is sums and the
   /// other a constant per channel. False when it is not so.
   mlir::FailureOr<bool> addToSums(const Node &node, unsigned index);
@@ -411,6 +511,28 @@ private:
                                  llvm::ArrayRef<float> bias,
                                  const Geometry &geometry);
 
+  mlir::Value convolution(const Node &node, mlir::Value image,
+                          const Tensor &weights, llvm::ArrayRef<float> bias,
+                          const Geometry &geometry);
+
+  // ConvTranspose.cpp
+  struct Transposition;
+  mlir::FailureOr<Transposition> transposition(const Node &node,
+                                               llvm::ArrayRef<int64_t> shape,
+                                               llvm::ArrayRef<int64_t> weights);
+  mlir::LogicalResult importRealConvTranspose(const Node &node);
+  mlir::Value interleaved(mlir::Value image, const Phases &phases);
+  mlir::Value withinPadding(mlir::Value image, Window &window);
+
+  // Einsum.cpp
+  mlir::Value inOrder(mlir::Value value, llvm::ArrayRef<int> letters,
+                      llvm::ArrayRef<int> order);
+  mlir::FailureOr<mlir::Value>
+  productOf(const Node &node, llvm::ArrayRef<mlir::Value> values,
+            llvm::ArrayRef<llvm::SmallVector<int>> letters,
+            llvm::ArrayRef<int> order,
+            const llvm::SmallDenseMap<int, int64_t> &sizes);
+
   // Dynamic.cpp
   mlir::Value extreme(mlir::Value x, bool isLargest);
   mlir::FailureOr<mlir::Value>
@@ -424,6 +546,9 @@ private:
   realParameter(const Node &node, unsigned index, llvm::StringRef what);
   mlir::FailureOr<llvm::SmallVector<int64_t>>
   integerParameter(const Node &node, unsigned index, llvm::StringRef what);
+  mlir::FailureOr<std::pair<int64_t, size_t>>
+  channelsOf(const Node &node, llvm::ArrayRef<int64_t> shape,
+             llvm::ArrayRef<size_t> sizes);
   mlir::FailureOr<QuantNode> quantNode(const Node &node,
                                        llvm::ArrayRef<int64_t> shape);
   mlir::LogicalResult quantConstant(const Node &node, const Known &known,
@@ -433,6 +558,7 @@ private:
       const Quantization &quantization, bool isLinear,
       llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &, mlir::Value)>
           body);
+  // Thresholds.cpp
   mlir::Value countThresholds(mlir::Value x, const Tensor &thresholds,
                               int64_t dim, int64_t start, int64_t step,
                               unsigned bits);
@@ -483,6 +609,30 @@ struct Importer::Geometry {
   Window window;
   int64_t groups = 1;
 };
+
+/// Integer weights of zero point 0, output channel first.
+struct Importer::Weights {
+  llvm::SmallVector<int64_t> shape;
+  Integers codes;
+  Range range;
+  bool isSigned = true;
+  unsigned bits = 8; ///< in memory
+  llvm::SmallVector<float> scales;
+  /// As the file has them.
+  bool isSignedInFile = true;
+  llvm::SmallVector<int64_t> zeroPoints;
+
+  int64_t channels() const { return shape.front(); }
+  int64_t length() const {
+    return static_cast<int64_t>(codes.size()) / channels();
+  }
+};
+
+/// An attribute of as many integers as `otherwise`, each from `least` to 2^20,
+/// for `dims` dimensions of an image.
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+sizesAttribute(const Node &node, llvm::StringRef name,
+               llvm::ArrayRef<int64_t> otherwise, int64_t least, unsigned dims);
 
 /// Columns of [N, C*H*W] in the order of a flattened image whose channels come
 /// last: [n, c, h, w] to [n, h, w, c]. `image` is {C, H, W}.

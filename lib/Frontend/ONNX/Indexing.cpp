@@ -24,10 +24,6 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // Inputs
 //===----------------------------------------------------------------------===//
@@ -177,23 +173,57 @@ sliceRanges(const Node &node, ArrayRef<int64_t> shape, ArrayRef<int64_t> starts,
   return ranges;
 }
 
-LogicalResult Importer::importSlice(const Node &node) {
-  FailureOr<Known *> found = lookup(node, 0);
-  auto starts = integersInput(node, 1, "starts");
-  auto ends = integersInput(node, 2, "ends");
-  if (failed(found) || failed(starts) || failed(ends))
-    return failure();
-  SmallVector<int64_t> optional[2];
-  for (unsigned index : {3, 4}) {
-    if (!node.hasInput(index))
+/// starts, ends, and perhaps axes and steps.
+FailureOr<SmallVector<SliceRange>>
+Importer::sliceInputs(const Node &node, ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> given[4];
+  static constexpr StringLiteral names[] = {"starts", "ends", "axes", "steps"};
+  for (unsigned index = 1; index <= 4; ++index) {
+    if (index > 2 && !node.hasInput(index))
       continue;
-    auto values = integersInput(node, index, index == 3 ? "axes" : "steps");
+    auto values = integersInput(node, index, names[index - 1]);
     if (failed(values))
       return failure();
-    optional[index - 3] = *values;
+    given[index - 1] = *values;
   }
-  auto ranges = sliceRanges(node, (*found)->shape, *starts, *ends, optional[0],
-                            optional[1]);
+  return sliceRanges(node, shape, given[0], given[1], given[2], given[3]);
+}
+
+/// What `ranges` take of the value in that layout. Backwards: the last element
+/// that is taken comes first, then all is turned.
+Value Importer::taken(Value value, Layout layout, ArrayRef<SliceRange> ranges) {
+  size_t rank = ranges.size();
+  SmallVector<int64_t> from(rank), sizes(rank), steps(rank);
+  SmallVector<bool> turned(rank);
+  for (auto [dim, range] : llvm::enumerate(ranges)) {
+    int64_t place = dimensionIn(layout, dim, rank);
+    sizes[place] = range.count;
+    turned[place] = range.step < 0;
+    steps[place] = std::abs(range.step);
+    from[place] = range.step < 0 ? range.start + (range.count - 1) * range.step
+                                 : range.start;
+  }
+  value = extracted(value, from, sizes, steps);
+  if (!llvm::is_contained(turned, true))
+    return value;
+  return indexed(
+      sizes, typeOf(value).getElementType(),
+      [&](ImplicitLocOpBuilder &inner, ValueRange indices) -> Value {
+        SmallVector<Value> at(indices);
+        for (auto [dim, index] : llvm::enumerate(at))
+          if (turned[dim])
+            index = arith::SubIOp::create(
+                inner, arith::ConstantIndexOp::create(inner, sizes[dim] - 1),
+                index);
+        return tensor::ExtractOp::create(inner, value, at);
+      });
+}
+
+LogicalResult Importer::importSlice(const Node &node) {
+  FailureOr<Known *> found = lookup(node, 0);
+  if (failed(found))
+    return failure();
+  auto ranges = sliceInputs(node, (*found)->shape);
   if (failed(ranges))
     return failure();
   SmallVector<int64_t> shape = llvm::map_to_vector(
@@ -225,36 +255,7 @@ LogicalResult Importer::importSlice(const Node &node) {
   Layout layout = preferred(*input);
   if (layout == Layout::Flattened)
     layout = Layout::Plain;
-  Value value = storage(get(*input, layout));
-  // Backwards: the last element that is taken comes first, then all is turned.
-  SmallVector<int64_t> from, sizes, steps;
-  SmallVector<bool> turned;
-  SmallVector<int64_t> physical = physicalShape(shape, layout);
-  from.resize(physical.size());
-  sizes = physical;
-  steps.assign(physical.size(), 1);
-  turned.assign(physical.size(), false);
-  for (auto [dim, range] : llvm::enumerate(*ranges)) {
-    int64_t place = dimensionIn(layout, dim, shape.size());
-    turned[place] = range.step < 0;
-    steps[place] = std::abs(range.step);
-    from[place] = range.step < 0 ? range.start + (range.count - 1) * range.step
-                                 : range.start;
-  }
-  value = extracted(value, from, sizes, steps);
-  if (llvm::is_contained(turned, true))
-    value = indexed(
-        physical, typeOf(value).getElementType(),
-        [&](ImplicitLocOpBuilder &inner, ValueRange indices) -> Value {
-          SmallVector<Value> at(indices);
-          for (auto [dim, index] : llvm::enumerate(at))
-            if (turned[dim])
-              index = arith::SubIOp::create(
-                  inner,
-                  arith::ConstantIndexOp::create(inner, physical[dim] - 1),
-                  index);
-          return tensor::ExtractOp::create(inner, value, at);
-        });
+  Value value = taken(storage(get(*input, layout)), layout, *ranges);
   define(node, moved(*input, shape, layout, value));
   return success();
 }
@@ -308,17 +309,19 @@ LogicalResult Importer::importSplit(const Node &node) {
 //===----------------------------------------------------------------------===//
 
 /// Integers of one type, or else real numbers.
-LogicalResult Importer::importConcat(const Node &node) {
+FailureOr<std::vector<Known>> Importer::concatInputs(const Node &node) {
   std::vector<Known> inputs;
   std::optional<ElementType> type;
   for (int index = 0; index < node.proto->input_size(); ++index) {
     FailureOr<Known *> input = lookup(node, index);
     if (failed(input))
       return failure();
-    if (type && *type != elementTypeOf(**input))
-      return node.emitInputError(index)
-             << "holds elements of type " << toString(elementTypeOf(**input))
-             << ", the others of " << toString(*type);
+    if (type && *type != elementTypeOf(**input)) {
+      node.emitInputError(index)
+          << "holds elements of type " << toString(elementTypeOf(**input))
+          << ", the others of " << toString(*type);
+      return failure();
+    }
     type = elementTypeOf(**input);
     if (*type == ElementType::Float) {
       inputs.push_back(*emitReal(**input));
@@ -329,294 +332,80 @@ LogicalResult Importer::importConcat(const Node &node) {
       return failure();
     inputs.push_back(std::move(*codes));
   }
+  return inputs;
+}
+
+/// The shape of the parts one after the other.
+static FailureOr<SmallVector<int64_t>>
+concatShape(const Node &node, ArrayRef<Known> inputs, int64_t axis) {
   SmallVector<int64_t> shape(inputs.front().shape);
-  auto rank = static_cast<int64_t>(shape.size());
+  for (auto [index, input] : llvm::enumerate(inputs)) {
+    SmallVector<int64_t> expected(shape);
+    if (input.shape.size() == shape.size())
+      expected[axis] = input.shape[axis];
+    if (expected != input.shape) {
+      node.emitInputError(index)
+          << "has shape " << shapeText(input.shape) << ", beside "
+          << shapeText(inputs.front().shape) << " along axis " << axis;
+      return failure();
+    }
+    if (index)
+      shape[axis] += input.shape[axis];
+  }
+  return shape;
+}
+
+Value Importer::concatenated(ArrayRef<Value> values, RankedTensorType type,
+                             int64_t axis) {
+  if (type.getElementType().isF32())
+    return tosa::ConcatOp::create(b, type, values, b.getI32IntegerAttr(axis));
+  Value joined =
+      tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  SmallVector<OpFoldResult> at(type.getRank(), b.getIndexAttr(0)),
+      ones(type.getRank(), b.getIndexAttr(1));
+  int64_t begin = 0;
+  for (Value value : values) {
+    at[axis] = b.getIndexAttr(begin);
+    joined = tensor::InsertSliceOp::create(
+        b, value, joined, at,
+        getAsIndexOpFoldResult(b.getContext(), typeOf(value).getShape()), ones);
+    begin += typeOf(value).getDimSize(axis);
+  }
+  return joined;
+}
+
+LogicalResult Importer::importConcat(const Node &node) {
+  FailureOr<std::vector<Known>> inputs = concatInputs(node);
+  if (failed(inputs))
+    return failure();
   if (!node.find("axis"))
     return node.emitError() << "has no axis";
+  auto rank = static_cast<int64_t>(inputs->front().shape.size());
   FailureOr<int64_t> axis = axisAttribute(node, 0, rank);
   if (failed(axis))
     return failure();
-  bool isImage = rank > 2;
-  for (auto [index, input] : llvm::enumerate(inputs)) {
-    SmallVector<int64_t> expected(shape);
-    if (static_cast<int64_t>(input.shape.size()) == rank)
-      expected[*axis] = input.shape[*axis];
-    if (expected != input.shape)
-      return node.emitInputError(index)
-             << "has shape " << shapeText(input.shape) << ", beside "
-             << shapeText(inputs.front().shape) << " along axis " << *axis;
-    if (index)
-      shape[*axis] += input.shape[*axis];
-    isImage &= input.layouts.channelsLast != nullptr;
-  }
-  if (failed(checkSize(node, shape)))
+  FailureOr<SmallVector<int64_t>> shape = concatShape(node, *inputs, *axis);
+  if (failed(shape) || failed(checkSize(node, *shape)))
     return failure();
+  bool isImage = rank > 2 && llvm::all_of(*inputs, [](const Known &input) {
+                   return input.layouts.channelsLast != nullptr;
+                 });
   Layout layout = isImage ? Layout::ChannelsLast : Layout::Plain;
-  int64_t place = dimensionIn(layout, *axis, rank);
-  Known result = unset(*type, shape);
-  if (*type != ElementType::Float) {
-    a2q::Range range = inputs.front().format.range;
-    for (const Known &input : inputs)
-      range = {std::min(range.lo, input.format.range.lo),
-               std::max(range.hi, input.format.range.hi)};
-    result.format.range = range;
-  }
+  ElementType type = elementTypeOf(inputs->front());
+  Known result = unset(type, *shape);
+  a2q::Range range = inputs->front().format.range;
   SmallVector<Value> values;
-  for (Known &input : inputs)
+  for (Known &input : *inputs) {
+    range = {std::min(range.lo, input.format.range.lo),
+             std::max(range.hi, input.format.range.hi)};
     values.push_back(storage(get(input, layout)));
+  }
+  if (type != ElementType::Float)
+    result.format.range = range;
   auto resultType =
-      RankedTensorType::get(physicalShape(shape, layout), storedType(*type));
-  Value joined;
-  if (*type == ElementType::Float) {
-    joined = tosa::ConcatOp::create(b, resultType, values,
-                                    b.getI32IntegerAttr(place));
-  } else {
-    joined = tensor::EmptyOp::create(b, resultType.getShape(),
-                                     resultType.getElementType());
-    SmallVector<OpFoldResult> at(rank, b.getIndexAttr(0)),
-        ones(rank, b.getIndexAttr(1));
-    int64_t begin = 0;
-    for (Value value : values) {
-      at[place] = b.getIndexAttr(begin);
-      joined = tensor::InsertSliceOp::create(
-          b, value, joined, at,
-          getAsIndexOpFoldResult(b.getContext(), typeOf(value).getShape()),
-          ones);
-      begin += typeOf(value).getDimSize(place);
-    }
-  }
-  set(result.layouts, layout, joined);
+      RankedTensorType::get(physicalShape(*shape, layout), storedType(type));
+  set(result.layouts, layout,
+      concatenated(values, resultType, dimensionIn(layout, *axis, rank)));
   define(node, std::move(result));
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Gather, Expand, Tile
-//===----------------------------------------------------------------------===//
-
-/// An argument of the function promises to hold only indices of that dimension,
-/// which programs and tools check before they run.
-static void promiseIndices(Value value, int64_t size) {
-  auto argument = dyn_cast<BlockArgument>(value);
-  if (!argument)
-    return;
-  auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-  unsigned number = argument.getArgNumber();
-  StringRef name = A2QDialect::getRangeAttrName();
-  int64_t lo = -size, hi = size - 1;
-  if (auto before = function.getArgAttrOfType<ArrayAttr>(number, name)) {
-    lo = std::max(lo, cast<IntegerAttr>(before[0]).getInt());
-    hi = std::min(hi, cast<IntegerAttr>(before[1]).getInt());
-  }
-  function.setArgAttr(number, name,
-                      Builder(function.getContext()).getI64ArrayAttr({lo, hi}));
-}
-
-/// Negative indices count from the end. The standard forbids what is outside of
-/// the dimension: inputs of the network that hold such indices are refused, and
-/// those that are computed take the first or the last element.
-LogicalResult Importer::importGather(const Node &node) {
-  FailureOr<Known *> source = lookup(node, 0), places = lookup(node, 1);
-  if (failed(source) || failed(places))
-    return failure();
-  bool hasVector = (*places)->kind == Known::Constant &&
-                   !(*places)->constant->isFloat() &&
-                   (*places)->shape.size() == 1 && !(*source)->isConstant();
-  if (hasVector)
-    return gatherConstantIndices(node);
-  FailureOr<Known> data = movable(node, 0), indices = movable(node, 1);
-  if (failed(data) || failed(indices))
-    return failure();
-  ElementType type = elementTypeOf(*indices);
-  if (type != ElementType::Int32 && type != ElementType::Int64)
-    return node.emitInputError(1) << "holds elements of type " << toString(type)
-                                  << ", expected INT32 or INT64";
-  FailureOr<int64_t> found = axisAttribute(node, 0, data->shape.size());
-  if (failed(found))
-    return failure();
-  size_t axis = *found, count = indices->shape.size();
-  SmallVector<int64_t> shape(ArrayRef(data->shape).take_front(axis));
-  llvm::append_range(shape, indices->shape);
-  llvm::append_range(shape, ArrayRef(data->shape).drop_front(axis + 1));
-  if (failed(checkSize(node, shape)))
-    return failure();
-  int64_t size = data->shape[axis];
-  Value from = storage(get(*data, Layout::Plain));
-  Value where = storage(get(*indices, Layout::Plain));
-  promiseIndices(where, size);
-  Value value = indexed(
-      shape, typeOf(from).getElementType(),
-      [&](ImplicitLocOpBuilder &inner, ValueRange at) -> Value {
-        auto constant = [&](int64_t value) -> Value {
-          return arith::ConstantIndexOp::create(inner, value);
-        };
-        Value index =
-            tensor::ExtractOp::create(inner, where, at.slice(axis, count));
-        index = arith::IndexCastOp::create(inner, inner.getIndexType(), index);
-        Value isNegative = arith::CmpIOp::create(
-            inner, arith::CmpIPredicate::slt, index, constant(0));
-        Value fromEnd = arith::AddIOp::create(inner, index, constant(size));
-        index = arith::SelectOp::create(inner, isNegative, fromEnd, index);
-        index = arith::MaxSIOp::create(inner, index, constant(0));
-        index = arith::MinSIOp::create(inner, index, constant(size - 1));
-        SmallVector<Value> place(at.take_front(axis));
-        place.push_back(index);
-        llvm::append_range(place, at.drop_front(axis + count));
-        return tensor::ExtractOp::create(inner, from, place);
-      });
-  define(node, moved(*data, shape, Layout::Plain, value));
-  return success();
-}
-
-LogicalResult Importer::importExpand(const Node &node) {
-  FailureOr<Known> input = movable(node, 0);
-  auto sizes = integersInput(node, 1, "shape");
-  if (failed(input) || failed(sizes))
-    return failure();
-  auto shape = broadcastShapes(input->shape, *sizes);
-  if (!shape)
-    return node.emitError() << "shapes " << shapeText(input->shape) << " and "
-                            << shapeText(*sizes) << " do not broadcast";
-  if (failed(checkSize(node, *shape)))
-    return failure();
-  if (ArrayRef<int64_t>(*shape) == ArrayRef<int64_t>(input->shape)) {
-    define(node, *input);
-    return success();
-  }
-  Value value = broadcastValue(storage(get(*input, Layout::Plain)), *shape);
-  define(node, moved(*input, *shape, Layout::Plain, value));
-  return success();
-}
-
-LogicalResult Importer::importTile(const Node &node) {
-  FailureOr<Known> input = movable(node, 0);
-  auto repeats = integersInput(node, 1, "repeats");
-  if (failed(input) || failed(repeats))
-    return failure();
-  if (repeats->size() != input->shape.size())
-    return node.emitInputError(1)
-           << "has " << repeats->size() << " elements for a shape of rank "
-           << input->shape.size();
-  SmallVector<int64_t> shape(input->shape);
-  for (auto [size, times] : llvm::zip(shape, *repeats))
-    size = times < 1 || times > INT32_MAX ? 0 : size * times;
-  if (failed(checkSize(node, shape)))
-    return failure();
-  Value from = storage(get(*input, Layout::Plain));
-  Value value = indexed(
-      shape, typeOf(from).getElementType(),
-      [&](ImplicitLocOpBuilder &inner, ValueRange at) -> Value {
-        SmallVector<Value> place;
-        for (auto [index, size] : llvm::zip(at, input->shape))
-          place.push_back(arith::RemUIOp::create(
-              inner, index, arith::ConstantIndexOp::create(inner, size)));
-        return tensor::ExtractOp::create(inner, from, place);
-      });
-  define(node, moved(*input, shape, Layout::Plain, value));
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Pad
-//===----------------------------------------------------------------------===//
-
-/// The position in a dimension of `size` that lies `index` - `before` from its
-/// begin; beyond the ends the nearest, or the mirrored one.
-static Value insidePosition(ImplicitLocOpBuilder &b, Value index,
-                            int64_t before, int64_t size, bool mirrors) {
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(b, value);
-  };
-  Value at = arith::SubIOp::create(b, index, constant(before));
-  if (mirrors) {
-    at = arith::MaxSIOp::create(b, at,
-                                arith::SubIOp::create(b, constant(0), at));
-    return arith::MinSIOp::create(
-        b, at, arith::SubIOp::create(b, constant(2 * (size - 1)), at));
-  }
-  at = arith::MaxSIOp::create(b, at, constant(0));
-  return arith::MinSIOp::create(b, at, constant(size - 1));
-}
-
-LogicalResult Importer::importPad(const Node &node) {
-  FailureOr<Known> input = movable(node, 0);
-  auto given = integersInput(node, 1, "pads");
-  if (failed(input) || failed(given))
-    return failure();
-  int64_t rank = input->shape.size();
-  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-  if (node.hasInput(3)) {
-    auto found = axesInput(node, rank, 3);
-    if (failed(found))
-      return failure();
-    axes = *found;
-  }
-  StringRef mode = node.string("mode", "constant");
-  bool isConstant = mode == "constant", mirrors = mode == "reflect";
-  if (!isConstant && !mirrors && mode != "edge")
-    return node.emitError() << "mode '" << mode
-                            << "' is not supported, only constant, edge and "
-                               "reflect";
-  if (given->size() != 2 * axes.size())
-    return node.emitInputError(1) << "has " << given->size() << " elements for "
-                                  << axes.size() << " axes";
-  SmallVector<int64_t> before(rank, 0), after(rank, 0), shape(input->shape);
-  for (auto [index, axis] : llvm::enumerate(axes)) {
-    before[axis] = (*given)[index];
-    after[axis] = (*given)[axes.size() + index];
-    int64_t most = mirrors ? shape[axis] - 1 : INT32_MAX;
-    for (int64_t pad : {before[axis], after[axis]})
-      if (pad < 0 || pad > most)
-        return node.emitInputError(1)
-               << "pads axis " << axis << " of size " << shape[axis] << " by "
-               << pad << ", supported is 0 to " << most;
-    shape[axis] += before[axis] + after[axis];
-  }
-  if (failed(checkSize(node, shape)))
-    return failure();
-  if (input->kind == Known::Dequantized)
-    input = *emitReal(*input);
-  Value from = storage(get(*input, Layout::Plain));
-  Type element = typeOf(from).getElementType();
-  if (!isConstant) {
-    Value value =
-        indexed(shape, element,
-                [&](ImplicitLocOpBuilder &inner, ValueRange at) -> Value {
-                  SmallVector<Value> place;
-                  for (int64_t dim = 0; dim < rank; ++dim)
-                    place.push_back(insidePosition(inner, at[dim], before[dim],
-                                                   input->shape[dim], mirrors));
-                  return tensor::ExtractOp::create(inner, from, place);
-                });
-    define(node, moved(*input, shape, Layout::Plain, value));
-    return success();
-  }
-  bool isReal = element.isF32();
-  Value border =
-      isReal ? scalar(0.0f) : scalar(0, element.getIntOrFloatBitWidth());
-  if (node.hasInput(2)) {
-    auto value = constantInput(node, 2, "value");
-    if (failed(value))
-      return failure();
-    if ((*value)->type != elementTypeOf(*input) || (*value)->size() != 1)
-      return node.emitInputError(2)
-             << "must be one " << toString(elementTypeOf(*input));
-    border = isReal ? scalar((*value)->floats.front())
-                    : scalar((*value)->ints.front(),
-                             element.getIntOrFloatBitWidth());
-    if (!isReal) {
-      a2q::Range &range = input->format.range;
-      range = {std::min(range.lo, (*value)->ints.front()),
-               std::max(range.hi, (*value)->ints.front())};
-    }
-  } else if (!isReal) {
-    a2q::Range &range = input->format.range;
-    range = {std::min<int64_t>(range.lo, 0), std::max<int64_t>(range.hi, 0)};
-  }
-  Value value = tensor::PadOp::create(
-      b, typeOf(from).clone(shape), from,
-      getAsIndexOpFoldResult(b.getContext(), before),
-      getAsIndexOpFoldResult(b.getContext(), after), border);
-  define(node, moved(*input, shape, Layout::Plain, value));
   return success();
 }

@@ -33,10 +33,6 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// An affine map that reads a tensor whose sizes may be 1 along a larger one.
 static AffineMap broadcastMap(OpBuilder &b, Value value) {
   SmallVector<AffineExpr> dims;
@@ -112,6 +108,87 @@ LogicalResult Importer::importLayerNormalization(const Node &node) {
   }
   Known result{Known::Real, shape};
   result.layouts.plain = x;
+  define(node, std::move(result));
+  return success();
+}
+
+/// Over the positions of a group of channels; one factor and one summand for
+/// each group, or from operator set 21 on for each channel.
+LogicalResult Importer::importGroupNormalization(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  ArrayRef<int64_t> shape = (*input)->shape;
+  auto rank = static_cast<int64_t>(shape.size());
+  int64_t groups = node.integer("num_groups", 0);
+  if (rank < 3 || groups < 1 || shape[1] % groups)
+    return node.emitInputError(0)
+           << "has shape " << shapeText(shape) << ", expected rank 3 or more "
+           << "and channels of which there are " << groups << " equal groups";
+  if (int64_t type = node.integer("stash_type", 1); type != 1)
+    return node.emitError()
+           << "stash_type " << toString(static_cast<ElementType>(type))
+           << " is not supported, only FLOAT";
+  int64_t each = *elementCount(shape) / shape[0] / groups;
+  Value x = reshaped(get(**input, Layout::Plain), {shape[0], groups, each});
+  x = normalized(x, {2}, node.real("epsilon", 1e-5f), /*centres=*/true);
+  x = reshaped(x, shape);
+  int64_t count = graph.opset() < 21 ? groups : shape[1];
+  for (unsigned index : {1, 2}) {
+    FailureOr<Tensor> given = realWeights(node, index, 1);
+    if (failed(given))
+      return failure();
+    if (given->shape[0] != count)
+      return node.emitInputError(index)
+             << "has shape " << shapeText(given->shape) << ", expected "
+             << count << " values in operator set " << graph.opset();
+    std::vector<float> values;
+    for (int64_t channel = 0; channel < shape[1]; ++channel)
+      values.push_back(given->floats[channel / (shape[1] / count)]);
+    Value operand = channelConstant(values, rank, Layout::Plain);
+    x = index == 1 ? product(x, operand) : binary<tosa::AddOp>(x, operand);
+  }
+  Known result{Known::Real, shape};
+  result.layouts.plain = x;
+  define(node, std::move(result));
+  return success();
+}
+
+/// x divided by its norm along one axis: sum |x| or the root of sum x * x; 0
+/// stays 0.
+LogicalResult Importer::importLpNormalization(const Node &node) {
+  FailureOr<Known *> input = real(node, 0);
+  if (failed(input))
+    return failure();
+  SmallVector<int64_t> shape((*input)->shape);
+  FailureOr<int64_t> axis = axisAttribute(node, -1, shape.size());
+  if (failed(axis))
+    return failure();
+  int64_t power = node.integer("p", 2);
+  if (power != 1 && power != 2)
+    return node.emitError() << "p is " << power << ", supported are 1 and 2";
+  Value x = get(**input, Layout::Plain);
+  Value sum = reduced(
+      x, {*axis}, scalar(0.0f),
+      [&](ImplicitLocOpBuilder &b, Value element, Value soFar) -> Value {
+        element = power == 1
+                      ? Value(math::AbsFOp::create(b, element))
+                      : Value(arith::MulFOp::create(b, element, element));
+        return arith::AddFOp::create(b, soFar, element);
+      });
+  Value norm = elementwise(
+      sum, b.getF32Type(),
+      [&](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
+        Value norm = power == 1 ? in[0] : Value(math::SqrtOp::create(b, in[0]));
+        Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
+        Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+        Value isZero =
+            arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, norm, zero);
+        return arith::SelectOp::create(b, isZero, one, norm);
+      });
+  Known result{Known::Real, shape};
+  shape[*axis] = 1;
+  result.layouts.plain = quotient(x, reshaped(norm, shape));
   define(node, std::move(result));
   return success();
 }

@@ -30,10 +30,10 @@ bool Window::hasPadding() const {
 // Windows
 //===----------------------------------------------------------------------===//
 
-/// An attribute of `count` integers, each from `least` to 2^20.
-static FailureOr<SmallVector<int64_t>> sizes(const Node &node, StringRef name,
-                                             ArrayRef<int64_t> otherwise,
-                                             int64_t least, unsigned dims) {
+FailureOr<SmallVector<int64_t>>
+frontend::sizesAttribute(const Node &node, StringRef name,
+                         ArrayRef<int64_t> otherwise, int64_t least,
+                         unsigned dims) {
   constexpr int64_t kMost = int64_t(1) << 20;
   SmallVector<int64_t> values = node.integers(name, otherwise);
   if (values.size() != otherwise.size() ||
@@ -54,14 +54,14 @@ FailureOr<Window> Importer::window(const Node &node, ArrayRef<int64_t> image,
                                    ArrayRef<int64_t> kernel, unsigned dims) {
   SmallVector<int64_t> ones(dims, 1), zeros(2 * dims, 0);
   auto kernelShape =
-      sizes(node, "kernel_shape", kernel.take_back(dims), 1, dims);
-  auto strides = sizes(node, "strides", ones, 1, dims);
+      sizesAttribute(node, "kernel_shape", kernel.take_back(dims), 1, dims);
+  auto strides = sizesAttribute(node, "strides", ones, 1, dims);
   if (failed(kernelShape) || failed(strides))
     return failure();
-  auto dilations = sizes(node, "dilations", ones, 1, dims);
+  auto dilations = sizesAttribute(node, "dilations", ones, 1, dims);
   if (failed(dilations))
     return failure();
-  auto pads = sizes(node, "pads", zeros, 0, dims);
+  auto pads = sizesAttribute(node, "pads", zeros, 0, dims);
   if (failed(pads))
     return failure();
   if (dims == 1) {

@@ -22,13 +22,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Importer.h"
+#include "Rounding.h"
 
 #include "a2q/IR/A2QOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
 
@@ -36,140 +35,7 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-using Mode = Importer::QuantRounding;
-
-//===----------------------------------------------------------------------===//
-// Rounding
-//===----------------------------------------------------------------------===//
-
-/// QONNX's names, in any case. Its half_up and half_down go away from zero and
-/// toward zero.
-static FailureOr<Mode> roundingMode(const Node &node, StringRef otherwise) {
-  StringRef text = node.string("rounding_mode", otherwise);
-  auto mode = llvm::StringSwitch<std::optional<Mode>>(text.upper())
-                  .Cases({"ROUND", "HALF_EVEN"}, Mode::HalfEven)
-                  .Case("CEIL", Mode::Ceil)
-                  .Case("FLOOR", Mode::Floor)
-                  .Case("UP", Mode::Up)
-                  .Case("DOWN", Mode::Down)
-                  .Case("HALF_UP", Mode::HalfUp)
-                  .Case("HALF_DOWN", Mode::HalfDown)
-                  .Default(std::nullopt);
-  if (mode)
-    return *mode;
-  node.emitError() << "rounding_mode '" << text
-                   << "' is not known; known are ROUND, HALF_EVEN, CEIL, "
-                      "FLOOR, UP, DOWN, HALF_UP and HALF_DOWN";
-  return failure();
-}
-
-/// In float32, as numpy computes it.
-static float rounded(float y, Mode mode) {
-  float size = std::fabs(y);
-  switch (mode) {
-  case Mode::HalfEven:
-    return std::nearbyint(y);
-  case Mode::Ceil:
-    return std::ceil(y);
-  case Mode::Floor:
-    return std::floor(y);
-  case Mode::Up:
-    return std::copysign(std::ceil(size), y);
-  case Mode::Down:
-    return std::trunc(y);
-  case Mode::HalfUp:
-    return std::copysign(std::floor(size + 0.5f), y);
-  case Mode::HalfDown:
-    return std::copysign(std::ceil(size - 0.5f), y);
-  case Mode::Sign:
-    return y >= 0 ? 1.0f : -1.0f;
-  }
-  llvm_unreachable("a rounding mode");
-}
-
-static Value number(ImplicitLocOpBuilder &b, float value) {
-  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
-}
-
-static Value wholeNumber(ImplicitLocOpBuilder &b, int32_t value) {
-  return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
-}
-
-/// 1 where the comparison holds, else 0.
-static Value truth(ImplicitLocOpBuilder &b, arith::CmpFPredicate predicate,
-                   Value lhs, Value rhs) {
-  Value holds = arith::CmpFOp::create(b, predicate, lhs, rhs);
-  return arith::ExtUIOp::create(b, b.getI32Type(), holds);
-}
-
-/// An i32 from a float32 of at most 22 bits, without functions of a library.
-static Value roundedInteger(ImplicitLocOpBuilder &b, Value y, Mode mode) {
-  using arith::CmpFPredicate;
-  auto toInteger = [&](Value real) -> Value {
-    return arith::FPToSIOp::create(b, b.getI32Type(), real);
-  };
-  Value zero = number(b, 0.0f);
-  if (mode == Mode::Sign) {
-    Value holds = arith::CmpFOp::create(b, CmpFPredicate::OGE, y, zero);
-    return arith::SelectOp::create(b, holds, wholeNumber(b, 1),
-                                   wholeNumber(b, -1));
-  }
-  if (mode == Mode::HalfEven) {
-    // The sum has no bits left for a fraction.
-    Value magic = number(b, 0x1.8p23f);
-    y = arith::AddFOp::create(b, y, magic);
-    return toInteger(arith::SubFOp::create(b, y, magic));
-  }
-  Value negative = arith::CmpFOp::create(b, CmpFPredicate::OLT, y, zero);
-  if (mode == Mode::HalfUp) {
-    Value half =
-        arith::SelectOp::create(b, negative, number(b, -0.5f), number(b, 0.5f));
-    return toInteger(arith::AddFOp::create(b, y, half));
-  }
-  if (mode == Mode::HalfDown) {
-    Value size =
-        arith::SelectOp::create(b, negative, arith::NegFOp::create(b, y), y);
-    Value less = arith::SubFOp::create(b, size, number(b, 0.5f));
-    Value code = toInteger(less);
-    Value whole = arith::SIToFPOp::create(b, b.getF32Type(), code);
-    code = arith::AddIOp::create(b, code,
-                                 truth(b, CmpFPredicate::OLT, whole, less));
-    Value opposite = arith::SubIOp::create(b, wholeNumber(b, 0), code);
-    return arith::SelectOp::create(b, negative, opposite, code);
-  }
-  Value code = toInteger(y);
-  Value whole = arith::SIToFPOp::create(b, b.getF32Type(), code);
-  if (mode == Mode::Floor || mode == Mode::Up)
-    code =
-        arith::SubIOp::create(b, code, truth(b, CmpFPredicate::OGT, whole, y));
-  if (mode == Mode::Ceil || mode == Mode::Up)
-    code =
-        arith::AddIOp::create(b, code, truth(b, CmpFPredicate::OLT, whole, y));
-  return code;
-}
-
-/// NaN becomes `lo`.
-static Value clampReal(ImplicitLocOpBuilder &b, Value y, a2q::Range range) {
-  y = arith::MaxNumFOp::create(b, y, number(b, static_cast<float>(range.lo)));
-  return arith::MinNumFOp::create(b, y,
-                                  number(b, static_cast<float>(range.hi)));
-}
-
-/// Changes no code: it shows the range to those who look at the integers.
-static Value clampCode(ImplicitLocOpBuilder &b, Value code,
-                       const CodeFormat &format) {
-  auto bound = [&](int64_t value) -> Value {
-    auto bits = APInt(format.storageBits(), value, true, true);
-    return arith::ConstantOp::create(b, b.getIntegerAttr(code.getType(), bits));
-  };
-  Value lo = bound(format.range.lo), hi = bound(format.range.hi);
-  if (format.isSigned()) {
-    code = arith::MaxSIOp::create(b, code, lo);
-    return arith::MinSIOp::create(b, code, hi);
-  }
-  code = arith::MaxUIOp::create(b, code, lo);
-  return arith::MinUIOp::create(b, code, hi);
-}
+using Mode = QuantRounding;
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -240,17 +106,6 @@ static a2q::Range codeRange(int64_t bits, bool isSigned, bool isNarrow) {
   return {0, static_cast<int64_t>(llvm::maxUIntN(bits)) - isNarrow};
 }
 
-/// The smallest type that holds the range.
-static ElementType elementType(a2q::Range range) {
-  for (ElementType type : {ElementType::UInt8, ElementType::Int8,
-                           ElementType::UInt16, ElementType::Int16}) {
-    a2q::Range all = integerFormat(type)->range();
-    if (range.lo >= all.lo && range.hi <= all.hi)
-      return type;
-  }
-  return ElementType::Int32;
-}
-
 //===----------------------------------------------------------------------===//
 // Quant
 //===----------------------------------------------------------------------===//
@@ -276,28 +131,15 @@ struct Importer::QuantNode {
   }
 };
 
-/// x, scale, zero point, bit width; `signed`, `narrow`, `rounding_mode`.
-FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
-                                                   ArrayRef<int64_t> shape) {
-  auto scale = realParameter(node, 1, "scale");
-  auto zero = integerParameter(node, 2, "zero point");
-  auto bits = integerParameter(node, 3, "bit width");
-  FailureOr<Mode> mode = roundingMode(node, "ROUND");
-  if (failed(scale) || failed(zero) || failed(bits) || failed(mode))
-    return failure();
-  for (float value : (*scale)->floats)
-    if (!std::isnormal(value) || value < 0) {
-      node.emitInputError(1) << "has scale " << value
-                             << ", scales are positive, normal and finite";
-      return failure();
-    }
-  QuantNode result;
-  result.mode = *mode;
-  auto count = static_cast<size_t>(1);
+/// The dimension along which the parameters vary, inputs from 1 on of those
+/// sizes, and how many values there are.
+FailureOr<std::pair<int64_t, size_t>>
+Importer::channelsOf(const Node &node, ArrayRef<int64_t> shape,
+                     ArrayRef<size_t> sizes) {
+  size_t count = 1;
   int64_t axis = 0;
-  for (auto [index, size] :
-       {std::pair(1u, (*scale)->floats.size()), std::pair(2u, zero->size()),
-        std::pair(3u, bits->size())}) {
+  for (auto [at, size] : llvm::enumerate(sizes)) {
+    unsigned index = at + 1;
     if (size != 1 && count != 1 && size != count) {
       node.emitInputError(index)
           << "has " << size << " values, another parameter has " << count;
@@ -318,6 +160,31 @@ FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
     count = size;
     axis = *own;
   }
+  return std::pair(axis, count);
+}
+
+/// x, scale, zero point, bit width; `signed`, `narrow`, `rounding_mode`.
+FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
+                                                   ArrayRef<int64_t> shape) {
+  auto scale = realParameter(node, 1, "scale");
+  auto zero = integerParameter(node, 2, "zero point");
+  auto bits = integerParameter(node, 3, "bit width");
+  FailureOr<Mode> mode = roundingMode(node, "ROUND");
+  if (failed(scale) || failed(zero) || failed(bits) || failed(mode))
+    return failure();
+  for (float value : (*scale)->floats)
+    if (!std::isnormal(value) || value < 0) {
+      node.emitInputError(1) << "has scale " << value
+                             << ", scales are positive, normal and finite";
+      return failure();
+    }
+  QuantNode result;
+  result.mode = *mode;
+  auto along = channelsOf(
+      node, shape, {(*scale)->floats.size(), zero->size(), bits->size()});
+  if (failed(along))
+    return failure();
+  auto [axis, count] = *along;
   bool isSigned = node.integer("signed", 1) != 0;
   bool isNarrow = node.integer("narrow", 0) != 0;
   Quantization &quantization = result.quantization;
@@ -357,7 +224,7 @@ FailureOr<Importer::QuantNode> Importer::quantNode(const Node &node,
         << "is 1 in some channels only, which is not supported";
     return failure();
   }
-  result.format = {elementType(all), all};
+  result.format = {smallestType(all), all};
   return result;
 }
 
@@ -399,9 +266,9 @@ LogicalResult Importer::importQuant(const Node &node) {
   return defineCodes(
       node, **reals, quant->format, quant->quantization, quant->isLinear(),
       [&](ImplicitLocOpBuilder &inner, Value x) -> Value {
-        x = arith::DivFOp::create(inner, x, number(inner, scale));
+        x = arith::DivFOp::create(inner, x, realNumber(inner, scale));
         if (zeroPoint != 0)
-          x = arith::AddFOp::create(inner, x, number(inner, zeroPoint));
+          x = arith::AddFOp::create(inner, x, realNumber(inner, zeroPoint));
         return roundedInteger(inner, clampReal(inner, x, range), quant->mode);
       });
 }
@@ -574,140 +441,15 @@ LogicalResult Importer::importTrunc(const Node &node) {
   // Beyond, all codes clamp to the same.
   a2q::Range before{(range.lo - 1) * unit, (range.hi + 1) * unit};
   return defineCodes(
-      node, **reals, {elementType(range), range}, quantization, false,
+      node, **reals, {smallestType(range), range}, quantization, false,
       [&](ImplicitLocOpBuilder &inner, Value x) -> Value {
-        x = arith::DivFOp::create(inner, x, number(inner, step));
-        x = arith::AddFOp::create(inner, x, number(inner, zeroPoint));
+        x = arith::DivFOp::create(inner, x, realNumber(inner, step));
+        x = arith::AddFOp::create(inner, x, realNumber(inner, zeroPoint));
         Value code =
             roundedInteger(inner, clampReal(inner, x, before), Mode::HalfEven);
         x = arith::SIToFPOp::create(inner, inner.getF32Type(), code);
         x = arith::MulFOp::create(
-            inner, x, number(inner, 1.0f / static_cast<float>(unit)));
+            inner, x, realNumber(inner, 1.0f / static_cast<float>(unit)));
         return roundedInteger(inner, clampReal(inner, x, range), *mode);
       });
-}
-
-//===----------------------------------------------------------------------===//
-// MultiThreshold
-//===----------------------------------------------------------------------===//
-
-/// The dimension of the channels; without a layout, what the rank suggests.
-static FailureOr<int64_t> thresholdChannels(const Node &node, int64_t rank) {
-  static constexpr llvm::StringLiteral layouts[] = {"", "C", "NC", "NWC",
-                                                    "NCHW"};
-  StringRef layout = node.string("data_layout", "");
-  if (layout.empty() && rank < 5)
-    layout = layouts[rank];
-  size_t at = layout.find('C');
-  auto dim = at == StringRef::npos ? 1 : static_cast<int64_t>(at);
-  if (dim < rank)
-    return dim;
-  node.emitError() << "data_layout '" << layout
-                   << "' does not fit an input of rank " << rank;
-  return failure();
-}
-
-/// out_bias plus out_scale for each threshold that x reaches: [C, T] or [1, T].
-/// Where scale and bias are integers these are the codes, else their count.
-LogicalResult Importer::importMultiThreshold(const Node &node) {
-  FailureOr<Known *> found = real(node, 0);
-  auto thresholds = realParameter(node, 1, "thresholds");
-  if (failed(found) || failed(thresholds))
-    return failure();
-  Known &input = **found;
-  auto rank = static_cast<int64_t>(input.shape.size());
-  FailureOr<int64_t> channel = thresholdChannels(node, rank);
-  if (failed(channel))
-    return failure();
-  ArrayRef<int64_t> sizes = (*thresholds)->shape;
-  if (sizes.size() != 2 || (sizes[0] != 1 && sizes[0] != input.shape[*channel]))
-    return node.emitInputError(1)
-           << "has shape " << shapeText(sizes) << ", expected thresholds for 1 "
-           << "or " << input.shape[*channel] << " channels";
-  float scale = node.real("out_scale", 1), bias = node.real("out_bias", 0);
-  auto isInteger = [](float value) {
-    return value == std::nearbyint(value) && std::fabs(value) < 32768;
-  };
-  Quantization quantization;
-  quantization.scales = {1};
-  quantization.zeroPoints = {0};
-  int64_t start = 0, step = 1;
-  if (isInteger(scale) && isInteger(bias)) {
-    start = static_cast<int64_t>(bias);
-    step = static_cast<int64_t>(scale);
-  } else {
-    quantization.scales = {scale};
-    quantization.zeroPoints = {std::lround(-bias / scale)};
-  }
-  if (!std::isnormal(scale) || scale < 0 || !std::isfinite(bias) ||
-      !(std::fabs(bias / scale) < 32768) ||
-      (step == 1 && !isInteger(bias / scale)))
-    return node.emitError()
-           << "out_scale " << scale << " and out_bias " << bias
-           << " give no codes: the bias must be a multiple of the scale";
-  a2q::Range range{start, start + step * sizes[1]};
-  CodeFormat format{elementType(range), range};
-  if (integerFormat(format.type)->bits > 16)
-    return node.emitError() << "its codes are from " << range.lo << " to "
-                            << range.hi << ", supported are 16 bits";
-  // The type of codes holds their zero point.
-  format.range.lo = std::min(format.range.lo, quantization.zeroPoints.front());
-  format.range.hi = std::max(format.range.hi, quantization.zeroPoints.front());
-  if (format.range != range)
-    format.type = elementType(format.range);
-  if (failed(codeType(node, format, quantization)))
-    return failure();
-  Layout layout = preferred(input) == Layout::ChannelsLast
-                      ? Layout::ChannelsLast
-                      : Layout::Plain;
-  int64_t dim = dimensionIn(layout, *channel, input.shape.size());
-  Known result{Known::Dequantized, input.shape};
-  result.format = format;
-  result.quantization = quantization;
-  Value codes = countThresholds(get(input, layout), **thresholds, dim, start,
-                                step, format.storageBits());
-  codes = elementwise(codes, b.getIntegerType(format.storageBits()),
-                      [&](ImplicitLocOpBuilder &inner, ValueRange in) {
-                        return clampCode(inner, in[0], format);
-                      });
-  set(result.layouts, layout, codes);
-  define(node, std::move(result));
-  return success();
-}
-
-/// start + step * (how many thresholds each element reaches).
-Value Importer::countThresholds(Value x, const Tensor &thresholds, int64_t dim,
-                                int64_t start, int64_t step, unsigned bits) {
-  auto type = cast<RankedTensorType>(x.getType());
-  int64_t rank = type.getRank();
-  Type integer = b.getIntegerType(bits);
-  Value empty = tensor::EmptyOp::create(b, type.getShape(), integer);
-  Value init =
-      linalg::FillOp::create(b, scalar(start, bits), empty).getResult(0);
-  Value steps = constantTensor(thresholds.shape, ArrayRef(thresholds.floats));
-  Value one = scalar(step, bits);
-  SmallVector<AffineExpr> elements;
-  for (int64_t i = 0; i < rank; ++i)
-    elements.push_back(b.getAffineDimExpr(i));
-  AffineExpr row = thresholds.shape[0] == 1 ? b.getAffineConstantExpr(0)
-                                            : b.getAffineDimExpr(dim);
-  AffineMap element = AffineMap::get(rank + 1, 0, elements, b.getContext());
-  AffineMap threshold = AffineMap::get(
-      rank + 1, 0, {row, b.getAffineDimExpr(rank)}, b.getContext());
-  SmallVector<utils::IteratorType> iterators(rank,
-                                             utils::IteratorType::parallel);
-  iterators.push_back(utils::IteratorType::reduction);
-  return linalg::GenericOp::create(
-             b, TypeRange{init.getType()}, ValueRange{x, steps},
-             ValueRange{init}, ArrayRef<AffineMap>{element, threshold, element},
-             iterators,
-             [&](OpBuilder &builder, Location loc, ValueRange in) {
-               ImplicitLocOpBuilder inner(loc, builder);
-               Value reaches = arith::CmpFOp::create(
-                   inner, arith::CmpFPredicate::OGE, in[0], in[1]);
-               Value next = arith::AddIOp::create(inner, in[2], one);
-               Value sum = arith::SelectOp::create(inner, reaches, next, in[2]);
-               linalg::YieldOp::create(inner, sum);
-             })
-      .getResult(0);
 }

@@ -225,9 +225,10 @@ LogicalResult Importer::quantizeConstant(const Node &node, const Tensor &tensor,
   return success();
 }
 
-/// What was computed of the sums of an image; of a sequence without the one row
-/// that it is as an image.
-Value Importer::withoutRows(const Known &known, Value value) {
+/// A sequence loses the one row that it has as an image.
+Value Importer::resultOf(const Known &known, Value value) {
+  if (known.sums.phases)
+    value = interleaved(value, *known.sums.phases);
   if (!known.sums.isImage || known.shape.size() == 4)
     return value;
   return reshaped(value, physicalShape(known.shape, Layout::ChannelsLast));
@@ -291,7 +292,7 @@ FailureOr<bool> Importer::requantize(const Node &node, Known &input,
   Known result{Known::Codes, input.shape};
   result.format = format;
   set(result.layouts, sums.isImage ? Layout::ChannelsLast : Layout::Plain,
-      withoutRows(input, codes));
+      resultOf(input, codes));
   define(node, std::move(result));
   return true;
 }
@@ -407,9 +408,9 @@ LogicalResult Importer::importClip(const Node &node) {
         return node.emitInputError(index) << "must be a FLOAT scalar, not NaN";
       bounds[index - 1] = (*bound)->floats.front();
     }
-    if (bounds[0] && bounds[1] && *bounds[0] > *bounds[1])
-      return node.emitError() << "the range [" << *bounds[0] << ", "
-                              << *bounds[1] << "] is empty";
+    // Where the least is above the most, all becomes the most.
+    if (bounds[0] && bounds[1])
+      bounds[0] = std::min(*bounds[0], *bounds[1]);
     return clipReals(node, input, bounds[0], bounds[1]);
   }
   FailureOr<a2q::Range> bounds = integerBounds(node, input.format.type);
@@ -560,7 +561,7 @@ Known *Importer::emitReal(Known &known) {
   } else if (known.kind == Known::Accumulated) {
     set(reals->layouts,
         known.sums.isImage ? Layout::ChannelsLast : Layout::Plain,
-        withoutRows(known, emitSums(known.sums)));
+        resultOf(known, emitSums(known.sums)));
   } else {
     // The type was checked when the codes were dequantized.
     unsigned flags =

@@ -161,6 +161,16 @@ Value Importer::groupedConvolution(const Node &node, Value image,
       b.getI32IntegerAttr(3));
 }
 
+Value Importer::convolution(const Node &node, Value image,
+                            const Tensor &weights, ArrayRef<float> bias,
+                            const Geometry &geometry) {
+  if (geometry.groups == 1)
+    return convolution(image, weights, bias, geometry.window);
+  if (geometry.groups == cast<RankedTensorType>(image.getType()).getDimSize(3))
+    return depthwiseConvolution(image, weights, bias, geometry.window);
+  return groupedConvolution(node, image, weights, bias, geometry);
+}
+
 LogicalResult Importer::importRealConv(const Node &node) {
   FailureOr<Known *> input = real(node, 0);
   if (failed(input))
@@ -190,15 +200,8 @@ LogicalResult Importer::importRealConv(const Node &node) {
                 geometry->window.out[1]}};
   Value pixels = fitted(get(rank == 4 ? **input : from, Layout::ChannelsLast),
                         geometry->window);
-  Value sums;
-  if (geometry->groups == 1)
-    sums = convolution(pixels, weights, bias->floats, geometry->window);
-  else if (geometry->groups == image[1])
-    sums =
-        depthwiseConvolution(pixels, weights, bias->floats, geometry->window);
-  else
-    sums = groupedConvolution(node, pixels, weights, bias->floats, *geometry);
-  result.layouts.channelsLast = sums;
+  result.layouts.channelsLast =
+      convolution(node, pixels, weights, bias->floats, *geometry);
   define(node, fromImage(result, rank));
   return success();
 }

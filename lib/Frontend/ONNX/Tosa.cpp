@@ -16,10 +16,6 @@ using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//

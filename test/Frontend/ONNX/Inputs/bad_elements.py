@@ -99,14 +99,19 @@ def tile_rank():
     return one("Tile", ints(2))
 
 
-@bad("node 'n' (Pad): mode 'wrap' is not supported, only constant, edge and reflect")
+@bad("node 'n' (Pad): mode 'ring' is not known; known are constant, edge, reflect and wrap")
 def pad_mode():
-    return one("Pad", ints(0, 1, 0, 1), mode="wrap")
+    return one("Pad", ints(0, 1, 0, 1), mode="ring")
 
 
-@bad("node 'n' (Pad): input 'c0' pads axis 1 of size 3 by -1, supported is 0 to 2147483647")
+@bad("node 'n' (Pad): input 'c0' pads axis 1 of size 3 by -1 and -2, which leaves nothing of it")
 def negative_pad():
-    return one("Pad", ints(0, -1, 0, 0))
+    return one("Pad", ints(0, -1, 0, -2))
+
+
+@bad("node 'n' (Pad): input 'c0' pads axis 1 of size 3 by -1 and 2, supported are sizes to 1")
+def mirrored_pad():
+    return one("Pad", ints(0, -1, 0, 2), mode="reflect")
 
 
 @bad("node 'n' (ReduceSum): input 'c0' holds axis 2, outside a shape of rank 2")

@@ -131,14 +131,6 @@ def multiplier():
     return g.model()
 
 
-@bad("node 'gemm' (Gemm): has alpha 5.000000e-01, beta 1.000000e+00 and transA 0; supported are 1, 1 and 0")
-def gemm_alpha():
-    g, x = image((1, 4))
-    w, _ = g.weights((4, 3), axis=1)
-    g.output(g.node("Gemm", [x, w], "gemm", alpha=0.5))
-    return g.model()
-
-
 @bad("node 'gemm' (Gemm): input 'dequantizelinear_3_out' has shape 1x4, expected rank 2 or more and a last dimension of 5 as the weights have")
 def gemm_length():
     g, x = image((1, 4))

@@ -23,6 +23,8 @@ import bad_real_layers  # noqa: F401
 import bad_operators  # noqa: F401
 import bad_elements  # noqa: F401
 import bad_formats  # noqa: F401
+import bad_images  # noqa: F401
+import bad_tensors  # noqa: F401
 from cases import CASES, problem
 
 

@@ -4,27 +4,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Float ONNX models, and those where only some layers are quantized.
 
-    float_models.py FOLDER          writes one NAME.onnx for each function below
-    float_models.py FOLDER --run    and compares with what ONNX Runtime answered
-    float_models.py --record        asks ONNX Runtime (1.31) and writes float_expected.npz
+suite.py says how it is run; the answers are in float_expected.npz.
 """
-
-import os
-import subprocess
-import sys
 
 import numpy as np
 from models import Graph as IntegerGraph
-from models import Numbers
 from onnx import TensorProto, helper
+from suite import Suite
 
-MODELS = {}
-EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "float_expected.npz")
-
-
-def model(function):
-    MODELS[function.__name__] = function
-    return function
+model = Suite("float models", "float_expected.npz",
+              lambda found, expected: np.abs(found - expected) < 2e-6 * np.abs(expected).max())
 
 
 class Graph(IntegerGraph):
@@ -288,66 +277,5 @@ def weights_only():
     return g.finish(g.node("Conv", [g.input("x", (1, 3, 4, 4)), w]))
 
 
-def feeds(proto):
-    """Multiples of 1/4 from -4 to 4."""
-    numbers = Numbers()
-    for value in proto.graph.input:
-        shape = [dim.dim_value or 3 for dim in value.type.tensor_type.shape.dim]
-        yield value.name, (numbers.integers(-16, 17, shape) / 4).astype(np.float32)
-
-
-def record():
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    outputs = {}
-    for name, build in MODELS.items():
-        proto = build()
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        (outputs[name],) = session.run(None, dict(feeds(proto)))
-    np.savez_compressed(EXPECTED, **outputs)
-
-
-def difference(folder, name, proto, expected):
-    """A text, or None when the outputs agree."""
-    arguments = []
-    for value, array in feeds(proto):
-        path = os.path.join(folder, f"{name}.{value}.npy")
-        np.save(path, array)
-        arguments += ["--input", f"{value}={path}"]
-    output = os.path.join(folder, name + ".y.npy")
-    run = subprocess.run(["a2q-run", os.path.join(folder, name + ".onnx"), *arguments,
-                          "--output", output], capture_output=True, text=True)
-    if run.returncode:
-        return run.stderr
-    found = np.load(output)
-    if found.shape != expected.shape:
-        return f"{found.shape}, not {expected.shape}"
-    error = np.abs(found - expected).max() / np.abs(expected).max()
-    return None if error < 2e-6 else f"differs by {error}"
-
-
-def main():
-    if sys.argv[1] == "--record":
-        return record()
-    folder = sys.argv[1]
-    os.makedirs(folder, exist_ok=True)
-    wrong = 0
-    for name, build in MODELS.items():
-        proto = build()
-        with open(os.path.join(folder, name + ".onnx"), "wb") as file:
-            file.write(proto.SerializeToString())
-        if "--run" not in sys.argv:
-            continue
-        text = difference(folder, name, proto, np.load(EXPECTED)[name])
-        if text:
-            wrong += 1
-            print(f"{name}: {text}", file=sys.stderr)
-    print(f"{len(MODELS) - wrong} of {len(MODELS)} float models agree")
-    sys.exit(wrong != 0)
-
-
 if __name__ == "__main__":
-    main()
+    model.main()

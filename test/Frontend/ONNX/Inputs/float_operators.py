@@ -4,30 +4,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Models of the operators beside layers: functions, integers, indexing, shapes, normalization.
 
-    float_operators.py FOLDER          writes one NAME.onnx for each function below
-    float_operators.py FOLDER --run    and compares with what ONNX Runtime answered
-    float_operators.py --record        asks ONNX Runtime (1.31), writes operators_expected.npz
-
-A model may return several outputs: they are joined to one, which tests Concat as well.
+suite.py says how it is run; the answers are in operators_expected.npz. A model may return several outputs: they are joined to one, which tests Concat as well.
 """
-
-import os
-import subprocess
-import sys
 
 import numpy as np
 from float_models import Graph
-from models import Numbers
 from onnx import TensorProto, helper
+from suite import Suite
 
-MODELS = {}
-EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "operators_expected.npz")
 I64, F32, BOOL = np.int64, np.float32, np.bool_
-
-
-def model(function):
-    MODELS[function.__name__] = function
-    return function
+model = Suite("models", "operators_expected.npz",
+              lambda found, expected: np.isclose(found, expected, rtol=3e-6, atol=3e-6,
+                                                 equal_nan=True))
 
 
 def ints(g, *values):
@@ -373,80 +361,5 @@ def old_operators():
                       g.node("Clip", ["a", g.constant(-1, F32)])])
 
 
-def feeds(proto):
-    """Reals: multiples of 1/4 from -4 to 4. Integers: -8 to 8; truth values."""
-    numbers = Numbers()
-    for value in proto.graph.input:
-        kind = value.type.tensor_type
-        shape = [dim.dim_value or 3 for dim in kind.shape.dim]
-        if kind.elem_type == TensorProto.FLOAT:
-            array = (numbers.integers(-16, 17, shape) / 4).astype(F32)
-        elif kind.elem_type == TensorProto.BOOL:
-            array = numbers.integers(0, 2, shape).astype(BOOL)
-        else:
-            array = numbers.integers(-8, 9, shape).astype(
-                helper.tensor_dtype_to_np_dtype(kind.elem_type)
-                if hasattr(helper, "tensor_dtype_to_np_dtype")
-                else {6: np.int32, 7: I64}[kind.elem_type])
-        yield value.name, array
-
-
-def record():
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    outputs = {}
-    for name, build in MODELS.items():
-        proto = build()
-        proto.ir_version = 10
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        (outputs[name],) = session.run(None, dict(feeds(proto)))
-    np.savez_compressed(EXPECTED, **outputs)
-
-
-def difference(folder, name, proto, expected):
-    """A text, or None when the outputs agree."""
-    arguments = []
-    for value, array in feeds(proto):
-        path = os.path.join(folder, f"{name}.{value}.npy")
-        np.save(path, array)
-        arguments += ["--input", f"{value}={path}"]
-    output = os.path.join(folder, name + ".out.npy")
-    run = subprocess.run(["a2q-run", os.path.join(folder, name + ".onnx"), *arguments,
-                          "--output", output], capture_output=True, text=True)
-    if run.returncode:
-        return run.stderr or f"status {run.returncode}"
-    found = np.load(output)
-    if found.shape != expected.shape:
-        return f"{found.shape}, not {expected.shape}"
-    close = np.isclose(found, expected, rtol=3e-6, atol=3e-6)
-    if close.all():
-        return None
-    at = np.argmin(close)
-    return f"{found.ravel()[at]} at {at}, not {expected.ravel()[at]}"
-
-
-def main():
-    if sys.argv[1] == "--record":
-        return record()
-    folder = sys.argv[1]
-    os.makedirs(folder, exist_ok=True)
-    wrong = 0
-    for name, build in MODELS.items():
-        proto = build()
-        with open(os.path.join(folder, name + ".onnx"), "wb") as file:
-            file.write(proto.SerializeToString())
-        if "--run" not in sys.argv:
-            continue
-        text = difference(folder, name, proto, np.load(EXPECTED)[name])
-        if text:
-            wrong += 1
-            print(f"{name}: {text}", file=sys.stderr)
-    print(f"{len(MODELS) - wrong} of {len(MODELS)} models agree")
-    sys.exit(wrong != 0)
-
-
 if __name__ == "__main__":
-    main()
+    model.main()

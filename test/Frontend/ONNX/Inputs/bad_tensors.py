@@ -1,0 +1,106 @@
+# Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
+# See the LICENSE file for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Operators that look elements up, scatter, sort and sum them and are refused."""
+
+import numpy as np
+from cases import bad
+from models import Graph
+
+
+def node(op, *inputs, shape=(3, 4), opset=18, **attributes):
+    """One node of x and constants; an integer or a list is INT64, an array is FLOAT."""
+    g = Graph(opset)
+    names = [g.input("x", shape, np.float32)]
+    for index, value in enumerate(inputs):
+        dtype = np.float32 if isinstance(value, np.ndarray) else np.int64
+        names.append(g.constant(value, dtype, f"c{index}"))
+    g.output(g.node(op, names, "n", **attributes))
+    return g.model()
+
+
+@bad("node 'n' (TopK): input 'c0' asks for 5 of 4 elements along axis 1")
+def too_many():
+    return node("TopK", [5])
+
+
+@bad("node 'n' (CumSum): input 'c0' is no axis of a shape of rank 2")
+def cumulative_axis():
+    return node("CumSum", 2)
+
+
+@bad("node 'n' (Trilu): input 'x' has shape 3, expected rank 2 or more")
+def triangle_rank():
+    return node("Trilu", shape=(3,))
+
+
+@bad("node 'n' (ScatterND): input 'c0' holds an index outside of the shape 3x4")
+def scatter_outside():
+    return node("ScatterND", [[3]], np.ones((1, 4)))
+
+
+@bad("node 'n' (ScatterND): input 'c0' names an element twice, which reductions do not support")
+def scatter_twice():
+    return node("ScatterND", [[1], [-2]], np.ones((2, 4)), reduction="add")
+
+
+@bad("node 'n' (ScatterND): input 'c0' has type INT64 and shape 1x1, which does not fit data of "
+     "shape 3x4 and updates of shape 1x3")
+def scatter_shape():
+    return node("ScatterND", [[1]], np.ones((1, 3)))
+
+
+@bad("node 'n' (ScatterElements): reduction 'mean' is not known; known are none, add, mul, max "
+     "and min")
+def scatter_reduction():
+    return node("ScatterElements", [[1]], np.ones((1, 1)), reduction="mean")
+
+
+@bad("node 'n' (GatherElements): input 'c0' has shape 4x1, which does not fit 3x4 along axis 1")
+def gather_elements_shape():
+    return node("GatherElements", [[0], [0], [0], [0]], axis=1)
+
+
+@bad("node 'n' (GatherND): indices of shape 1x3 do not fit data of shape 3x4 with 0 batch_dims")
+def gather_deep():
+    return node("GatherND", [[0, 0, 0]])
+
+
+@bad("node 'n' (Einsum): equation 'ii->i' is not supported for shapes 3x4")
+def einsum_diagonal():
+    return node("Einsum", equation="ii->i")
+
+
+@bad("node 'n' (Einsum): equation 'ij,jk' gives one dimension the sizes 4 and 5")
+def einsum_sizes():
+    return node("Einsum", np.ones((5, 2)), equation="ij,jk")
+
+
+@bad("node 'n' (Einsum): equation 'ij->k' is not supported for shapes 3x4")
+def einsum_result():
+    return node("Einsum", equation="ij->k")
+
+
+@bad("node 'n' (GroupNormalization): input 'x' has shape 1x6x2, expected rank 3 or more and "
+     "channels of which there are 4 equal groups")
+def group_count():
+    return node("GroupNormalization", np.ones(4), np.ones(4), shape=(1, 6, 2), num_groups=4)
+
+
+@bad("node 'n' (GroupNormalization): input 'c0' has shape 6, expected 3 values in operator set 18")
+def group_factors():
+    return node("GroupNormalization", np.ones(6), np.ones(6), shape=(1, 6, 2), num_groups=3)
+
+
+@bad("node 'n' (LpNormalization): p is 3, supported are 1 and 2")
+def norm_power():
+    return node("LpNormalization", p=3)
+
+
+@bad("node 'n' (OneHot): input 'c0' must be one positive integer")
+def one_hot_depth():
+    g = Graph()
+    x = g.input("x", (2,), np.int64)
+    g.output(g.node("OneHot", [x, g.constant(0, np.int64, "c0"), g.constant([0, 1], np.float32)],
+                    "n"))
+    return g.model()
