@@ -8,6 +8,8 @@
 
 #include "a2q/Transforms/Passes.h"
 
+#include "Sine.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -28,6 +30,8 @@ struct ApproximateMath : a2q::impl::A2QApproximateMathBase<ApproximateMath> {
     RewritePatternSet patterns(&getContext());
     auto always = [](StringRef) { return true; };
     populateMathPolynomialApproximationPatterns(patterns, always);
+    // Those there are right to some thousands only.
+    a2q::populateSinePatterns(patterns);
     // Not every processor has an instruction for it; the others would call a
     // library.
     math::populateExpansionPatterns(patterns, {"fma"});

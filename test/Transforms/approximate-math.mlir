@@ -12,3 +12,17 @@ func.func @f(%x: f32) -> f32 {
   %c = math.erf %b : f32
   return %c : f32
 }
+
+// Sine and cosine of any size, in scalars and vectors: quarter turns by bits of
+// 2 / pi, and polynomials in float64.
+// CHECK-LABEL: @turns
+// CHECK-NOT: math.
+// CHECK-DAG: arith.constant dense<-6703182060581546711> : vector<4xi64>
+// CHECK-DAG: arith.constant -6703182060581546711 : i64
+// CHECK-NOT: math.
+// CHECK: return
+func.func @turns(%x: f32, %v: vector<4xf32>) -> (f32, vector<4xf32>) {
+  %a = math.sin %x : f32
+  %b = math.cos %v : vector<4xf32>
+  return %a, %b : f32, vector<4xf32>
+}

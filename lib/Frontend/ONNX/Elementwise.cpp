@@ -86,6 +86,18 @@ static Value softplus(Emitter &b, Value x) {
                math::Log1pOp::create(b, power));
 }
 
+/// Of numbers below the normal ones as well, which lowerings of the operation
+/// take for the least normal one: log(x * 2^23) - log(2^23).
+static Value logarithm(Emitter &b, Value x) {
+  Value isTiny =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, real(b, 0x1p-126));
+  Value scaled = multiplied(b, x, real(b, 0x1p23));
+  Value log =
+      math::LogOp::create(b, arith::SelectOp::create(b, isTiny, scaled, x));
+  return arith::SelectOp::create(b, isTiny, added(b, log, real(b, -23 * M_LN2)),
+                                 log);
+}
+
 static Value realFunction(Emitter &b, const Node &node, Value x) {
   StringRef op = node.op->name;
   if (op == "Abs")
@@ -95,7 +107,7 @@ static Value realFunction(Emitter &b, const Node &node, Value x) {
   if (op == "Exp")
     return math::ExpOp::create(b, x);
   if (op == "Log")
-    return math::LogOp::create(b, x);
+    return logarithm(b, x);
   if (op == "Sqrt")
     return math::SqrtOp::create(b, x);
   if (op == "Reciprocal")

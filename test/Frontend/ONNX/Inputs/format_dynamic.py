@@ -84,6 +84,17 @@ def conv_integer_computed():
     return finish(g, y, np.int32)
 
 
+@case()
+def conv_integer_sequence():
+    # The same along one dimension, and with a constant zero point.
+    g = Graph(opset=13)
+    x, z = g.input("x", (2, 3, 9), U8), g.input("z", (), U8)
+    w = codes(g, (4, 3, 3))
+    y = g.node("ConvInteger", [x, w, z], "computed", pads=[2, 1])
+    c = g.node("ConvInteger", [x, w, g.constant(101, U8)], "constant", pads=[2, 1])
+    return finish(g, g.node("Concat", [y, c], axis=2), np.int32)
+
+
 def linear(g, x, shape, name, bias=True):
     """What quantize_dynamic makes of MatMul and Add."""
     q, s, z = quantize(g, x, name + "_quantize")

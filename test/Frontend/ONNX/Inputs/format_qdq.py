@@ -101,3 +101,69 @@ def qdq_residual():
     q = g.quantize(y, 0.125, 117, name="sum")
     g.output(q, TensorProto.UINT8)
     return g.model()
+
+
+@case("onnxruntime-optimized")
+def qdq_gemm_alpha():
+    # The factor is part of the scale of the sums.
+    g = Graph(opset=13)
+    w, _ = weights(g, (23, 10), axis=1)
+    y = g.node("Gemm", [start(g, ("N", 23)), w], "gemm", alpha=0.37)
+    return finish(g, y, 0.17, 131)
+
+
+@case("onnxruntime-optimized", error=1e-6)
+def qdq_gemm_beta():
+    # Half a bias is no integer, and a transposed operand no row of codes.
+    g = Graph(opset=13)
+    w, scale = weights(g, (10, 23))
+    x = start(g, ("N", 23))
+    y = g.node("Gemm", [x, w, bias(g, np.float32(0.0371) * scale)], "gemm", transB=1, beta=0.5)
+    z = g.node("Gemm", [start_of(g, "z", (23, 4)), w], "turned", transA=1, transB=1)
+    y = g.node("Concat", [g.node("Reshape", [v, g.constant([-1], np.int64)]) for v in (y, z)],
+               axis=0)
+    g.output(y)
+    return g.model()
+
+
+def start_of(g, name, shape):
+    x = g.quantize(g.input(name, shape, np.float32), 0.0371, 119, U8)
+    return g.dequantize(x, 0.0371, 119, U8)
+
+
+@case("onnxruntime-optimized")
+def qdq_conv_unsigned_weights():
+    g = Graph(opset=13)
+    w, scale = weights(g, (5, 3, 3, 2), dtype=U8, zero=121)
+    y = g.node("Conv", [start(g, (2, 3, 7, 6)), w], "conv", pads=[1, 0, 1, 0])
+    return finish(g, y, 0.27, 113)
+
+
+@case("onnxruntime-optimized")
+def qdq_gemm_unsigned_weights():
+    g = Graph(opset=13)
+    w, scale = weights(g, (10, 23), dtype=U8, zero=0)
+    y = g.node("Gemm", [start(g, ("N", 23)), w, bias(g, np.float32(0.0371) * scale)], "gemm",
+               transB=1)
+    return finish(g, y, 1.47, 131)
+
+
+@case("onnxruntime-optimized", codes=1)
+def qdq_conv_transpose():
+    # The runtime sums float32 products, so a sum near a tie may take the other code.
+    g = Graph(opset=13)
+    w, scale = weights(g, (3, 4, 3, 2), axis=1)
+    y = g.node("ConvTranspose", [start(g, (2, 3, 5, 4)), w, bias(g, np.float32(0.0371) * scale)],
+               "up", strides=[2, 3], pads=[1, 0, 1, 0])
+    g.output(g.quantize(y, 0.21, 113, name="codes"), TensorProto.UINT8)
+    return g.model()
+
+
+@case("onnxruntime-optimized", codes=1)
+def qdq_resize():
+    # Linear between codes: real numbers, rounded in other orders.
+    g = Graph(opset=13)
+    x = start(g, (2, 3, 5, 4))
+    y = g.node("Resize", [x, "", g.constant([1, 1, 2, 2], np.float32)], "resize", mode="linear")
+    g.output(g.quantize(y, 0.0371, 119, name="codes"), TensorProto.UINT8)
+    return g.model()

@@ -203,6 +203,35 @@ def trunc_v2_unsigned():
     return trunc(2, rounding_mode="FLOOR", signed=0, narrow=0)
 
 
+def trunc_modes(version, **attributes):
+    """All rounding modes side by side; codes of 8 bits lose 4, ties among them."""
+    g = QonnxGraph(version)
+    x = g.quant(g.input("x", (7, 61)), 0.03125, bits=8)
+    inputs = [x, 0.03125, 0, 8, 4] if version == 1 else [x, 0.03125, 0, 8, 0.5, 4]
+    parts = [g.op("Trunc", inputs, rounding_mode=mode, **attributes) for mode in (
+        "ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")]
+    return g.finish(g.node("Concat", parts, axis=1))
+
+
+@case("qonnx")
+def trunc_v2_modes():
+    return trunc_modes(2, signed=1, narrow=0)
+
+
+@case("qonnx")
+def trunc_v2_modes_unsigned():
+    return trunc_modes(2, signed=0, narrow=1)
+
+
+@case("qonnx", error=1e-6)
+def quant_unsigned_weights():
+    # Weights from 0 to 15 with zero point 7.
+    g = QonnxGraph()
+    x = g.quant(g.input("x", (5, 13)))
+    w = g.quant(g.reals(13, 6), 0.125, zero=7, bits=4, signed=0)
+    return g.finish(g.node("MatMul", [x, w], "matmul"))
+
+
 def thresholds(g, channels, count):
     return np.sort(g.rng.integers(-40, 41, (channels, count)), axis=1) / 16
 

@@ -205,5 +205,18 @@ def truths():
     return g.model()
 
 
+@model
+def far_functions():
+    # Where polynomials alone would be far off: 1e38, the greatest and the least numbers.
+    g = Graph()
+    x = g.input("x", (3, 4))
+    far = g.constant([1e38, 3e38, -1e30, 123456.7, 1e10, 33000.1, 7e4, 1e-38, 1e-45, 6e-39,
+                      1.1754944e-38, 3.4028235e38], F32)
+    far = g.node("Reshape", [far, ints(g, 3, 4)])
+    y = g.node("Add", [far, g.node("Sub", [x, x])])
+    return joined(g, [g.node(op, [y]) for op in ("Sin", "Cos", "Tanh", "Sigmoid", "Erf")] + [
+        g.node("Log", [g.node("Abs", [y])])])
+
+
 if __name__ == "__main__":
     model.main()
