@@ -157,6 +157,24 @@ def resized_codes():
     return g.model()
 
 
+@model
+def narrow_codes():
+    # Codes of 4 bits stay such through all that moves them: layers accept no others.
+    g = IntegerGraph(13)
+    x = g.codes(g.input("x", (1, 2, 3, 4)), 0.5, 3, clip=(0, 15))
+    w, _ = g.weights((4, 2, 3, 3), scale=0.25)
+    y = resize(g, x, sizes=[1, 2, 5, 7])
+    y = g.requantize(g.node("Conv", [y, w], "conv", pads=[1, 1, 1, 1]), 4.0, 3)
+    w, _ = g.weights((4, 4, 3, 3), axis=1, scale=0.25)
+    y = g.requantize(g.node("ConvTranspose", [y, w], "up", strides=[2, 2]), 32.0, 3)
+    y = g.node("Slice", [y, ints(g, 1), ints(g, -1), ints(g, 3)])
+    y = g.node("SpaceToDepth", [g.node("Pad", [y, ints(g, 0, 0, 1, 1, 0, 0, 0, 0)],
+                                       mode="reflect")], blocksize=2)
+    w, _ = g.weights((2, 16, 3, 3), scale=0.25)
+    g.output(g.requantize(g.node("Conv", [y, w], "last"), 256.0, 3))
+    return g.model()
+
+
 # ConvTranspose
 
 
