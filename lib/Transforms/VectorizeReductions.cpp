@@ -21,6 +21,11 @@
 // left over of channels is done by ever narrower vectors, what is left over of
 // positions by a lower tile.
 //
+// Elementwise functions of an operand that is one number for a row, as in
+// softmax, are done in the same way without the loops of the reduction: LLVM
+// does not know that the result is not where that number is, and loads it, and
+// computes, one element at a time.
+//
 //===----------------------------------------------------------------------===//
 
 #include "a2q/Transforms/Passes.h"
@@ -46,7 +51,8 @@ static constexpr int64_t kRows = 4;
 
 namespace {
 
-/// A reduction in f32 over buffers, whose loops are numbered as in its maps.
+/// A reduction in f32 over buffers, or an elementwise function with a broadcast
+/// operand, whose loops are numbered as in its maps.
 struct Reduction {
   mutable linalg::LinalgOp op; // its accessors are not const
   SmallVector<int64_t> sizes;
@@ -63,6 +69,12 @@ struct Reduction {
     return maps[operand].isFunctionOfDim(loop);
   }
   unsigned result() const { return maps.size() - 1; }
+  /// Whether an operand has one number for all channels.
+  bool broadcasts() const {
+    return llvm::any_of(llvm::seq(result()), [&](unsigned operand) {
+      return usesOperand(operand) && !varies(operand, channel);
+    });
+  }
 };
 
 /// Emits one reduction.
@@ -147,7 +159,7 @@ std::optional<Reduction> Reduction::match(linalg::LinalgOp op) {
     else if (loop != found.channel)
       found.outer.push_back(loop);
   }
-  if (found.inner.empty() || found.outer.size() + 1 != result.getNumResults())
+  if (found.outer.size() + 1 != result.getNumResults())
     return std::nullopt;
   for (OpOperand &operand : op->getOpOperands()) {
     unsigned number = operand.getOperandNumber();
@@ -160,6 +172,9 @@ std::optional<Reduction> Reduction::match(linalg::LinalgOp op) {
       return std::nullopt;
   }
   if (!isContiguous(cast<MemRefType>(op.getDpsInits()[0].getType())))
+    return std::nullopt;
+  if (found.inner.empty() &&
+      (!found.broadcasts() || found.sizes[found.channel] < 8))
     return std::nullopt;
   for (unsigned loop : llvm::reverse(found.outer))
     if (found.sizes[loop] > 1) {
@@ -293,7 +308,7 @@ Value Emitter::applyBody(ArrayRef<Value> operands, int64_t width) {
     state.addTypes(VectorType::get({width}, op.getResult(0).getType()));
     state.addAttributes(op.getAttrs());
     Operation *wide = b.create(state);
-    if (isa<arith::AddFOp, arith::MulFOp>(wide))
+    if (!reduction.inner.empty() && isa<arith::AddFOp, arith::MulFOp>(wide))
       wide->setAttr("fastmath",
                     arith::FastMathFlagsAttr::get(
                         b.getContext(), arith::FastMathFlags::contract));

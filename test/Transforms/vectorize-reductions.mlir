@@ -34,6 +34,44 @@ func.func @pool(%x: memref<1x4x4x8xf32>, %k: memref<2x2xf32>, %y: memref<1x3x3x8
 
 // -----
 
+// A number for each row, as softmax subtracts; products stay rounded.
+// CHECK-LABEL: @broadcast
+// CHECK-COUNT-4: memref.load
+// CHECK: vector.broadcast
+// CHECK: arith.mulf %{{[^f]*}} : vector<8xf32>
+// CHECK: math.exp %{{.*}} : vector<8xf32>
+// CHECK-COUNT-4: vector.store
+// CHECK-NOT: linalg.generic
+func.func @broadcast(%x: memref<4x16xf32>, %m: memref<4xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : memref<4x16xf32>, memref<4xf32>) outs(%x : memref<4x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %d = arith.mulf %a, %b : f32
+    %e = math.exp %d : f32
+    linalg.yield %e : f32
+  }
+  return
+}
+
+// -----
+
+// Without one it is LLVM's.
+// CHECK-LABEL: @elementwise
+// CHECK: linalg.generic
+func.func @elementwise(%x: memref<4x16xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<4x16xf32>) outs(%x : memref<4x16xf32>) {
+  ^bb0(%a: f32, %c: f32):
+    %e = math.exp %a : f32
+    linalg.yield %e : f32
+  }
+  return
+}
+
+// -----
+
 // Integers; channels that are not the last dimension of the weights; a
 // reduction along what is contiguous.
 // CHECK-LABEL: @refused
