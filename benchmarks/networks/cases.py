@@ -81,5 +81,6 @@ CAPS = [
     Cap("uncapped", (Runner("onnxruntime", "as users call it"),
                      Runner("onnxruntime exact", "x64quantprecision=1",
                             options=(("exact", "1"),)),
-                     Runner("openvino", "as users call it"))),
+                     Runner("openvino", "as users call it"),
+                     Runner("litert", "XNNPACK, with codes of its own"))),
 ]

@@ -5,13 +5,14 @@
 
     run.py --tools=build/release/bin [--json=networks.json] [--work=FOLDER]
            [--only=NETWORK,...] [--widths=w4a8,...] [--caps=avx2,...]
-           [--batches=1,8] [--threads=1,2] [--rounds=7] [--no-peers]
+           [--batches=1,8] [--threads=1,2] [--rounds=7] [--without=iree,...]
     run.py --from=networks.json [--markdown] [--plot=networks.svg]
 
 Every runtime gets one ONNX file. Needs clang-22 and, from PyPI, numpy 2.4.6,
 onnx 1.23.2, onnxruntime 1.31.1, openvino 2026.4.1, iree-base-compiler and
-iree-base-runtime 3.13.0; matplotlib for the plot. What is not installed is
-left out with its reason.
+iree-base-runtime 3.13.0; ai-edge-litert 2.3.0 and tensorflow 2.21.0 for XNNPACK,
+whose file TensorFlow quantizes by itself (tflite.py); matplotlib for the plot. What is not installed is
+left out with its reason. Runtimes that take long are called three times.
 
 A round times everything once, so that a machine that slows down slows all; the
 table has the median over the rounds and half the distance between the quartiles
@@ -31,6 +32,7 @@ from cases import CAPS, NETWORKS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BATCH_NS = 40e6  # what one measurement lasts, at least one call
+SLOW_NS = 100e6  # a call that takes longer is measured three times
 
 
 def shell(*command):
@@ -80,12 +82,14 @@ class Entry:
                "input": model.input, "output": self.output,
                "threads": threads, "options": dict(runner.options),
                "shape": model.shape, "type": model.type}
-        if runner.name.startswith("a2q"):
-            try:
+        try:
+            if runner.name.startswith("a2q"):
                 job["library"] = self.compile(stem, options)
-            except RuntimeError as error:
-                self.error = str(error)
-                return
+            if runner.name == "litert":
+                job["model"] = self.convert()
+        except RuntimeError as error:
+            self.error = str(error)
+            return
         with open(stem + ".json", "w") as f:
             json.dump(job, f)
         env = dict(os.environ, OMP_NUM_THREADS=str(threads),
@@ -108,6 +112,17 @@ class Entry:
               os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so")
         return stem + ".so"
 
+    def convert(self):
+        """A TFLite file with codes of its own."""
+        model = self.model
+        path = f"{model.stem.replace('-' + model.widths, '')}.tflite"
+        if model.widths != "w8a8":
+            raise RuntimeError("its quantizer has weights of 8 bits only")
+        if not os.path.exists(path):
+            shell(sys.executable, os.path.join(HERE, "tflite.py"),
+                  model.network.name, str(model.batch), path)
+        return path
+
     def wait(self):
         if self.error:
             return
@@ -122,9 +137,11 @@ class Entry:
     def round(self):
         if self.error:
             return
+        if len(self.samples) > 3 and self.samples[0][1] > SLOW_NS:
+            return
         calls = 1
         if self.samples:
-            calls = max(1, int(BATCH_NS / self.samples[0][0]))
+            calls = max(1, int(BATCH_NS / self.samples[0][1]))
         self.process.stdin.write(f"{calls}\n")
         self.process.stdin.flush()
         answer = self.read()
@@ -152,7 +169,7 @@ class Entry:
             row[clock + "_ms"] = median / 1e6
             row[clock + "_spread"] = (high - low) / 2 / median
         row["samples_ns"] = samples.tolist()
-        if reference is not None:
+        if reference is not None and self.runner.name != "litert":
             got = np.load(self.output)
             unit = model.unit or float(np.abs(reference).max())
             apart = np.abs(got.ravel() - reference.ravel()) / unit
@@ -173,7 +190,8 @@ def measure(model, threads, options, work):
             continue
         for runner in cap.runners:
             ours = runner.name.startswith("a2q")
-            if (ours and threads > 1) or (not ours and options.no_peers):
+            if (ours and threads > 1) or \
+                    runner.name.split()[0] in options.without.split(","):
                 continue
             entries.append(Entry(cap, runner, model, threads, options, work))
     for entry in entries:
@@ -241,7 +259,7 @@ def table(rows):
         else:
             print(head + f"{r['cpu_ms']:9.3f} {r['cpu_spread'] * 100:4.0f} "
                   f"{r['wall_ms']:9.3f} {r['wall_spread'] * 100:4.0f}  "
-                  + agreement(r))
+                  + agreement(r), flush=True)
 
 
 def clock(row):
@@ -337,7 +355,7 @@ def main():
     parser.add_argument("--batches", default="1,8")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--without", default="")
     options = parser.parse_args()
     if options.given:
         with open(options.given) as f:
