@@ -33,6 +33,18 @@ if importlib.util.find_spec("onnx"):
 if shutil.which("chromium"):
     config.available_features.add("chromium")
 
+# Tests of programs on processors that this one is not (Debian:
+# qemu-user-static).
+qemu = shutil.which("qemu-x86_64-static")
+if qemu:
+    config.available_features.add("qemu-x86_64")
+    config.substitutions.append(("%qemu", qemu))
+
+# Tests of programs with several threads (Debian: libomp-22-dev).
+if os.path.exists(os.path.join(os.path.dirname(config.llvm_tools_dir), "lib",
+                               "libomp.so")):
+    config.available_features.add("libomp")
+
 config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))
 config.substitutions.append(

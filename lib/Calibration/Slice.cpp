@@ -158,6 +158,6 @@ FailureOr<Slice> Slice::compile(ArrayRef<Value> available,
 
 LogicalResult Slice::run(ArrayRef<const void *> from, ArrayRef<void *> to) {
   if (int status = program.run(from, to))
-    return emitError(loc) << "the program returned status " << status;
+    return emitError(loc) << Program::describe(status);
   return success();
 }

@@ -11,6 +11,7 @@
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -26,6 +27,7 @@ a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target,
   mlir::DialectRegistry registry;
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
+  mlir::registerOpenMPDialectTranslation(registry);
   module.getContext()->appendDialectRegistry(registry);
 
   LLVMContext context;
@@ -39,7 +41,8 @@ a2q::compileToObject(mlir::ModuleOp module, const CpuTarget &target,
   ir->setTargetTriple(target.getTriple());
   ir->setDataLayout(machine->createDataLayout());
   for (Function &function : *ir)
-    if (!function.isDeclaration()) {
+    // Functions of the C entry may be for every processor.
+    if (!function.isDeclaration() && !function.hasFnAttribute("target-cpu")) {
       function.addFnAttr("target-cpu", target.getCpu());
       function.addFnAttr("target-features", target.getFeatures());
     }

@@ -8,6 +8,7 @@
 
 #include "a2q/Execution/Program.h"
 
+#include "a2q/Transforms/Entry.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -68,4 +69,18 @@ int Program::run(ArrayRef<const void *> inputs, ArrayRef<void *> outputs) {
 int Program::run(ArrayRef<const void *> inputs, ArrayRef<void *> outputs,
                  void *workspace) const {
   return entry(inputs.data(), outputs.data(), workspace);
+}
+
+std::string Program::describe(int status) {
+  switch (static_cast<RunStatus>(status)) {
+  case RunStatus::Success:
+    return "success";
+  case RunStatus::UnsupportedCpu:
+    return "this processor lacks instructions of the program";
+  case RunStatus::NullPointer:
+    return "an array is null";
+  case RunStatus::Misaligned:
+    return "an array begins in the middle of an element";
+  }
+  return "the program returned status " + std::to_string(status);
 }

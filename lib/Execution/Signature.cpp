@@ -96,11 +96,16 @@ static FailureOr<TensorSpec> getSpec(func::FuncOp entry, Type type,
     if (auto name = attributes.getAs<StringAttr>(A2QDialect::getNameAttrName()))
       spec.name = name.str();
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0)
+  if (!tensor || !tensor.hasStaticShape() ||
+      llvm::is_contained(tensor.getShape(), 0))
     return entry.emitOpError()
            << "takes or returns " << type << " as '" << spec.name
            << "', but programs exchange tensors of static shape that are not "
               "empty";
+  if (!countBytes(tensor.getShape(), tensor.getElementType()))
+    return entry.emitOpError()
+           << "takes or returns " << type << " as '" << spec.name
+           << "', whose bytes 64 bits cannot count";
   spec.shape = llvm::to_vector(tensor.getShape());
   std::optional<ElementKind> kind;
   if (Attribute range = attributes

@@ -23,6 +23,7 @@ static const llvm::Target &getHostArchitecture(const Triple &triple) {
   static const llvm::Target *target = [&] {
     InitializeNativeTarget();
     InitializeNativeTargetAsmPrinter();
+    InitializeNativeTargetAsmParser(); // of inline assembly
     std::string error;
     const llvm::Target *found = TargetRegistry::lookupTarget(triple, error);
     if (!found)
@@ -78,6 +79,16 @@ Expected<CpuTarget> CpuTarget::get(StringRef name) {
 
 bool CpuTarget::has(StringRef feature) const {
   return createSubtarget(*this)->checkFeatures(("+" + feature).str());
+}
+
+SmallVector<StringRef>
+CpuTarget::filterFeatures(ArrayRef<StringRef> features) const {
+  SmallVector<StringRef> kept;
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(*this);
+  for (StringRef feature : features)
+    if (subtarget->checkFeatures(("+" + feature).str()))
+      kept.push_back(feature);
+  return kept;
 }
 
 namespace {

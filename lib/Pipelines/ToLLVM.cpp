@@ -11,6 +11,7 @@
 #include "a2q/Conversion/Passes.h"
 #include "a2q/Execution/Target.h"
 #include "a2q/Pipelines/LowerTosa.h"
+#include "a2q/Transforms/CpuCheck.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -60,17 +61,6 @@ struct TakeLoopAnnotations
 
 } // namespace
 
-static llvm::Expected<std::string>
-chooseIsa(const a2q::ToLLVMOptions &options) {
-  if (!options.isa.empty())
-    return options.isa.getValue();
-  llvm::Expected<a2q::CpuTarget> target =
-      a2q::CpuTarget::get(options.targetCpu);
-  if (!target)
-    return target.takeError();
-  return target->bestIsa().str();
-}
-
 static void cleanUp(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -78,7 +68,7 @@ static void cleanUp(OpPassManager &pm) {
 
 /// Tensors of plain integers and floats become buffers: arguments, results,
 /// constants and one workspace.
-static void bufferize(OpPassManager &pm) {
+static void bufferize(OpPassManager &pm, unsigned threads) {
   pm.addPass(a2q::createA2QSeparateResults());
   // A buffer that is the destination of its only reader needs no copy.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
@@ -95,10 +85,13 @@ static void bufferize(OpPassManager &pm) {
   outParams.hoistStaticAllocs = true;
   outParams.modifyPublicFunctions = true;
   pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
+  a2q::A2QShareLoopsOptions sharing;
+  sharing.threads = threads;
+  pm.addNestedPass<func::FuncOp>(a2q::createA2QShareLoops(sharing));
   pm.addPass(a2q::createA2QPlanWorkspace());
 }
 
-static void lowerToLLVM(OpPassManager &pm, StringRef isa) {
+static void lowerToLLVM(OpPassManager &pm, StringRef isa, unsigned threads) {
   a2q::A2QVectorizeReductionsOptions reductions;
   // Two vectors for each of the four rows of a tile: the registers suffice.
   reductions.lanes = isa.starts_with("avx512") ? 32 : 16;
@@ -111,6 +104,12 @@ static void lowerToLLVM(OpPassManager &pm, StringRef isa) {
   pm.addPass(createLowerAffinePass());
   cleanUp(pm);
   pm.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
+  if (threads > 1) {
+    ConvertSCFToOpenMPPassOptions openMP;
+    openMP.numThreads = threads;
+    pm.addPass(createConvertSCFToOpenMPPass(openMP));
+    cleanUp(pm);
+  }
   pm.addPass(createSCFToControlFlowPass());
   pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
 
@@ -128,17 +127,21 @@ static void lowerToLLVM(OpPassManager &pm, StringRef isa) {
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createUBToLLVMConversionPass());
+  if (threads > 1)
+    pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   cleanUp(pm);
   pm.addPass(std::make_unique<TakeLoopAnnotations>());
 }
 
 void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
-  llvm::Expected<std::string> isa = chooseIsa(options);
-  if (!isa) {
-    pm.addPass(std::make_unique<Refuse>(llvm::toString(isa.takeError())));
+  llvm::Expected<CpuTarget> target = CpuTarget::get(options.targetCpu);
+  if (!target) {
+    pm.addPass(std::make_unique<Refuse>(llvm::toString(target.takeError())));
     return;
   }
+  std::string isa =
+      options.isa.empty() ? target->bestIsa().str() : options.isa.getValue();
 
   // Kernels keep sums in registers of the types' widths: no type is trusted but
   // by programs that check it while they run.
@@ -147,16 +150,16 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   pm.addPass(createA2QPrepareEntry());
 
   ConvertA2QToVectorOptions kernels;
-  kernels.isa = *isa;
+  kernels.isa = isa;
   kernels.check = options.checkAccumulators;
   kernels.planes = options.planes;
   kernels.lanes = options.lanes;
   pm.addPass(createConvertA2QToVector(kernels));
   // Instructions that saturate are licensed by a proof that is made twice.
   pm.addPass(createA2QVerifyMacs());
-  if (*isa != "portable") {
+  if (isa != "portable") {
     ConvertA2QMacToX86Options instructions;
-    instructions.isa = *isa;
+    instructions.isa = isa;
     pm.addPass(createConvertA2QMacToX86(instructions));
   }
   pm.addPass(createConvertA2QMacToArith());
@@ -175,11 +178,14 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   // What follows silently makes invalid buffers of anything abstract.
   pm.addPass(createA2QVerifyLowered());
 
-  bufferize(pm);
-  lowerToLLVM(pm, *isa);
+  bufferize(pm, options.threads);
+  lowerToLLVM(pm, isa, options.threads);
 
   A2QEmitCEntryOptions entry;
   entry.prefix = options.prefix;
+  if (target->getTriple().isX86())
+    for (StringRef feature : target->filterFeatures(cpuidFeatures()))
+      entry.features.push_back(feature.str());
   pm.addPass(createA2QEmitCEntry(entry));
 }
 

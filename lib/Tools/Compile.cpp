@@ -192,6 +192,7 @@ mlir::LogicalResult a2q::lowerNetwork(mlir::ModuleOp module,
   options.checkAccumulators = choice.checkAccumulators;
   options.lanes = choice.lanes;
   options.prefix = choice.prefix;
+  options.threads = choice.threads;
   buildToLLVMPipeline(pm, options);
   return pm.run(module);
 }

@@ -43,6 +43,12 @@ cl::OptionCategory &a2q::getToolOptions() {
   return category;
 }
 
+void a2q::releaseOption(StringRef name) {
+  auto &registered = cl::getRegisteredOptions();
+  if (auto found = registered.find(name); found != registered.end())
+    found->second->removeArgument();
+}
+
 void a2q::parseCommandLine(int argc, char **argv, StringRef overview) {
   cl::HideUnrelatedOptions(getToolOptions());
   cl::ParseCommandLineOptions(argc, argv, overview);
@@ -134,7 +140,8 @@ mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
 
 mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
                                           const CpuTarget &target,
-                                          StringRef prefix) const {
+                                          StringRef prefix,
+                                          unsigned threads) const {
   LoweringChoice choice;
   choice.targetCpu = targetCpu;
   choice.isa = isa;
@@ -142,6 +149,7 @@ mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
   choice.prefix = prefix.str();
   if (StringRef(accumulator).getAsInteger(10, choice.lanes))
     choice.lanes = 0;
+  choice.threads = threads;
   return lowerNetwork(module, choice, target);
 }
 

@@ -38,23 +38,32 @@ struct PlannedBuffer {
   }
 };
 
-int64_t sizeInBytes(MemRefType type) {
+int64_t elementBytes(MemRefType type) {
   int64_t bits =
       type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
-  return type.getNumElements() * llvm::divideCeil(bits, 8);
+  return llvm::divideCeil(bits, 8);
+}
+
+int64_t sizeInBytes(MemRefType type) {
+  return type.getNumElements() * elementBytes(type);
 }
 
 /// Places buffers, largest first, each at the lowest offset where it meets no
-/// buffer that is alive at the same time. Returns the workspace's size.
-int64_t place(MutableArrayRef<PlannedBuffer> buffers) {
+/// buffer that is alive at the same time. Returns the workspace's size, or
+/// nothing where 64 bits cannot count it.
+std::optional<int64_t> place(MutableArrayRef<PlannedBuffer> buffers) {
   SmallVector<PlannedBuffer *> order, placed;
   for (PlannedBuffer &buffer : buffers)
     order.push_back(&buffer);
   llvm::sort(order, [](const PlannedBuffer *a, const PlannedBuffer *b) {
     return a->size != b->size ? a->size > b->size : a < b;
   });
-  int64_t total = 0;
+  int64_t total = 0, sum = a2q::workspaceAlignment;
   for (PlannedBuffer *buffer : order) {
+    // No offset is beyond the sum of all sizes with their gaps.
+    if (llvm::AddOverflow(sum, buffer->size + a2q::workspaceAlignment, sum) ||
+        buffer->size > std::numeric_limits<int64_t>::max() / 2)
+      return std::nullopt;
     // `placed` is in order of offsets: the first gap that is large enough.
     for (const PlannedBuffer *other : placed) {
       if (!buffer->conflictsWith(*other))
@@ -93,19 +102,27 @@ struct PlanWorkspace : a2q::impl::A2QPlanWorkspaceBase<PlanWorkspace> {
     FailureOr<SmallVector<PlannedBuffer>> buffers = collect(*entry);
     if (failed(buffers))
       return signalPassFailure();
-    int64_t size = place(*buffers);
-    replaceAllocations(*entry, *buffers, size);
+    std::optional<int64_t> size = place(*buffers);
+    if (!size) {
+      entry->emitOpError("needs a workspace whose bytes 64 bits cannot count");
+      return signalPassFailure();
+    }
+    replaceAllocations(*entry, *buffers, *size);
     for (unsigned i = 0, e = entry->getNumArguments(); i < e; ++i)
       entry->setArgAttrs(i, ArrayRef<NamedAttribute>());
     Builder b(&getContext());
+    SmallVector<int64_t> alignments;
+    for (Type type : entry->getFunctionType().getInputs().drop_back())
+      alignments.push_back(elementBytes(cast<MemRefType>(type)));
     (*entry)->setAttr(
         a2q::entryAttrName,
         b.getDictionaryAttr(
-            {b.getNamedAttr("inputs", b.getI64IntegerAttr(inputs)),
+            {b.getNamedAttr("alignments", b.getDenseI64ArrayAttr(alignments)),
+             b.getNamedAttr("inputs", b.getI64IntegerAttr(inputs)),
              b.getNamedAttr(
                  "outputs",
                  b.getI64IntegerAttr(entry->getNumArguments() - 1 - inputs)),
-             b.getNamedAttr("workspace", b.getI64IntegerAttr(size))}));
+             b.getNamedAttr("workspace", b.getI64IntegerAttr(*size))}));
   }
 
   /// A copy between strided buffers would become a call of a run-time library.

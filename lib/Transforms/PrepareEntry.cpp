@@ -10,6 +10,7 @@
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace a2q {
 #define GEN_PASS_DEF_A2QPREPAREENTRY
@@ -37,13 +38,48 @@ FailureOr<func::FuncOp> a2q::findEntry(ModuleOp module) {
   return entry;
 }
 
+std::optional<int64_t> a2q::countBytes(ArrayRef<int64_t> shape,
+                                       Type elementType) {
+  int64_t bytes = 8; // of codes and indices at most, whatever holds them
+  if (elementType.isIntOrFloat())
+    bytes = llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
+  if (llvm::is_contained(shape, 0))
+    return 0;
+  for (int64_t size : shape)
+    if (llvm::MulOverflow(bytes, size, bytes))
+      return std::nullopt;
+  return bytes;
+}
+
 namespace {
+
+/// Every size and offset is an `index`, of 64 bits.
+LogicalResult verifySizes(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    for (Type type : op->getResultTypes()) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor || !tensor.hasStaticShape() ||
+          a2q::countBytes(tensor.getShape(), tensor.getElementType()))
+        continue;
+      op->emitError("makes a ")
+          << tensor << ", whose bytes 64 bits cannot count";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
 
 LogicalResult verifyBoundary(func::FuncOp entry, StringRef what, unsigned index,
                              Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (tensor && tensor.hasStaticShape() && tensor.getNumElements() > 0)
-    return success();
+  if (tensor && tensor.hasStaticShape() &&
+      !llvm::is_contained(tensor.getShape(), 0)) {
+    if (a2q::countBytes(tensor.getShape(), tensor.getElementType()))
+      return success();
+    return entry.emitOpError() << what << " " << index << " has type " << type
+                               << ", whose bytes 64 bits cannot count";
+  }
   return entry.emitOpError() << what << " " << index << " has type " << type
                              << ", but programs exchange tensors of static "
                                 "shape that are not empty";
@@ -52,7 +88,7 @@ LogicalResult verifyBoundary(func::FuncOp entry, StringRef what, unsigned index,
 struct PrepareEntry : a2q::impl::A2QPrepareEntryBase<PrepareEntry> {
   void runOnOperation() override {
     FailureOr<func::FuncOp> entry = a2q::findEntry(getOperation());
-    if (failed(entry))
+    if (failed(entry) || failed(verifySizes(getOperation())))
       return signalPassFailure();
     // Ranges of tensors are none of the scalars that they are lowered to, which
     // would inherit them. Those of arguments are on functions.

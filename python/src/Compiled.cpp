@@ -151,7 +151,7 @@ void Compiled::run(const std::vector<Array> &inputs,
     int status = program->run(buffers.inputs(run), buffers.outputs(run),
                               workspace.get());
     if (status)
-      throw Failure("the program returned status " + std::to_string(status));
+      throw Failure(Program::describe(status));
     if (!failedCheck.empty())
       throw Failure(failedCheck);
   }

@@ -6,7 +6,7 @@
 // CHECK-LABEL: func.func @reuse(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: memref<10xf32>, %[[Y:[a-z0-9]+]]: memref<10xf32>,
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<104xi8>)
-// CHECK-SAME: a2q.entry = {inputs = 1 : i64, outputs = 1 : i64, workspace = 104 : i64}
+// CHECK-SAME: a2q.entry = {alignments = array<i64: 4, 4>, inputs = 1 : i64, outputs = 1 : i64, workspace = 104 : i64}
 // CHECK-DAG: %[[A:.*]] = memref.view %[[W]][%[[ZERO:.*]]][]
 // CHECK-DAG: %[[B:.*]] = memref.view %[[W]][%[[NEXT:.*]]][]
 // CHECK-DAG: %[[ZERO]] = arith.constant 0
@@ -71,5 +71,17 @@ func.func @dynamic(%n: index) attributes {a2q.entry = {inputs = 0 : i64}} {
   // expected-error @below {{whose size is not known when the workspace is planned}}
   %a = memref.alloc(%n) : memref<?xi8>
   memref.dealloc %a : memref<?xi8>
+  return
+}
+
+// -----
+
+// expected-error @below {{needs a workspace whose bytes 64 bits cannot count}}
+func.func @large(%y: memref<64xi8>) attributes {a2q.entry = {inputs = 0 : i64}} {
+  %a = memref.alloc() : memref<9223372036854775800xi8>
+  %b = memref.alloc() : memref<64xi8>
+  memref.copy %y, %b : memref<64xi8> to memref<64xi8>
+  %v = memref.subview %a[0] [64] [1] : memref<9223372036854775800xi8> to memref<64xi8, strided<[1]>>
+  memref.copy %b, %v : memref<64xi8> to memref<64xi8, strided<[1]>>
   return
 }

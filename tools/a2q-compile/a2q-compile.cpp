@@ -13,6 +13,7 @@
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
 #include "a2q/Tools/Npy.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -34,17 +35,43 @@ struct Options {
       cl::desc("what the names of the C functions begin with (default: the "
                "object file's name)"),
       cl::value_desc("name"), cl::cat(getToolOptions())};
+  cl::opt<unsigned> threads{
+      "threads",
+      cl::desc("how many threads share the work of each layer (default: 1); "
+               "more than one need LLVM's OpenMP library where the object file "
+               "is linked. The results are the same for any number"),
+      cl::value_desc("N"), cl::init(1), cl::cat(getToolOptions())};
+  cl::opt<bool> remarks{
+      "remarks",
+      cl::desc("print which kernel each layer gets, and why not another"),
+      cl::init(false), cl::cat(getToolOptions())};
   CompileOptions compile;
   ShapeOption shapes;
 };
 
 } // namespace
 
+/// Remarks about kernels become diagnostics.
+static mlir::LogicalResult printKernels(mlir::MLIRContext &context) {
+  mlir::remark::RemarkCategories categories;
+  categories.passed = "a2q-.*";
+  return mlir::remark::enableOptimizationRemarks(
+      context, nullptr,
+      std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), categories,
+      /*printAsEmitRemarks=*/true);
+}
+
 /// True when all went well; false after a diagnostic.
 static Expected<bool> compile(const Options &options) {
   Expected<CpuTarget> target = options.compile.getTarget();
   if (!target)
     return target.takeError();
+  if (options.threads < 1 || options.threads > 1024)
+    return createStringError("--threads is " + Twine(options.threads) +
+                             "; it takes 1 to 1024");
+  if (options.threads > 1 && options.compile.checkAccumulators)
+    return createStringError("--check-accumulators reports the first failure, "
+                             "in the order of one thread; leave --threads out");
   std::string stem = options.prefix.empty()
                          ? sys::path::stem(options.output).str()
                          : options.prefix.getValue();
@@ -67,6 +94,8 @@ static Expected<bool> compile(const Options &options) {
     return std::move(error);
 
   ModelContext context;
+  if (options.remarks && failed(printKernels(*context.get())))
+    return createStringError("remarks cannot be printed");
   Expected<ImportOptions> shapes = options.shapes.parse();
   if (!shapes)
     return shapes.takeError();
@@ -76,7 +105,7 @@ static Expected<bool> compile(const Options &options) {
     return false;
   mlir::FailureOr<Signature> signature = getSignature(*module);
   if (failed(signature) || failed(options.compile.prove(*module, *target)) ||
-      failed(options.compile.lower(*module, *target, *prefix)))
+      failed(options.compile.lower(*module, *target, *prefix, options.threads)))
     return false;
   auto object = compileToObject(*module, *target);
   if (!object)
@@ -84,7 +113,8 @@ static Expected<bool> compile(const Options &options) {
 
   std::string headerText;
   raw_string_ostream os(headerText);
-  writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators);
+  writeCHeader(os, *signature, *prefix, options.compile.checkAccumulators,
+               options.threads);
   OutputContents contents[] = {{options.output, (*object)->getBuffer()},
                                {header, headerText}};
   if (Error error = writeOutputFiles(contents))
@@ -93,6 +123,8 @@ static Expected<bool> compile(const Options &options) {
 }
 
 int main(int argc, char **argv) {
+  // LLVM's libraries bring one of this name.
+  releaseOption("threads");
   Options options;
   parseCommandLine(argc, argv,
                    "a2q-compile: a network as an object file and a C header\n");

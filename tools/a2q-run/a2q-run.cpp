@@ -142,7 +142,7 @@ static Expected<Network> prepare(const RunOptions &options,
   auto program = std::make_shared<Program>(std::move(*loaded));
   return [=](ArrayRef<const void *> inputs, ArrayRef<void *> outputs) -> Error {
     if (int status = program->run(inputs, outputs))
-      return createStringError("the program returned status " + Twine(status));
+      return createStringError(Program::describe(status));
     return Error::success();
   };
 }

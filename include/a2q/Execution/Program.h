@@ -38,9 +38,11 @@ public:
   /// Runs the network once. Buffers must not overlap; their sizes are the
   /// signature's. Returns the program's status, 0 for success.
   int run(llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs);
-  /// The same in the caller's workspace of `getWorkspaceSize()` bytes.
+  /// The same in the caller's workspace of at least `getWorkspaceSize()` bytes.
   int run(llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<void *> outputs,
           void *workspace) const;
+  /// What a status means, for messages: "the processor lacks ...".
+  static std::string describe(int status);
   size_t getWorkspaceSize() const { return workspaceSize; }
 
 private:

@@ -9,6 +9,7 @@
 #ifndef A2Q_EXECUTION_TARGET_H
 #define A2Q_EXECUTION_TARGET_H
 
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/CodeGen.h"
 #include "llvm/Support/Error.h"
@@ -39,6 +40,9 @@ public:
 
   /// Whether the processor has an LLVM feature such as "avx2".
   bool has(llvm::StringRef feature) const;
+  /// Those of `features` that the processor has.
+  llvm::SmallVector<llvm::StringRef>
+  filterFeatures(llvm::ArrayRef<llvm::StringRef> features) const;
   /// The best of the instruction sets that kernels know: portable, avx2,
   /// avx512bw, avx512vnni or avx512vbmi.
   llvm::StringRef bestIsa() const;

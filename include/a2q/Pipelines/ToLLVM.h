@@ -39,6 +39,12 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
       *this, "lanes",
       llvm::cl::desc("bits of the lanes of planes: 8, 16, 32; 0 chooses"),
       llvm::cl::init(0)};
+  Option<unsigned> threads{
+      *this, "threads",
+      llvm::cl::desc(
+          "how many threads share the work of a layer; more than one "
+          "needs the OpenMP library of LLVM at run time"),
+      llvm::cl::init(1)};
   Option<std::string> prefix{
       *this, "prefix",
       llvm::cl::desc("what the names of the C functions begin with"),
@@ -46,7 +52,8 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
 };
 
 /// Lowers a module with proven accumulators to the LLVM dialect: the functions
-/// <prefix>_run and <prefix>_workspace_size, and no call of a run-time library.
+/// <prefix>_run and <prefix>_workspace_size, and no call of a run-time library
+/// but for OpenMP's where there are several threads.
 /// An unknown processor is an error when the pipeline runs.
 void buildToLLVMPipeline(mlir::OpPassManager &pm, const ToLLVMOptions &options);
 

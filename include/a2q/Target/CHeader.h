@@ -21,9 +21,10 @@ std::optional<std::string> makeCPrefix(llvm::StringRef stem);
 
 /// Writes the header that belongs to the object file of a network.
 /// `checksAccumulators` documents `a2q_check_failed`, which the object then
-/// calls.
+/// calls; more than one of `threads` documents what to link.
 void writeCHeader(llvm::raw_ostream &os, const Signature &signature,
-                  llvm::StringRef prefix, bool checksAccumulators = false);
+                  llvm::StringRef prefix, bool checksAccumulators = false,
+                  unsigned threads = 1);
 
 } // namespace a2q
 

@@ -64,6 +64,7 @@ struct LoweringChoice {
   bool checkAccumulators = false;
   unsigned lanes = 0; ///< bits of the lanes of planes; 0: what is fastest
   std::string prefix = "model";
+  unsigned threads = 1;
 };
 
 /// From a network with accumulators to the LLVM dialect. Fails with a

@@ -20,6 +20,9 @@ namespace a2q {
 /// What --help lists. LLVM's libraries bring some hundred options of their own.
 llvm::cl::OptionCategory &getToolOptions();
 
+/// Makes a name free that LLVM's libraries gave to an option of their own.
+void releaseOption(llvm::StringRef name);
+
 /// Reads the command line. Ends the process after a diagnostic, --help or
 /// --version.
 void parseCommandLine(int argc, char **argv, llvm::StringRef overview);
@@ -101,7 +104,7 @@ public:
 
   /// From a proven network to the LLVM dialect. Fails with a diagnostic.
   mlir::LogicalResult lower(mlir::ModuleOp module, const CpuTarget &target,
-                            llvm::StringRef prefix) const;
+                            llvm::StringRef prefix, unsigned threads = 1) const;
 
 private:
   llvm::Error verify(const CpuTarget &target) const;

@@ -128,10 +128,17 @@ def A2QEmitCEntry : Pass<"a2q-emit-c-entry", "::mlir::ModuleOp"> {
     The workspace may have any address: its size includes room to align it.
     The program itself becomes internal. Inputs, outputs and workspace must not
     overlap, and the program is told so.
+
+    `<prefix>_run` returns, in this order, 1 where the processor or its operating
+    system lacks one of `features`, 2 where an array is null, or a workspace that
+    is needed, 3 where an array begins in the middle of an element, else 0. With
+    features it is code for every x86-64 processor, and asks in the first call.
   }];
   let options = [
     Option<"prefix", "prefix", "std::string", "\"model\"",
-           "what the names of the functions begin with">];
+           "what the names of the functions begin with">,
+    ListOption<"features", "features", "std::string",
+               "LLVM's names of the processor features that the code uses">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
@@ -410,6 +417,26 @@ def A2QSeparateResults : Pass<"a2q-separate-results", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
 }
 
+def A2QShareLoops : Pass<"a2q-share-loops", "::mlir::func::FuncOp"> {
+  let summary = "Share the trips of kernels' loops among threads";
+  let description = [{
+    Loops with the attribute `a2q.parallel` become `scf.parallel`, and from there
+    OpenMP's, where they have work for several threads; of a nest the outermost
+    one whose trips suit the number of threads. Every element is computed by the
+    same operations in the same order as without threads, so results do not
+    depend on their number.
+
+    Preconditions:
+
+    - Tensors are buffers, and the loops carry none of them.
+    - The workspace is not planned: a loop that allocates is not shared, because
+      a planned buffer is one for all trips.
+  }];
+  let options = [
+    Option<"threads", "threads", "unsigned", "1", "how many threads">];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+}
+
 def A2QStageAccumulators : Pass<"a2q-stage-accumulators", "::mlir::ModuleOp"> {
   let summary = "Split accumulators into stages that fit narrow registers";
   let description = [{
@@ -444,7 +471,8 @@ def A2QVectorizeReductions : Pass<"a2q-vectorize-reductions"> {
     tile of 4 positions times `lanes` channels (and what is left over of both),
     which is loaded once, added up in vectors and stored once. Channels are the
     last dimension of the result; every operand has them as its last dimension,
-    contiguous in memory, or not at all. Other operations stay as they are.
+    contiguous in memory, or not at all. Elementwise functions with an operand of
+    the latter kind are tiled likewise. Other operations stay as they are.
 
     Every number is added up in the order of the plain loops. The products may be
     fused with the additions, so results can differ from those in the last

@@ -26,6 +26,7 @@
 
 #include "Lowering.h"
 
+#include "a2q/Transforms/ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -112,7 +113,7 @@ private:
     return (place / inLane * 2 + half) * inLane + place % inLane;
   }
   Value loop(int64_t begin, Value end, int64_t step, Value out,
-             function_ref<Value(Value, Value)> body);
+             function_ref<Value(Value, Value)> body, bool isParallel = false);
 
   Value packTaps();
   Value packStarts();
@@ -139,8 +140,11 @@ private:
 } // namespace
 
 Value DepthwiseKernel::loop(int64_t begin, Value end, int64_t step, Value out,
-                            function_ref<Value(Value, Value)> body) {
+                            function_ref<Value(Value, Value)> body,
+                            bool isParallel) {
   auto loop = scf::ForOp::create(b, loc, number(begin), end, number(step), out);
+  if (isParallel)
+    loop->setAttr(parallelAttrName, b.getUnitAttr());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   scf::YieldOp::create(
@@ -317,7 +321,7 @@ Value DepthwiseKernel::emit(Value out) {
   Value rows = arith::DivUIOp::create(b, loc, positions, number(result[2]));
   int64_t several = std::min(plan.positions, result[2]);
   int64_t whole = result[2] / several * several;
-  return loop(0, rows, 1, out, [&](Value row, Value out) {
+  auto emitRow = [&](Value row, Value out) {
     origin = activations.origin(
         arith::MulIOp::create(b, loc, row, number(result[2])), number(0));
     return loop(0, number(blocks), 1, out, [&](Value i, Value out) {
@@ -332,7 +336,9 @@ Value DepthwiseKernel::emit(Value out) {
         out = emitPositions(out, row, number(whole), result[2] - whole);
       return out;
     });
-  });
+  };
+  // Blocks overlap; rows do not.
+  return loop(0, rows, 1, out, emitRow, /*isParallel=*/true);
 }
 
 Value a2q::emitDepthwise(OpBuilder &builder, const Layer &layer,

@@ -21,6 +21,7 @@
 
 #include "Lowering.h"
 
+#include "a2q/Transforms/ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -124,12 +125,20 @@ static Attribute dontUnroll(MLIRContext *context) {
                                        {}, {}, {}, {}, {}, {}, {}, {});
 }
 
+namespace {
+enum class LoopKind {
+  Plain,
+  Rolled,  ///< LLVM does not unroll it
+  Parallel ///< its trips write different results
+};
+} // namespace
+
 /// A loop with carried values; none at all when it runs once.
 static SmallVector<Value>
 emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
         ArrayRef<Value> carried,
         function_ref<SmallVector<Value>(Index, ValueRange)> body,
-        bool keepRolled = false) {
+        LoopKind kind = LoopKind::Plain) {
   if (lo.known && hi.known) {
     if (*lo.known >= *hi.known)
       return SmallVector<Value>(carried);
@@ -139,8 +148,10 @@ emitFor(OpBuilder &b, Location loc, Index lo, Index hi, int64_t step,
   auto loop =
       scf::ForOp::create(b, loc, lo.value, hi.value,
                          arith::ConstantIndexOp::create(b, loc, step), carried);
-  if (keepRolled)
+  if (kind == LoopKind::Rolled)
     loop->setAttr("llvm.loop_annotation", dontUnroll(b.getContext()));
+  if (kind == LoopKind::Parallel)
+    loop->setAttr(parallelAttrName, b.getUnitAttr());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> results =
@@ -155,11 +166,13 @@ static Index toIndex(OpBuilder &b, Location loc, OpFoldResult size) {
 }
 
 Value Kernel::emit(Value out) {
-  return emitFor(b, loc, index(0), toIndex(b, loc, activations.outer), 1, out,
-                 [&](Index g, ValueRange carried) -> SmallVector<Value> {
-                   group = g.value;
-                   return {emitBlocks(carried[0])};
-                 })[0];
+  return emitFor(
+      b, loc, index(0), toIndex(b, loc, activations.outer), 1, out,
+      [&](Index g, ValueRange carried) -> SmallVector<Value> {
+        group = g.value;
+        return {emitBlocks(carried[0])};
+      },
+      LoopKind::Parallel)[0];
 }
 
 Value Kernel::emitBlocks(Value out) {
@@ -167,11 +180,13 @@ Value Kernel::emitBlocks(Value out) {
   weights = packed.whole;
   vectors = plan.vectors;
   blockChannels = plan.channelsInBlock();
-  out = emitFor(b, loc, index(0), index(whole), 1, out,
-                [&](Index i, ValueRange carried) -> SmallVector<Value> {
-                  block = weightBlock = i.value;
-                  return {emitPositions(carried[0])};
-                })[0];
+  out = emitFor(
+      b, loc, index(0), index(whole), 1, out,
+      [&](Index i, ValueRange carried) -> SmallVector<Value> {
+        block = weightBlock = i.value;
+        return {emitPositions(carried[0])};
+      },
+      LoopKind::Parallel)[0];
   blockChannels = layer.channels % plan.channelsInBlock();
   if (blockChannels == 0)
     return out;
@@ -209,10 +224,12 @@ Value Kernel::emitPositions(Value out) {
     whole = {arith::SubIOp::create(b, loc, count.value, rest), std::nullopt};
   }
   auto loop = [&](Index lo, Index hi, int64_t step) {
-    out = emitFor(b, loc, lo, hi, step, out,
-                  [&](Index p, ValueRange carried) -> SmallVector<Value> {
-                    return {emitPositionBlock(carried[0], p.value, step)};
-                  })[0];
+    out = emitFor(
+        b, loc, lo, hi, step, out,
+        [&](Index p, ValueRange carried) -> SmallVector<Value> {
+          return {emitPositionBlock(carried[0], p.value, step)};
+        },
+        LoopKind::Parallel)[0];
   };
   loop(index(0), whole, several);
   // What is left is one smaller block where its size is known.
@@ -460,7 +477,7 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
                           std::nullopt});
   int64_t trip = stage == 0 ? plan.unroll : 1;
   accumulators = emitFor(b, loc, lo, hi, trip, accumulators, body,
-                         /*keepRolled=*/stage > 0);
+                         stage > 0 ? LoopKind::Rolled : LoopKind::Plain);
   if (plan.check && layer.type.getWrap())
     for (Value accumulator : accumulators)
       check(stage, accumulator);
