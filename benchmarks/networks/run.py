@@ -12,7 +12,8 @@ Every runtime gets one ONNX file. Needs clang-22 and, from PyPI, numpy 2.4.6,
 onnx 1.23.2, onnxruntime 1.31.1, openvino 2026.4.1, iree-base-compiler and
 iree-base-runtime 3.13.0; ai-edge-litert 2.3.0 and tensorflow 2.21.0 for XNNPACK,
 whose file TensorFlow quantizes by itself (tflite.py); matplotlib for the plot. What is not installed is
-left out with its reason. Runtimes that take long are called three times.
+left out with its reason. Runtimes that take long are called three times. A folder
+WORK is kept with the models and programs in it, which are not made again.
 
 A round times everything once, so that a machine that slows down slows all; the
 table has the median over the rounds and half the distance between the quartiles
@@ -102,14 +103,19 @@ class Entry:
             preexec_fn=lambda: os.sched_setaffinity(0, cores))
 
     def compile(self, stem, options):
+        if os.path.exists(stem + ".so"):
+            return stem + ".so"
         facts = dict(self.runner.options)
         command = [os.path.join(options.tools, "a2q-compile"),
                    self.model.path, "-o", stem + ".o", "--prefix=model",
                    f"--isa={facts['isa']}", f"--target-cpu={facts['cpu']}",
-                   f"--accumulator={facts['accumulator']}"]
+                   f"--accumulator={facts['accumulator']}",
+                   f"--threads={self.threads}"]
         shell(*command)
+        link = ["-fopenmp", "-Wl,-rpath,/usr/lib/llvm-22/lib"]
         shell("clang-22", "-O2", "-shared", "-fPIC",
-              os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so")
+              os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so",
+              *(link if self.threads > 1 else []))
         return stem + ".so"
 
     def convert(self):
@@ -189,9 +195,7 @@ def measure(model, threads, options, work):
         if cap.name not in options.caps.split(","):
             continue
         for runner in cap.runners:
-            ours = runner.name.startswith("a2q")
-            if (ours and threads > 1) or \
-                    runner.name.split()[0] in options.without.split(","):
+            if runner.name.split()[0] in options.without.split(","):
                 continue
             entries.append(Entry(cap, runner, model, threads, options, work))
     for entry in entries:
@@ -267,6 +271,15 @@ def clock(row):
     return "cpu" if row["threads"] == 1 else "wall"
 
 
+def in_order(rows):
+    """As the cases have them."""
+    networks = [n.name for n in NETWORKS]
+    runners = [(c.name, r.name) for c in CAPS for r in c.runners]
+    return sorted(rows, key=lambda r: (
+        r["threads"], r["batch"], networks.index(r["network"]), r["widths"],
+        runners.index((r["cap"], r["runner"]))))
+
+
 def markdown(rows):
     """The tables of docs/performance.md: one per threads and batch."""
     keys = dict.fromkeys((r["threads"], r["batch"]) for r in rows)
@@ -280,8 +293,10 @@ def markdown(rows):
         print("| isa | runtime | " + " | ".join(
             f"{n} {w.upper()}" for n, w in columns) + " |")
         print("| --- | --- |" + " ---: |" * len(columns))
-        for cap, runner in dict.fromkeys((r["cap"], r["runner"])
-                                         for r in some):
+        for cap, runner in [(c.name, r.name) for c in CAPS for r in c.runners]:
+            if not any((r["cap"], r["runner"]) == (cap, runner) and
+                       clock(r) + "_ms" in r for r in some):
+                continue
             cells = []
             for column in columns:
                 row = next((r for r in some
@@ -341,6 +356,16 @@ def merge(old, new):
     return [r for r in old if key(r) not in again] + new
 
 
+def save(rows, path):
+    old = []
+    if os.path.exists(path):
+        with open(path) as f:
+            old = json.load(f)["rows"]
+    with open(path, "w") as f:
+        json.dump({"cpu": cpu(), "packages": packages(),
+                   "rows": merge(old, rows)}, f, indent=1)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools")
@@ -359,7 +384,7 @@ def main():
     options = parser.parse_args()
     if options.given:
         with open(options.given) as f:
-            rows = json.load(f)["rows"]
+            rows = in_order(json.load(f)["rows"])
         if options.plot:
             plot(rows, options.plot)
         return markdown(rows) if options.markdown else table(rows)
@@ -367,7 +392,6 @@ def main():
         parser.error("--tools or --from is needed")
     work = options.work or tempfile.mkdtemp(prefix="a2q-networks-")
     os.makedirs(work, exist_ok=True)
-    rows = []
     for network in NETWORKS:
         if network.name not in options.only.split(","):
             continue
@@ -382,15 +406,8 @@ def main():
                     if str(threads) in options.threads.split(","):
                         new = measure(model, threads, options, work)
                         table(new)
-                        rows += new
-    if options.json:
-        old = []
-        if os.path.exists(options.json):
-            with open(options.json) as f:
-                old = json.load(f)["rows"]
-        with open(options.json, "w") as f:
-            json.dump({"cpu": cpu(), "packages": packages(),
-                       "rows": merge(old, rows)}, f, indent=1)
+                        if options.json:
+                            save(new, options.json)
 
 
 if __name__ == "__main__":
