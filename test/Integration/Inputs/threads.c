@@ -11,12 +11,12 @@
 #include <string.h>
 
 enum { IMAGE = 20 * 20 * 32, RESULTS = 4 };
-static const size_t sizes[RESULTS] = {20 * 20 * 24, 18 * 18 * 128, 18 * 18 * 32,
-                                      160};
+static const size_t sizes[RESULTS] = {20 * 20 * 24, 18 * 18 * 64, 18 * 18 * 32,
+                                      64};
 
 typedef int Run(const void *const *, void *const *, void *);
 
-static unsigned char image[IMAGE], results[2][RESULTS][18 * 18 * 128];
+static unsigned char image[IMAGE], results[2][RESULTS][18 * 18 * 64];
 
 static void call(Run *run, size_t workspace, int which) {
   const void *inputs[] = {image};

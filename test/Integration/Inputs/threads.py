@@ -43,12 +43,12 @@ def conv(name, channels, pad, groups, multiplier):
 
 
 conv("narrow", 24, 1, 1, 0.005)
-conv("wide", 128, 0, 1, 0.005)
+conv("wide", 64, 0, 1, 0.005)
 conv("depthwise", 32, 0, 32, 0.05)
 LINES.append("""
   %row = tensor.collapse_shape %x [[0], [1, 2, 3]]
     : tensor<1x20x20x32x!x> into tensor<1x12800x!x>""")
-layer("product", "matmul", "%row", (1, 12800), (160, 12800), (1, 160), 0.001)
+layer("product", "matmul", "%row", (1, 12800), (64, 12800), (1, 64), 0.001)
 
 with open(sys.argv[1], "w") as f:
     f.write(f"""!x = !quant.uniform<u8:f32, 0.1>
