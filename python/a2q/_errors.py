@@ -90,9 +90,11 @@ class Error(Exception):
 def file_name(path: object) -> str:
     """The name that a path is, as text."""
     try:
-        return os.fsdecode(path)  # type: ignore[arg-type]
-    except TypeError as problem:
-        raise Error(f"{path!r} is no name of a file") from problem
+        name = os.fsdecode(path)  # type: ignore[arg-type]
+        name.encode()
+    except (TypeError, UnicodeEncodeError) as problem:
+        raise Error(f"{path!r} is no name of a file, in UTF-8") from problem
+    return name
 
 
 def _diagnostic(fields: Any) -> Diagnostic:

@@ -558,8 +558,12 @@ def load(
 
 def parse(text: str) -> Model:
     """A network from MLIR's text."""
-    if not isinstance(text, str) or "\0" in text:
-        raise Error(f"{text!r:.40} is no text of MLIR")
+    try:
+        if "\0" in text:
+            raise ValueError("a character 0 ends it")
+        text.encode()
+    except (AttributeError, TypeError, ValueError) as problem:
+        raise Error(f"{text!r:.40} is no text of MLIR: {problem}") from problem
     return Model(_core.parse(text))
 
 

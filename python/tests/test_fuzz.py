@@ -142,6 +142,51 @@ def test_weights(array, width, bits, tile, bound, method):
 
 
 @FUZZ
+@given(moments=any_array(), samples=st.integers(-1, 2**40),
+       method=st.sampled_from(a2q.methods()))
+def test_moments(moments, samples, method):
+    weights = np.arange(-12.0, 12.0).reshape(4, 6) / 3
+    given = dict(moments=moments, samples=samples, method=method, weight_bits=4)
+    found = answers(lambda: a2q.constrain_weights(weights, 9, (0, 15), **given))
+    if found is not None:
+        assert (bounds.width(found.integers, (0, 15), "centred") <= 9).all()
+    answers(lambda: a2q.nearest_integers(weights, 9, (0, 15), moments=moments))
+
+
+@FUZZ
+@given(array=any_array(), emulate=st.sampled_from([None, "wrap:9", "saturate:6"]))
+def test_reference(digits, array, emulate):
+    result = answers(lambda: digits.run_reference(array, emulate))
+    if result is not None:
+        assert result["logits"].shape == (array.shape[0], 10)
+
+
+@FUZZ
+@given(
+    value=st.recursive(
+        st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.binary(),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=6,
+    )
+)
+def test_things_that_are_no_arrays(compiled, digits, value):
+    answers(lambda: compiled(value))
+    answers(lambda: compiled.run(value))
+    answers(lambda: compiled.run({"images": value}))
+    answers(lambda: bounds.width(value, (0, 15)))
+    answers(lambda: bounds.width([[1, 2]], value))
+    answers(lambda: a2q.constrain_weights(value, 9, (0, 15)))
+    answers(lambda: a2q.project([1.0], value, (0, 15)))
+    answers(lambda: a2q.load(value))
+    answers(lambda: a2q.parse(value))
+    answers(lambda: digits.constrain(width=value))
+    answers(lambda: digits.stage(inner=value))
+    answers(lambda: digits.constrain(overrides=value))
+    answers(lambda: digits.compile(accumulator=value))
+
+
+@FUZZ
 @given(text=st.text(alphabet=string.printable + "é\x00", max_size=40))
 def test_texts(digits, text):
     answers(lambda: a2q.parse(text))
