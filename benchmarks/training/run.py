@@ -360,12 +360,24 @@ def annealing(model, width, epochs):
     return each_epoch
 
 
+def wanted(point, args):
+    """Whether the filters of the command line let it pass; those on what a point
+    does not have do."""
+    asked = ((args.width, point.get("width")), (args.fold, point.get("fold")))
+    if any(values and value is not None and value not in values
+           for values, value in asked):
+        return False
+    return not args.method or point.get("method", "none") in args.method
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=tasks.TASKS, action="append")
     parser.add_argument("--only", choices=GROUPS, action="append")
     parser.add_argument("--width", type=int, action="append",
                         help="of the points with a width, these")
+    parser.add_argument("--fold", type=int, action="append")
+    parser.add_argument("--method", action="append", help="'none' without a constraint")
     parser.add_argument("--limit", type=float, default=float("inf"),
                         help="begin no point after so many minutes")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -382,7 +394,7 @@ def main():
             for point in map(lab.complete, GROUPS[group](task)):
                 if lab.is_known(point):
                     continue
-                if args.width and point.get("width", args.width[0]) not in args.width:
+                if not wanted(point, args):
                     continue
                 if time.monotonic() - begin > 60 * args.limit:
                     return 0
