@@ -205,6 +205,7 @@ static LayerReport describe(const AccumulatingOp &layer, int64_t index) {
   report.name = layerName(op, index);
   report.op = op->getName().getStringRef();
   report.location = op->getLoc();
+  report.source = op;
   report.reductionLength = problem.length;
   report.activations = layer.activations;
   report.weightBits = layer.weightBits;
@@ -344,6 +345,14 @@ void JSONWriter::write(const LayerReport &layer) {
         });
     });
     json.attribute("spills", layer.spills);
+    json.attributeArray("costs", [&] {
+      for (const CostReport &cost : layer.costs)
+        json.object([&] {
+          json.attribute("isa", cost.isa);
+          json.attribute("form", cost.form);
+          json.attribute("microseconds", cost.microseconds);
+        });
+    });
     json.attributeBegin("constraint");
     if (layer.constraint)
       write(*layer.constraint);

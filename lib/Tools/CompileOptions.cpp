@@ -8,6 +8,7 @@
 
 #include "a2q/Tools/CompileOptions.h"
 
+#include "a2q/Conversion/EstimateCosts.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/WithColor.h"
 
@@ -134,6 +135,7 @@ mlir::LogicalResult CompileOptions::prove(mlir::ModuleOp module,
   mlir::FailureOr<Report> facts = buildReport(module);
   if (failed(facts))
     return mlir::failure();
+  estimateCosts(module, *facts);
   facts->target = target.getCpu().str();
   return writeReport(module, *facts);
 }

@@ -66,6 +66,8 @@ class LayerReport:
         the worst channel; None where a bound says nothing.
     accumulator: the type that was proven, as text. spills: widenings for one
         output element.
+    costs: microseconds that the compiler estimates for one run, by the kind of
+        processor; empty where it does not. They compare, and are not measured.
     """
 
     name: str
@@ -75,6 +77,7 @@ class LayerReport:
     accumulator: str
     stages: tuple[Stage, ...]
     spills: int
+    costs: dict[str, float]
     channels: tuple[ChannelReport, ...]
     constraint: dict[str, Any] | None
     notes: tuple[str, ...]
@@ -92,6 +95,7 @@ class LayerReport:
                 Stage(s["width"], s["terms"], s["tiles"]) for s in data["stages"]
             ),
             spills=data["spills"],
+            costs={cost["isa"]: cost["microseconds"] for cost in data["costs"]},
             channels=tuple(
                 ChannelReport.from_data(channel) for channel in data["per_channel"]
             ),
@@ -141,6 +145,7 @@ class Report(Document[LayerReport]):
                         "accumulator": layer.accumulator,
                         "spills": layer.spills,
                         "sparsity": layer.data["weights"]["sparsity"],
+                        **{f"us, {isa}": us for isa, us in layer.costs.items()},
                     }
                 )
                 continue

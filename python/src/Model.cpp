@@ -11,6 +11,7 @@
 #include "Compiled.h"
 
 #include "a2q/Calibration/QuantizeNetwork.h"
+#include "a2q/Conversion/EstimateCosts.h"
 #include "a2q/Frontend/ONNX/Export.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/Compile.h"
@@ -119,6 +120,7 @@ static void saveModel(const Model &model, const std::string &path,
 static std::pair<std::string, std::string> describeModel(const Model &model) {
   return model.read([](mlir::ModuleOp module, Diagnostics &diagnostics) {
     Report report = diagnostics.check(buildReport(module));
+    estimateCosts(module, report);
     std::pair<std::string, std::string> forms;
     llvm::raw_string_ostream json(forms.first), table(forms.second);
     writeJSON(report, json);

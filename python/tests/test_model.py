@@ -311,3 +311,16 @@ def test_unsafe_saturation(tmp_path):
     report = a2q.check(tmp_path / "m.mlir")
     assert report.answer == "unsafe"
     assert report.layers[0].data["pairings"]
+
+
+def test_reports_estimate_costs(digits):
+    for report in (digits.prove(), digits.constrain(width=8).report()):
+        for layer in report:
+            assert list(layer.costs) == [
+                "portable", "avx2", "avx512bw", "avx512vnni", "avx512vbmi",
+            ]  # fmt: skip
+            assert 0 < layer.costs["avx512vnni"] <= layer.costs["avx2"]
+            assert layer.costs["avx2"] < layer.costs["portable"]
+    forms = {c["isa"]: c["form"] for c in digits.prove()["conv2"].data["costs"]}
+    assert forms["portable"] == "portable"
+    assert forms["avx512vnni"].startswith("vpdpbusd")

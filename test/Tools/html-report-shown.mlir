@@ -6,7 +6,8 @@
 // RUN: a2q-check %t/*.mlir --accumulator=16 --report=%t/sums.html
 // RUN: %python %S/Inputs/page.py show %t/sums.html 'x"><img src=x onerror=alert(1)>&amp;.mlir' \
 // RUN:   '</script><script>alert(1)</script><!--' 'Bits that each bound asks for' 'Where it spills' \
-// RUN:   'The sums of this layer are exact' '4611686014132420609'
+// RUN:   'The sums of this layer are exact' '4611686014132420609' \
+// RUN:   'Estimated cost for each kind of processor' '1 layer has no estimate'
 
 // RUN: not a2q-check --saturation %s --report=%t/pairs.html
 // RUN: %python %S/Inputs/page.py show %t/pairs.html html-report-shown.mlir \

@@ -72,6 +72,7 @@ func.func @main(%x: tensor<1x6x!x>, %v: tensor<1x2x!x>, %u: tensor<1x3x2x!x>) ->
   // CHECK-NEXT: "terms": 6,
   // CHECK-NEXT: "tiles": 1
   // CHECK: "spills": 2,
+  // CHECK-NEXT: "costs": [],
   // CHECK-NEXT: "constraint": null,
   // CHECK-NEXT: "per_channel": [
   // CHECK-NEXT: {

@@ -17,6 +17,7 @@
 
 #include "Saturation.h"
 
+#include "a2q/Conversion/EstimateCosts.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/ModelLoader.h"
 #include "llvm/Support/CommandLine.h"
@@ -89,6 +90,8 @@ static Expected<bool> check(const Options &options) {
   mlir::FailureOr<Report> report = buildReport(*module);
   if (failed(report))
     return false;
+  if (!options.compile.report.empty())
+    estimateCosts(*module, *report);
   report->model = options.model;
   // The narrowest accumulators are the same on every processor.
   if (options.compile.chooses())

@@ -9,6 +9,7 @@
 #include "a2q/Analysis/HTMLReport.h"
 #include "a2q/Analysis/Report.h"
 #include "a2q/Calibration/QuantizeNetwork.h"
+#include "a2q/Conversion/EstimateCosts.h"
 #include "a2q/Support/OutputFile.h"
 #include "a2q/Tools/CompileOptions.h"
 #include "a2q/Tools/Feeds.h"
@@ -247,6 +248,8 @@ static Expected<bool> quantize(const Options &options) {
   mlir::FailureOr<Report> report = buildReport(*module);
   if (failed(report))
     return false;
+  if (!options.report.empty())
+    estimateCosts(*module, *report);
   if (Error error = write(options, *module, *report))
     return std::move(error);
   return true;

@@ -52,11 +52,20 @@ struct ConstraintReport {
   std::string restored = {};
 };
 
+/// What the compiler's cost model says of a layer on one kind of processor.
+struct CostReport {
+  std::string isa;
+  std::string form; ///< of the kernel that it would choose
+  double microseconds = 0;
+};
+
 /// One accumulating op.
 struct LayerReport {
   std::string name;
   std::string op;
   mlir::LocationAttr location;
+  /// The op itself, while it lives.
+  mlir::Operation *source = nullptr;
   int64_t reductionLength = 0;
   /// Joined over all terms of all channels; padding is in it.
   Range activations;
@@ -78,6 +87,9 @@ struct LayerReport {
   std::vector<StageReport> stages;
   /// Widenings of an inner accumulator per output element.
   int64_t spills = 0;
+  /// For each kind of processor; empty where nothing was estimated
+  /// (a2q/Conversion/EstimateCosts.h).
+  std::vector<CostReport> costs;
   std::optional<ConstraintReport> constraint;
   std::vector<std::string> notes;
 

@@ -218,7 +218,7 @@ void Chooser::tell(const Candidate &candidate) {
     else if (!candidate.noPlanes.empty())
       text += "; not planes: " + candidate.noPlanes;
   }
-  if (!options.check)
+  if (!options.check && options.tell)
     remark::passed(candidate.layer->op.getLoc(),
                    remark::RemarkOpts::name("kernel").category("a2q-kernels"))
         << text;
@@ -250,6 +250,13 @@ std::vector<Choice> Chooser::choose() {
   for (Candidate &candidate : candidates) {
     tell(candidate);
     Choice &choice = choices.emplace_back();
+    choice.form = candidate.takesPlanes
+                      ? llvm::formatv("planes of {0}-bit lanes",
+                                      candidate.planes->laneBits)
+                      : describe(candidate.dense);
+    choice.time = candidate.takesPlanes
+                      ? candidate.planesTime + candidate.borders
+                      : candidate.denseTime;
     choice.dense = std::move(candidate.dense);
     if (candidate.takesPlanes)
       choice.planes = std::move(candidate.planes);

@@ -24,6 +24,8 @@ namespace a2q {
 struct Choice {
   Plan dense;
   std::optional<PlanePlan> planes;
+  std::string form; ///< which of them, in words
+  double time = 0;  ///< nanoseconds that it is estimated at, borders included
 };
 
 /// When a layer goes to planes.
@@ -39,9 +41,11 @@ struct ChoiceOptions {
   bool check = false;
   UsePlanes planes = UsePlanes::WhenFaster;
   unsigned laneBits = 0; ///< of planes; 0: what is fastest
+  bool tell = true;      ///< whether remarks say why
 };
 
-/// Chooses for all layers, and tells why in a remark on each.
+/// Chooses for all layers, and tells why in a remark on each unless told not
+/// to.
 std::vector<Choice> chooseForms(llvm::ArrayRef<Layer> layers,
                                 const ChoiceOptions &options);
 
