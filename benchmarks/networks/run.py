@@ -109,13 +109,14 @@ class Entry:
         command = [os.path.join(options.tools, "a2q-compile"),
                    self.model.path, "-o", stem + ".o", "--prefix=model",
                    f"--isa={facts['isa']}", f"--target-cpu={facts['cpu']}",
-                   f"--accumulator={facts['accumulator']}",
-                   f"--threads={self.threads}"]
+                   f"--accumulator={facts['accumulator']}"]
+        link = ["clang-22", "-O2", "-shared", "-fPIC",
+                os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so"]
+        if self.threads > 1:
+            command.append(f"--threads={self.threads}")
+            link += ["-fopenmp", "-Wl,-rpath,/usr/lib/llvm-22/lib"]
         shell(*command)
-        link = ["-fopenmp", "-Wl,-rpath,/usr/lib/llvm-22/lib"]
-        shell("clang-22", "-O2", "-shared", "-fPIC",
-              os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so",
-              *(link if self.threads > 1 else []))
+        shell(*link)
         return stem + ".so"
 
     def convert(self):
@@ -195,7 +196,8 @@ def measure(model, threads, options, work):
         if cap.name not in options.caps.split(","):
             continue
         for runner in cap.runners:
-            if runner.name.split()[0] in options.without.split(","):
+            names = {runner.name, runner.name.split()[0]}
+            if names & set(options.without.split(",")):
                 continue
             entries.append(Entry(cap, runner, model, threads, options, work))
     for entry in entries:
@@ -303,7 +305,8 @@ def markdown(rows):
                             if (r["network"], r["widths"]) == column and
                             (r["cap"], r["runner"]) == (cap, runner)), {})
                 value = row.get(clock(row) + "_ms") if row else None
-                text = "" if value is None else f"{value:.3g}"
+                text = "" if value is None else (
+                    f"{value:.3g}" if value < 1000 else f"{value:.0f}")
                 if row.get("differ") and row["in_codes"]:
                     text += f" ({agreement(row)})"
                 cells.append(text)
@@ -317,7 +320,8 @@ def plot(rows, path):
     matplotlib.rcParams["svg.hashsalt"] = "a2q"
     import matplotlib.pyplot as plt
     rows = [r for r in rows if r["threads"] == 1 and r["batch"] == 1
-            and "cpu_ms" in r and r["runner"] != "iree"]
+            and "cpu_ms" in r and r["runner"] != "iree"
+            and r["network"] != "digits"]  # That is what a call costs.
     caps = list(dict.fromkeys(r["cap"] for r in rows))
     models = list(dict.fromkeys((r["network"], r["widths"]) for r in rows))
     figure, axes = plt.subplots(len(caps), 1, sharex=True,
@@ -338,7 +342,9 @@ def plot(rows, path):
                      label=runner, color=colour)
         axis.axhline(1, color="0.6", linewidth=0.8)
         axis.set_ylabel(cap)
-        axis.legend(fontsize=7, frameon=False, ncols=len(runners))
+        axis.set_ylim(0, 2.6)
+        axis.legend(fontsize=7, frameon=False, ncols=len(runners),
+                    loc="upper left")
         axis.spines[["top", "right"]].set_visible(False)
     axis.set_xticks([k + 0.4 for k in range(len(models))],
                     [f"{n}\n{w.upper()}" for n, w in models], fontsize=8)
