@@ -113,11 +113,31 @@ collectTerms(const Layer &layer, const PlaneLayout &input, int64_t channel) {
   return terms;
 }
 
-/// As few tiles as are easily found in which every sum spans less than
-/// 2^bits: the widest terms first, each into the first tile that has room.
-static SmallVector<SmallVector<Term>> cutTiles(ArrayRef<Term> terms,
-                                               unsigned bits) {
-  Wide limit = (Wide(1) << bits) - 1;
+/// Deals the terms out to so many tiles, like cards; nothing if that makes one
+/// too wide. Tiles then have lists of the same lengths, whose loops end where
+/// they are predicted to.
+static SmallVector<SmallVector<Term>> dealOut(ArrayRef<Term> terms,
+                                              size_t count, Wide limit) {
+  SmallVector<SmallVector<Term>> tiles(count);
+  SmallVector<Wide> spans(count, 0);
+  size_t next = 0;
+  for (bool negative : {false, true})
+    for (const Term &term : terms) {
+      if ((term.weight < 0) != negative)
+        continue;
+      tiles[next].push_back(term);
+      spans[next] += term.span();
+      if (spans[next] > limit)
+        return {};
+      next = (next + 1) % count;
+    }
+  return tiles;
+}
+
+/// As few tiles as are easily found: the widest terms first, each into the
+/// first tile that has room.
+static SmallVector<SmallVector<Term>> fitTiles(ArrayRef<Term> terms,
+                                               Wide limit) {
   SmallVector<Term> widestFirst(terms);
   llvm::sort(widestFirst, [](const Term &a, const Term &b) {
     return std::pair(-a.span(), a.distance) < std::pair(-b.span(), b.distance);
@@ -139,6 +159,19 @@ static SmallVector<SmallVector<Term>> cutTiles(ArrayRef<Term> terms,
     tiles[tile].push_back(term);
     spans[tile] += term.span();
   }
+  return tiles;
+}
+
+/// Tiles in which every sum spans less than 2^bits.
+static SmallVector<SmallVector<Term>> cutTiles(ArrayRef<Term> terms,
+                                               unsigned bits) {
+  Wide limit = (Wide(1) << bits) - 1, all = 0;
+  for (const Term &term : terms)
+    all += term.span();
+  auto least = std::max<int64_t>(1, (all + limit - 1) / limit);
+  SmallVector<SmallVector<Term>> tiles = dealOut(terms, least, limit);
+  if (tiles.empty())
+    tiles = fitTiles(terms, limit);
   for (SmallVector<Term> &tile : tiles)
     llvm::sort(tile, [](const Term &a, const Term &b) {
       return a.distance < b.distance;
@@ -205,13 +238,20 @@ static void chooseSums(PlanePlan &plan) {
   if (plan.tiles == 1)
     return;
   plan.sumBits = plan.laneBits == 8 ? 16 : 32;
-  for (const SmallVector<PlaneTile> &tiles : plan.channels) {
-    Interval all;
-    for (const PlaneTile &tile : tiles)
-      all = all + (tile.sum + tile.start);
-    if (!signedInterval(plan.sumBits).contains(all))
+  for (size_t c = 0; c < plan.channels.size(); ++c) {
+    PlaneTile all = plan.total(c);
+    if (!signedInterval(plan.sumBits).contains(all.sum + all.start))
       plan.sumBits = 32;
   }
+}
+
+PlaneTile PlanePlan::total(int64_t channel) const {
+  PlaneTile all;
+  for (const PlaneTile &tile : channels[channel]) {
+    all.sum = all.sum + tile.sum;
+    all.start += tile.start;
+  }
+  return all;
 }
 
 //===----------------------------------------------------------------------===//
@@ -255,9 +295,7 @@ static int64_t vectorBytes(Isa isa) {
 /// a table, a mask and wider sums take.
 static int64_t mostRegisters(const PlanePlan &plan, Isa isa) {
   bool many = isa >= Isa::Avx512bw;
-  if (plan.tiles == 1)
-    return 8;
-  return many ? 6 : 4;
+  return plan.tiles == 1 || many ? 8 : 4;
 }
 
 std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
@@ -306,8 +344,8 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
       return std::nullopt;
   }
   evenOut(plan);
-  chooseSums(plan);
   plan.lanes = vectorBytes(isa) * 8 / plan.laneBits;
+  chooseSums(plan);
   plan.codes = PlaneEpilogue::choose(plan, isa, consumer);
   int64_t vectors =
       llvm::divideCeil(plan.output.height * plan.output.pitch, plan.lanes);

@@ -78,7 +78,7 @@ static SmallVector<int64_t> thresholdsOf(const PlanePlan &plan,
                                          RequantizeOp requantize,
                                          int64_t channel, int64_t lowest,
                                          int64_t count) {
-  const PlaneTile &tile = plan.channels[channel].front();
+  PlaneTile tile = plan.total(channel);
   Definition code(requantize, channel);
   auto lo = static_cast<int64_t>(tile.sum.lo);
   auto hi = static_cast<int64_t>(tile.sum.hi);
@@ -87,7 +87,7 @@ static SmallVector<int64_t> thresholdsOf(const PlanePlan &plan,
   for (int64_t k = 1; k <= count; ++k) {
     while (sum <= hi && code(sum) < lowest + k)
       ++sum;
-    int64_t most = (int64_t(1) << (plan.laneBits - 1)) - 1;
+    int64_t most = (int64_t(1) << (plan.sumBits - 1)) - 1;
     thresholds.push_back(sum > hi ? most : sum - 1 + tile.start);
   }
   return thresholds;
@@ -104,9 +104,10 @@ struct CodesOfLayer {
 static CodesOfLayer rangeOfCodes(const PlanePlan &plan,
                                  RequantizeOp requantize) {
   CodesOfLayer all;
-  for (auto [c, tiles] : llvm::enumerate(plan.channels)) {
+  for (size_t c = 0; c < plan.channels.size(); ++c) {
     Definition code(requantize, c);
-    int64_t lo = code(tiles.front().sum.lo), hi = code(tiles.front().sum.hi);
+    Interval sum = plan.total(c).sum;
+    int64_t lo = code(sum.lo), hi = code(sum.hi);
     all.lo = c == 0 ? lo : std::min(all.lo, lo);
     all.hi = c == 0 ? hi : std::max(all.hi, hi);
   }
@@ -116,7 +117,7 @@ static CodesOfLayer rangeOfCodes(const PlanePlan &plan,
 /// Whether every threshold is a lane that a signed comparison can be made with.
 static bool fitThresholds(const PlanePlan &plan, RequantizeOp requantize,
                           CodesOfLayer codes) {
-  int64_t least = -(int64_t(1) << (plan.laneBits - 1));
+  int64_t least = -(int64_t(1) << (plan.sumBits - 1));
   for (size_t c = 0; c < plan.channels.size(); ++c)
     for (int64_t threshold :
          thresholdsOf(plan, requantize, c, codes.lo, codes.count()))
@@ -127,16 +128,19 @@ static bool fitThresholds(const PlanePlan &plan, RequantizeOp requantize,
 
 PlaneCodes PlaneEpilogue::choose(const PlanePlan &plan, Isa isa,
                                  RequantizeOp requantize) {
-  if (plan.tiles > 1 || plan.laneBits > 16)
+  if (plan.sumBits > 16)
     return PlaneCodes::Arithmetic;
-  if (plan.laneBits == 8 && isa >= Isa::Avx512vbmi)
+  if (plan.sumBits == 8 && isa >= Isa::Avx512vbmi)
     return PlaneCodes::Table;
   CodesOfLayer codes = rangeOfCodes(plan, requantize);
   if (codes.count() > 15 || !fitThresholds(plan, requantize, codes))
     return PlaneCodes::Arithmetic;
-  if (plan.laneBits == 8 && isa >= Isa::Avx2)
+  // A search needs as many look-ups at once as a vector has sums.
+  if (isa >= Isa::Avx512bw || (plan.sumBits == 8 && isa >= Isa::Avx2))
     return PlaneCodes::Search;
-  return PlaneCodes::Count;
+  // Two instructions for each threshold; arithmetic takes about 20 for 8 sums.
+  return codes.count() * plan.sumBits <= 128 ? PlaneCodes::Count
+                                             : PlaneCodes::Arithmetic;
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,13 +199,14 @@ static SmallVector<APInt> inTreeOrder(ArrayRef<APInt> sorted, int64_t steps) {
 
 void PlaneEpilogue::prepare(OpBuilder &b, Location loc, Value channel) {
   constants.clear();
-  auto lane = VectorType::get({plan.lanes}, b.getIntegerType(plan.laneBits));
-  unsigned bits = plan.laneBits;
+  unsigned bits = plan.sumBits;
+  int64_t count = plan.lanes / plan.pieces();
+  auto lane = VectorType::get({count}, b.getIntegerType(bits));
   switch (plan.codes) {
   case PlaneCodes::Arithmetic:
     arithmetic.prepare(
         b, loc, [&](ArrayRef<Attribute> values, Type element) -> Value {
-          auto type = VectorType::get({plan.lanes}, element);
+          auto type = VectorType::get({count}, element);
           if (llvm::all_equal(values))
             return arith::ConstantOp::create(
                 b, loc, DenseElementsAttr::get(type, values[0]));
@@ -298,11 +303,12 @@ static Value countGreater(OpBuilder &b, Location loc, Value lanes,
 Value PlaneEpilogue::search(OpBuilder &b, Location loc, Value lanes) const {
   int64_t steps = stepsOf(rangeOfCodes(plan, requantize).count());
   auto type = cast<VectorType>(lanes.getType());
-  StringRef shuffle = type.getNumElements() == 64
-                          ? "llvm.x86.avx512.pshuf.b.512"
-                          : "llvm.x86.avx2.pshuf.b";
   Value node = countGreater(b, loc, lanes, constants[0], constants[2]);
   for (int64_t step = 1; step < steps; ++step) {
+    StringRef shuffle = plan.sumBits == 16 ? "llvm.x86.avx512.permvar.hi.512"
+                        : type.getNumElements() == 64
+                            ? "llvm.x86.avx512.pshuf.b.512"
+                            : "llvm.x86.avx2.pshuf.b";
     Value threshold =
         callIntrinsic(b, loc, shuffle, type, {constants[1], node});
     node = countGreater(b, loc, lanes, threshold,
@@ -327,8 +333,8 @@ Value PlaneEpilogue::lookUp(OpBuilder &b, Location loc, Value lanes) const {
 }
 
 bool PlaneEpilogue::masksSearch() const {
-  return plan.codes == PlaneCodes::Search && plan.output.halo == 0 &&
-         rangeOfCodes(plan, requantize).lo == 0;
+  return plan.codes == PlaneCodes::Search && plan.sumBits == 8 &&
+         plan.output.halo == 0 && rangeOfCodes(plan, requantize).lo == 0;
 }
 
 int8_t PlaneEpilogue::insideMark() const {
@@ -337,9 +343,22 @@ int8_t PlaneEpilogue::insideMark() const {
   return (1 << stepsOf(rangeOfCodes(plan, requantize).count())) - 1;
 }
 
-Value PlaneEpilogue::apply(OpBuilder &b, Location loc, Value sums,
+/// The codes of pieces side by side again, as bytes.
+Value PlaneEpilogue::join(OpBuilder &b, Location loc, ValueRange pieces) const {
+  if (pieces.size() == 1)
+    return pieces[0];
+  size_t half = pieces.size() / 2;
+  Value even = join(b, loc, pieces.take_front(half));
+  Value odd = join(b, loc, pieces.drop_front(half));
+  return vector::InterleaveOp::create(b, loc, even, odd);
+}
+
+Value PlaneEpilogue::apply(OpBuilder &b, Location loc, ValueRange sums,
                            Value inside) const {
-  Value codes = codesOf(b, loc, sums);
+  SmallVector<Value> pieces;
+  for (Value piece : sums)
+    pieces.push_back(codesOf(b, loc, piece));
+  Value codes = join(b, loc, pieces);
   Type type = codes.getType();
   if (plan.output.halo == 0)
     return arith::AndIOp::create(b, loc, codes, inside);
@@ -350,7 +369,7 @@ Value PlaneEpilogue::apply(OpBuilder &b, Location loc, Value sums,
 }
 
 Value PlaneEpilogue::codesOf(OpBuilder &b, Location loc, Value sums) const {
-  auto bytes = VectorType::get({plan.lanes}, b.getI8Type());
+  auto bytes = cast<VectorType>(sums.getType()).clone(b.getI8Type());
   switch (plan.codes) {
   case PlaneCodes::Arithmetic:
     return arithmetic.apply(b, loc, sums);

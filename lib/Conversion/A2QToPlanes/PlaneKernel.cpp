@@ -57,10 +57,11 @@ private:
   Value emitImage(Value image, Value out);
   Value emitBlock(Value position, int64_t vectors, Value out);
   Value emitChannel(Value place, ArrayRef<Value> inside, Value out);
-  SmallVector<Value> emitTile(Value place, int64_t tile);
-  SmallVector<Value> emitList(Value place, int64_t list, ValueRange lanes,
+  SmallVector<Value> emitTile(Value tile);
+  SmallVector<Value> emitList(Value tile, int64_t list, ValueRange lanes,
                               bool subtract);
-  void widen(Value lanes, SmallVectorImpl<Value> &sums);
+  SmallVector<Value> emitTiles(Value place);
+  SmallVector<Value> widen(Value lanes);
 
   OpBuilder &b;
   Location loc;
@@ -71,8 +72,7 @@ private:
 
   // The lists of all channels, one behind the other.
   Value distances, ends, order, starts;
-  SmallVector<bool> isEmpty; ///< [list], in every channel
-  int64_t lists = 0;         ///< of a channel
+  SmallVector<bool> isEmpty; ///< [list], in every tile
   // Where the emission stands.
   Value origin;     ///< of the image in the input
   Value firstPlane; ///< of the image in the output
@@ -115,13 +115,12 @@ static SmallVector<int32_t> orderChannels(const PlanePlan &plan) {
 }
 
 void PlaneKernel::writeLists() {
-  lists = plan.tiles * plan.levels * 2;
   SmallVector<int32_t> channels = orderChannels(plan);
   SmallVector<int32_t> all, bounds = {0}, first;
-  isEmpty.assign(lists, true);
+  isEmpty.assign(plan.levels * 2, true);
   for (int32_t channel : channels) {
-    int64_t list = 0;
     for (const PlaneTile &tile : plan.channels[channel]) {
+      int64_t list = 0;
       first.push_back(tile.start);
       for (const PlaneTile::Level &level : tile.levels)
         for (const auto *distances : {&level.added, &level.subtracted}) {
@@ -212,17 +211,16 @@ Value PlaneKernel::emitBlock(Value x, int64_t count, Value out) {
 }
 
 Value PlaneKernel::emitChannel(Value place, ArrayRef<Value> inside, Value out) {
-  SmallVector<SmallVector<Value>> sums(vectors);
-  for (int64_t tile = 0; tile < plan.tiles; ++tile)
-    for (auto [r, lanes] : llvm::enumerate(emitTile(place, tile)))
-      widen(lanes, sums[r]);
+  SmallVector<Value> sums = emitTiles(place);
   Value channel = entry(order, place);
   epilogue.prepare(b, loc, channel);
   Value plane = plus(firstPlane, channel);
   Value first = plus(plus(times(plane, plan.output.plane), position),
                      number(plan.output.lead));
   for (int64_t r = 0; r < vectors; ++r) {
-    Value codes = epilogue.apply(b, loc, sums[r][0], inside[r]);
+    ArrayRef<Value> own =
+        ArrayRef(sums).slice(r * plan.pieces(), plan.pieces());
+    Value codes = epilogue.apply(b, loc, own, inside[r]);
     out =
         vector::TransferWriteOp::create(
             b, loc, codes, out, ValueRange{plus(first, number(r * plan.lanes))},
@@ -244,10 +242,28 @@ Value PlaneKernel::bytes(Value tensor, Value index) {
       b.getMultiDimIdentityMap(1), ArrayRef<bool>{true});
 }
 
+/// The sums of all tiles of a channel: [vectors][pieces].
+SmallVector<Value> PlaneKernel::emitTiles(Value place) {
+  if (plan.tiles == 1)
+    return emitTile(place);
+  auto type = VectorType::get({plan.lanes / plan.pieces()},
+                              b.getIntegerType(plan.sumBits));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+  SmallVector<Value> none(vectors * plan.pieces(), zero);
+  Value first = times(place, plan.tiles);
+  return loop(first, plus(first, number(plan.tiles)), 1, none,
+              [&](Value tile, ValueRange carried) {
+                SmallVector<Value> sums;
+                for (Value lanes : emitTile(tile))
+                  for (Value piece : widen(lanes))
+                    sums.push_back(plus(carried[sums.size()], piece));
+                return sums;
+              });
+}
+
 /// The lanes of each vector at the end of a tile.
-SmallVector<Value> PlaneKernel::emitTile(Value place, int64_t tile) {
-  Value start = tensor::ExtractOp::create(
-      b, loc, starts, plus(times(place, plan.tiles), number(tile)));
+SmallVector<Value> PlaneKernel::emitTile(Value tile) {
+  Value start = tensor::ExtractOp::create(b, loc, starts, tile);
   if (plan.laneBits < 32)
     start =
         arith::TruncIOp::create(b, loc, b.getIntegerType(plan.laneBits), start);
@@ -265,18 +281,17 @@ SmallVector<Value> PlaneKernel::emitTile(Value place, int64_t tile) {
     if (several && level + 1 == plan.levels)
       for (Value &lane : lanes)
         lane = plus(lane, first);
-    int64_t list = (tile * plan.levels + level) * 2;
-    lanes = emitList(place, list, lanes, /*subtract=*/false);
-    lanes = emitList(place, list + 1, lanes, /*subtract=*/true);
+    lanes = emitList(tile, 2 * level, lanes, /*subtract=*/false);
+    lanes = emitList(tile, 2 * level + 1, lanes, /*subtract=*/true);
   }
   return lanes;
 }
 
-SmallVector<Value> PlaneKernel::emitList(Value place, int64_t list,
+SmallVector<Value> PlaneKernel::emitList(Value tile, int64_t list,
                                          ValueRange lanes, bool subtract) {
   if (isEmpty[list])
     return SmallVector<Value>(lanes);
-  Value at = plus(times(place, lists), number(list));
+  Value at = plus(times(tile, plan.levels * 2), number(list));
   Value lo = entry(ends, at), hi = entry(ends, plus(at, number(1)));
   Value base = plus(origin, position);
   return loop(lo, hi, 1, lanes, [&](Value i, ValueRange carried) {
@@ -298,14 +313,25 @@ SmallVector<Value> PlaneKernel::emitList(Value place, int64_t list,
   });
 }
 
-/// Adds the lanes of a tile to the sums of all tiles.
-void PlaneKernel::widen(Value lanes, SmallVectorImpl<Value> &sums) {
-  if (plan.sumBits != plan.laneBits)
-    lanes = arith::ExtSIOp::create(b, loc, lanesOf(plan.sumBits), lanes);
-  if (sums.empty())
-    sums.push_back(lanes);
-  else
-    sums[0] = plus(sums[0], lanes);
+/// The lanes as wider integers, every second one in a vector, recursively. No
+/// lane moves: a wider integer is two neighbours, of which one is shifted out.
+SmallVector<Value> PlaneKernel::widen(Value lanes) {
+  SmallVector<Value> pieces = {lanes};
+  for (unsigned bits = plan.laneBits; bits < plan.sumBits; bits *= 2) {
+    SmallVector<Value> wider;
+    for (Value piece : pieces) {
+      int64_t count = cast<VectorType>(piece.getType()).getNumElements() / 2;
+      auto type = VectorType::get({count}, b.getIntegerType(2 * bits));
+      Value both = vector::BitCastOp::create(b, loc, type, piece);
+      Value shift = arith::ConstantOp::create(
+          b, loc, DenseElementsAttr::get(type, APInt(2 * bits, bits)));
+      Value even = arith::ShLIOp::create(b, loc, both, shift);
+      wider.push_back(arith::ShRSIOp::create(b, loc, even, shift));
+      wider.push_back(arith::ShRSIOp::create(b, loc, both, shift));
+    }
+    pieces = wider;
+  }
+  return pieces;
 }
 
 //===----------------------------------------------------------------------===//

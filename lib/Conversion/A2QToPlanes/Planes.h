@@ -128,6 +128,12 @@ struct PlanePlan {
   /// Bits of the integers in which tiles are summed.
   unsigned sumBits = 8;
   double terms = 0; ///< additions per channel, on average
+
+  /// Vectors that hold the sums of the lanes of one: every second lane, or
+  /// every fourth.
+  int64_t pieces() const { return sumBits / laneBits; }
+  /// All tiles of a channel as one.
+  PlaneTile total(int64_t channel) const;
 };
 
 /// The widest reach beyond an image and the widest halo behind a row that the
@@ -176,10 +182,10 @@ public:
 
   /// Constants of a channel, which may depend on its number.
   void prepare(mlir::OpBuilder &b, mlir::Location loc, mlir::Value channel);
-  /// A vector of i8 codes, from lanes or from wider sums of them; the code of
-  /// the halo where `inside` is 0. Elsewhere `inside` is `insideMark()`.
-  mlir::Value apply(mlir::OpBuilder &b, mlir::Location loc, mlir::Value sums,
-                    mlir::Value inside) const;
+  /// A vector of i8 codes from the pieces of its sums; the code of the halo
+  /// where `inside` is 0. Elsewhere `inside` is `insideMark()`.
+  mlir::Value apply(mlir::OpBuilder &b, mlir::Location loc,
+                    mlir::ValueRange sums, mlir::Value inside) const;
   int8_t insideMark() const;
 
   /// The form for the layer, without need of constants.
@@ -191,6 +197,8 @@ private:
   bool masksSearch() const;
   mlir::Value codesOf(mlir::OpBuilder &b, mlir::Location loc,
                       mlir::Value sums) const;
+  mlir::Value join(mlir::OpBuilder &b, mlir::Location loc,
+                   mlir::ValueRange pieces) const;
   mlir::Value search(mlir::OpBuilder &b, mlir::Location loc,
                      mlir::Value lanes) const;
   mlir::Value lookUp(mlir::OpBuilder &b, mlir::Location loc,
