@@ -18,6 +18,8 @@ class Case:
     kernel: int = 1
     stride: int = 1
     groups: int = 1
+    units: int = 0  # weights of 1 or -1 in a channel; 0: dense
+    bits: int = 4  # of the activations of such a layer
 
     @property
     def output(self):
@@ -44,6 +46,25 @@ CASES = [
          image=56, inputs=64, channels=128),
     Case("depthwise", "one product per weight and position, as in MobileNet",
          image=112, inputs=32, channels=32, kernel=3, groups=32),
+]
+
+# Layers of few units, their places and signs random, each between two of its
+# kind. Measured by sparse.py.
+SPARSE = [
+    Case("units-56", "17 units of 4-bit codes fill an 8-bit lane: one tile",
+         image=56, inputs=64, channels=64, kernel=3, units=17),
+    Case("units-28", "the second stage of ResNet18", image=28, inputs=128,
+         channels=128, kernel=3, units=17),
+    Case("units-14", "rows shorter than a vector", image=14, inputs=256,
+         channels=256, kernel=3, units=17),
+    Case("units-7", "an image of one vector: nothing shares an index",
+         image=7, inputs=512, channels=512, kernel=3, units=17),
+    Case("binary-digits", "2-bit codes: 85 units in one tile",
+         image=56, inputs=64, channels=64, kernel=3, units=85, bits=2),
+    Case("tiles", "12 % dense, 17 units in each 144 weights: many tiles",
+         image=28, inputs=128, channels=128, kernel=3, units=136),
+    Case("pointwise", "a quarter of the weights of a 1x1 layer",
+         image=28, inputs=128, channels=128, units=32),
 ]
 
 # Bits of weights and activations, and why.

@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from cases import CASES
+from cases import CASES, SPARSE
 
 
 def data(case):
@@ -112,7 +112,7 @@ def ort(case):
 
 def main():
     build = {"fbgemm": fbgemm, "onednn": onednn, "ort": ort}[sys.argv[1]]
-    cases = {case.name: case for case in CASES}
+    cases = {case.name: case for case in CASES + SPARSE}
     ready = {}
     for line in sys.stdin:
         name, batches, calls = line.split()

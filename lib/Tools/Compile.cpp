@@ -190,6 +190,7 @@ mlir::LogicalResult a2q::lowerNetwork(mlir::ModuleOp module,
   options.targetCpu = choice.targetCpu;
   options.isa = choice.isa.empty() ? target.bestIsa().str() : choice.isa;
   options.checkAccumulators = choice.checkAccumulators;
+  options.planes = choice.planes;
   options.lanes = choice.lanes;
   options.prefix = choice.prefix;
   options.threads = choice.threads;

@@ -84,6 +84,10 @@ Error CompileOptions::verify(const CpuTarget &target) const {
   std::string reason;
   if (!report.empty() && failed(checkReportName(report, reason)))
     return createStringError(reason);
+  static constexpr StringLiteral uses[] = {"auto", "always", "never"};
+  if (!is_contained(uses, planes))
+    return createStringError("--planes is '" + planes +
+                             "'; it takes auto, always or never");
   if (isa.empty())
     return Error::success();
   if (!CpuTarget::isKnownIsa(isa))
@@ -149,6 +153,7 @@ mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
   choice.isa = isa;
   choice.checkAccumulators = checkAccumulators;
   choice.prefix = prefix.str();
+  choice.planes = planes;
   if (StringRef(accumulator).getAsInteger(10, choice.lanes))
     choice.lanes = 0;
   choice.threads = threads;

@@ -69,6 +69,13 @@ public:
                      "avx512bw, avx512vnni or avx512vbmi (default: the best "
                      "that the processor has)"),
       llvm::cl::value_desc("name"), llvm::cl::cat(getToolOptions())};
+  llvm::cl::opt<std::string> planes{
+      "planes",
+      llvm::cl::desc("layers that add and subtract planes instead of "
+                     "multiplying: auto (where that is faster, default), "
+                     "always (where it is possible), never"),
+      llvm::cl::value_desc("when"), llvm::cl::init("auto"),
+      llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<bool> checkAccumulators{
       "check-accumulators",
       llvm::cl::desc("generate code that stops when an accumulator leaves what "

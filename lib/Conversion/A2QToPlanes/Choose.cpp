@@ -162,6 +162,10 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
                                     options.laneBits, candidate.noPlanes);
     if (candidate.planes) {
       candidate.planesTime = estimatePlanes(*candidate.planes, options.isa);
+      // Phases move the same bytes, and transpose none of them.
+      if (candidate.planes->input != candidate.planes->source)
+        candidate.planesTime +=
+            estimateBorder(candidate.planes->source, options.isa) / 4;
       candidate.takesPlanes = options.planes == UsePlanes::WhenPossible ||
                               candidate.planesTime < candidate.denseTime;
     }
@@ -180,7 +184,8 @@ bool Chooser::readsPlanes(const Candidate &candidate) {
   if (found == ofOp.end())
     return false;
   const Candidate &before = candidates[found->second];
-  return before.takesPlanes && before.planes->output == candidate.planes->input;
+  return before.takesPlanes &&
+         before.planes->output == candidate.planes->source;
 }
 
 /// Whether all that reads the layer's codes reads its planes.
@@ -190,7 +195,7 @@ bool Chooser::writesPlanes(Candidate &candidate) {
     if (found == ofOp.end())
       return false;
     const Candidate &after = candidates[found->second];
-    if (!after.takesPlanes || after.planes->input != candidate.planes->output)
+    if (!after.takesPlanes || after.planes->source != candidate.planes->output)
       return false;
   }
   return true;
@@ -235,7 +240,7 @@ std::vector<Choice> Chooser::choose() {
       candidate.borders = 0;
       if (!readsPlanes(candidate))
         candidate.borders +=
-            estimateBorder(candidate.planes->input, options.isa);
+            estimateBorder(candidate.planes->source, options.isa);
       if (!writesPlanes(candidate))
         candidate.borders +=
             estimateBorder(candidate.planes->output, options.isa);

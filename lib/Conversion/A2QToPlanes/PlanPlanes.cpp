@@ -105,9 +105,15 @@ collectTerms(const Layer &layer, const PlaneLayout &input, int64_t channel) {
         int64_t weight = (*layer.weightCodes)[channel * layer.length + term];
         if (weight == 0)
           continue;
-        int64_t distance = input.first(group * filter[3] + i) +
-                           (y * dilation[0] - padding[0]) * input.pitch +
-                           x * dilation[1] - padding[1];
+        int64_t row = y * dilation[0] - padding[0];
+        int64_t column = x * dilation[1] - padding[1];
+        int64_t plane = group * filter[3] + i;
+        if (op.getStrides()[0] == 2) {
+          plane = 4 * plane + 2 * (row & 1) + (column & 1);
+          row >>= 1;
+          column >>= 1;
+        }
+        int64_t distance = input.first(plane) + row * input.pitch + column;
         terms.push_back({weight, range(term), static_cast<int32_t>(distance)});
       }
   return terms;
@@ -271,8 +277,9 @@ static bool hasPlanes(const Layer &layer, std::string &reason) {
     return fail("weights are not constants");
   if (!cast<RankedTensorType>(op.getInput().getType()).hasStaticShape())
     return fail("the number of images is not known");
-  if (llvm::any_of(op.getStrides(), [](int64_t s) { return s != 1; }))
-    return fail("strides");
+  ArrayRef<int64_t> strides = op.getStrides();
+  if (strides[0] != strides[1] || strides[0] > 2)
+    return fail("strides other than 1 and 2");
   if (layer.op.getInitialValue())
     return fail("an initial value");
   if (codeBits(layer.activations) != 8)
@@ -310,13 +317,27 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
   ArrayRef<int64_t> image =
       cast<RankedTensorType>(op.getInput().getType()).getShape();
   ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
-  int64_t pitch = image[2] + margins.gap;
+  int64_t halo = zeroPoint(layer.activations);
+  plan.source =
+      PlaneLayout::get(image, image[2] + margins.gap, margins.reach, halo);
+  plan.input = plan.source;
+  if (op.getStrides()[0] == 2) {
+    // A last odd row or column has the halo for its neighbour.
+    if ((image[1] % 2 && margins.reach == 0) ||
+        (image[2] % 2 && margins.gap == 0)) {
+      reason = "odd sizes without a halo";
+      return std::nullopt;
+    }
+    int64_t width = (image[2] + 1) / 2;
+    plan.input = PlaneLayout::get(
+        {image[0], (image[1] + 1) / 2, width, 4 * image[3]},
+        width + margins.gap, margins.reach, halo);
+  }
+  int64_t pitch = plan.input.pitch;
   if (pitch < result[2] + margins.gap) {
     reason = "a result that is wider than the image";
     return std::nullopt;
   }
-  plan.input = PlaneLayout::get(image, pitch, margins.reach,
-                                zeroPoint(layer.activations));
   plan.output =
       PlaneLayout::get(result, pitch, margins.reach,
                        zeroPoint(getQuantizedType(consumer.getType())));

@@ -136,6 +136,20 @@ static Value forBlocks(Emitter e, const PlaneLayout &layout, Value carried,
   });
 }
 
+/// Fills the halo behind each row.
+static Value emitGaps(Emitter e, Value out, const PlaneLayout &layout) {
+  int64_t gap = layout.pitch - layout.width;
+  if (gap == 0)
+    return out;
+  return e.loop(layout.planes(), 1, out, [&](Value plane, Value out) {
+    Value origin = e.plus(e.times(plane, layout.plane), layout.lead);
+    return e.loop(layout.height, 1, out, [&](Value y, Value out) {
+      Value row = e.plus(origin, e.times(y, layout.pitch));
+      return e.write(out, e.plus(row, layout.width), e.splat(gap, layout.halo));
+    });
+  });
+}
+
 Value a2q::toPlanes(OpBuilder &b, Location loc, Value image,
                     const PlaneLayout &layout) {
   Emitter e{b, loc};
@@ -144,16 +158,7 @@ Value a2q::toPlanes(OpBuilder &b, Location loc, Value image,
   Value out = tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{layout.size()},
                                       b.getI8Type());
   out = emitHalo(b, loc, out, layout);
-  // The halo behind each row.
-  if (int64_t gap = layout.pitch - layout.width)
-    out = e.loop(layout.planes(), 1, out, [&](Value plane, Value out) {
-      Value origin = e.plus(e.times(plane, layout.plane), layout.lead);
-      return e.loop(layout.height, 1, out, [&](Value y, Value out) {
-        Value behind =
-            e.plus(e.plus(origin, e.times(y, layout.pitch)), layout.width);
-        return e.write(out, behind, e.splat(gap, layout.halo));
-      });
-    });
+  out = emitGaps(e, out, layout);
   return forBlocks(e, layout, out, [&](const Patch &block, Value out) {
     SmallVector<Value> rows;
     for (int64_t i = 0; i < block.pixels; ++i)
@@ -184,6 +189,44 @@ Value a2q::fromPlanes(OpBuilder &b, Location loc, Value planes,
   });
   return tensor::ExpandShapeOp::create(
       b, loc, RankedTensorType::get(shape, b.getI8Type()), out, all);
+}
+
+Value a2q::toPhases(OpBuilder &b, Location loc, Value planes,
+                    const PlaneLayout &source, const PlaneLayout &phases) {
+  Emitter e{b, loc};
+  Value out = tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{phases.size()},
+                                      b.getI8Type());
+  out = emitHalo(b, loc, out, phases);
+  out = emitGaps(e, out, phases);
+  int64_t count =
+      std::min<int64_t>(32, llvm::bit_floor<uint64_t>(phases.width));
+  return e.loop(source.planes(), 1, out, [&](Value plane, Value out) {
+    Value from = e.plus(e.times(plane, source.plane), source.lead);
+    Value to = e.plus(e.times(plane, 4 * phases.plane), phases.lead);
+    return e.loop(phases.height, 1, out, [&](Value y, Value out) {
+      return e.loop(phases.width, count, out, [&](Value x, Value out) {
+        if (phases.width % count)
+          x = arith::MinUIOp::create(b, loc, x, e.number(phases.width - count));
+        Value target = e.plus(e.plus(to, e.times(y, phases.pitch)), x);
+        for (int64_t row = 0; row < 2; ++row) {
+          Value pixel =
+              e.plus(e.plus(from, e.times(y, 2 * source.pitch)), e.times(x, 2));
+          Value pixels =
+              e.read(planes, e.plus(pixel, row * source.pitch), 2 * count);
+          for (int64_t column = 0; column < 2; ++column) {
+            SmallVector<int64_t> every;
+            for (int64_t i = 0; i < count; ++i)
+              every.push_back(2 * i + column);
+            Value half =
+                vector::ShuffleOp::create(b, loc, pixels, pixels, every);
+            out = e.write(
+                out, e.plus(target, (2 * row + column) * phases.plane), half);
+          }
+        }
+        return out;
+      });
+    });
+  });
 }
 
 /// Whole lines, from the last one that has rows of an image to where the rows

@@ -147,6 +147,22 @@ PlaneCodes PlaneEpilogue::choose(const PlanePlan &plan, Isa isa,
 // Constants
 //===----------------------------------------------------------------------===//
 
+static Value callIntrinsic(OpBuilder &b, Location loc, StringRef name,
+                           Type type, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name),
+                                       operands)
+      .getResult(0);
+}
+
+static Value splatOf(OpBuilder &b, Location loc, Type type, int64_t value) {
+  auto vector = cast<VectorType>(type);
+  return arith::ConstantOp::create(
+      b, loc,
+      DenseElementsAttr::get(vector,
+                             APInt(vector.getElementTypeBitWidth(), value,
+                                   /*isSigned=*/true, /*implicitTrunc=*/true)));
+}
+
 /// A row of a constant [channels][width] of integers, spread over a vector.
 static Value readRow(OpBuilder &b, Location loc, ArrayRef<APInt> values,
                      int64_t width, Value row, VectorType type) {
@@ -262,6 +278,8 @@ void PlaneEpilogue::prepare(OpBuilder &b, Location loc, Value channel) {
       constants.push_back(spread(b, loc, row, 1, lane));
       constants.push_back(repeat(b, loc, row, lane));
       constants.push_back(spread(b, loc, row, 0, lane));
+      constants.push_back(arith::SubIOp::create(b, loc, constants.back(),
+                                                splatOf(b, loc, lane, 1)));
       return;
     }
     for (int64_t k = 1; k <= codes.count(); ++k)
@@ -275,35 +293,34 @@ void PlaneEpilogue::prepare(OpBuilder &b, Location loc, Value channel) {
 // Arithmetic
 //===----------------------------------------------------------------------===//
 
-static Value callIntrinsic(OpBuilder &b, Location loc, StringRef name,
-                           Type type, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name),
-                                       operands)
-      .getResult(0);
+static Value isGreater(OpBuilder &b, Location loc, Value lanes,
+                       Value threshold) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, lanes,
+                               threshold);
 }
 
-static Value splatOf(OpBuilder &b, Location loc, Type type, int64_t value) {
-  auto vector = cast<VectorType>(type);
-  return arith::ConstantOp::create(
-      b, loc,
-      DenseElementsAttr::get(vector,
-                             APInt(vector.getElementTypeBitWidth(), value,
-                                   /*isSigned=*/true, /*implicitTrunc=*/true)));
-}
-
-/// 1 where the lane is greater, else 0, subtracted from `from` as -1 and 0.
+/// `count`, and one more where the lane is greater.
 static Value countGreater(OpBuilder &b, Location loc, Value lanes,
-                          Value threshold, Value from) {
-  Value greater = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt,
-                                        lanes, threshold);
-  Value minusOne = arith::ExtSIOp::create(b, loc, from.getType(), greater);
-  return arith::SubIOp::create(b, loc, from, minusOne);
+                          Value threshold, Value count) {
+  Value minusOne = arith::ExtSIOp::create(b, loc, count.getType(),
+                                          isGreater(b, loc, lanes, threshold));
+  return arith::SubIOp::create(b, loc, count, minusOne);
 }
 
 Value PlaneEpilogue::search(OpBuilder &b, Location loc, Value lanes) const {
   int64_t steps = stepsOf(rangeOfCodes(plan, requantize).count());
   auto type = cast<VectorType>(lanes.getType());
-  Value node = countGreater(b, loc, lanes, constants[0], constants[2]);
+  // With masks a step adds where the lane is greater; LLVM finds that addition
+  // only if it does not know what is added.
+  bool masks = type.getNumElements() * plan.sumBits == 512;
+  auto descend = [&](Value threshold, Value left) -> Value {
+    if (!masks)
+      return countGreater(b, loc, lanes, threshold, left);
+    Value right = arith::AddIOp::create(b, loc, left, constants[3]);
+    return arith::SelectOp::create(b, loc, isGreater(b, loc, lanes, threshold),
+                                   right, left);
+  };
+  Value node = descend(constants[0], constants[2]);
   for (int64_t step = 1; step < steps; ++step) {
     StringRef shuffle = plan.sumBits == 16 ? "llvm.x86.avx512.permvar.hi.512"
                         : type.getNumElements() == 64
@@ -311,8 +328,7 @@ Value PlaneEpilogue::search(OpBuilder &b, Location loc, Value lanes) const {
                             : "llvm.x86.avx2.pshuf.b";
     Value threshold =
         callIntrinsic(b, loc, shuffle, type, {constants[1], node});
-    node = countGreater(b, loc, lanes, threshold,
-                        arith::AddIOp::create(b, loc, node, node));
+    node = descend(threshold, arith::AddIOp::create(b, loc, node, node));
   }
   if (masksSearch())
     return node;
@@ -333,8 +349,8 @@ Value PlaneEpilogue::lookUp(OpBuilder &b, Location loc, Value lanes) const {
 }
 
 bool PlaneEpilogue::masksSearch() const {
-  return plan.codes == PlaneCodes::Search && plan.sumBits == 8 &&
-         plan.output.halo == 0 && rangeOfCodes(plan, requantize).lo == 0;
+  return plan.codes == PlaneCodes::Search && plan.output.halo == 0 &&
+         rangeOfCodes(plan, requantize).lo == 0;
 }
 
 int8_t PlaneEpilogue::insideMark() const {
@@ -345,8 +361,23 @@ int8_t PlaneEpilogue::insideMark() const {
 
 /// The codes of pieces side by side again, as bytes.
 Value PlaneEpilogue::join(OpBuilder &b, Location loc, ValueRange pieces) const {
-  if (pieces.size() == 1)
-    return pieces[0];
+  auto type = cast<VectorType>(pieces[0].getType());
+  int64_t count = type.getNumElements();
+  if (pieces.size() == 1) {
+    if (type.getElementTypeBitWidth() == 8)
+      return pieces[0];
+    return arith::TruncIOp::create(
+        b, loc, VectorType::get({count}, b.getI8Type()), pieces[0]);
+  }
+  if (type.getElementTypeBitWidth() == 16) {
+    Value even =
+        arith::AndIOp::create(b, loc, pieces[0], splatOf(b, loc, type, 255));
+    Value odd =
+        arith::ShLIOp::create(b, loc, pieces[1], splatOf(b, loc, type, 8));
+    return vector::BitCastOp::create(
+        b, loc, VectorType::get({2 * count}, b.getI8Type()),
+        arith::OrIOp::create(b, loc, even, odd));
+  }
   size_t half = pieces.size() / 2;
   Value even = join(b, loc, pieces.take_front(half));
   Value odd = join(b, loc, pieces.drop_front(half));
@@ -369,7 +400,6 @@ Value PlaneEpilogue::apply(OpBuilder &b, Location loc, ValueRange sums,
 }
 
 Value PlaneEpilogue::codesOf(OpBuilder &b, Location loc, Value sums) const {
-  auto bytes = cast<VectorType>(sums.getType()).clone(b.getI8Type());
   switch (plan.codes) {
   case PlaneCodes::Arithmetic:
     return arithmetic.apply(b, loc, sums);
@@ -392,7 +422,5 @@ Value PlaneEpilogue::codesOf(OpBuilder &b, Location loc, Value sums) const {
   if (lowest != 0)
     code = arith::AddIOp::create(b, loc, code,
                                  splatOf(b, loc, code.getType(), lowest));
-  if (code.getType() != bytes)
-    code = arith::TruncIOp::create(b, loc, bytes, code);
   return code;
 }

@@ -35,6 +35,10 @@
 // stored is the code of the padding. So the result is a plane that the next
 // layer reads as it is, and no layer packs anything.
 //
+// With strides of 2 a plane is split into four: even and odd columns of even
+// and odd rows. A tap then meets one of them, in which neighbours are
+// neighbours.
+//
 // The lists
 //
 // A weight is written in signed digits, w = sum of d_l * 2^l with d_l of -1, 0,
@@ -120,7 +124,10 @@ struct PlanePlan {
   int64_t lanes = 32;    ///< positions in a vector
   int64_t registers = 8; ///< vectors of positions that share a list
   PlaneCodes codes = PlaneCodes::Arithmetic;
-  PlaneLayout input, output;
+  PlaneLayout source; ///< what the layer reads
+  /// Where its distances lead: the source, or with strides of 2 its phases.
+  PlaneLayout input;
+  PlaneLayout output;
   /// [channel][tile], of all groups; every channel has as many tiles and each
   /// tile as many levels as the longest.
   std::vector<llvm::SmallVector<PlaneTile>> channels;
@@ -169,6 +176,11 @@ mlir::Value toPlanes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value image,
 mlir::Value fromPlanes(mlir::OpBuilder &b, mlir::Location loc,
                        mlir::Value planes, const PlaneLayout &layout);
 
+/// The four phases of each plane: even and odd columns of even rows, then of
+/// odd rows. Planes that a filter with strides of 2 walks pixel by pixel.
+mlir::Value toPhases(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
+                     const PlaneLayout &source, const PlaneLayout &phases);
+
 /// Fills the halo of a new buffer that `emitPlaneKernel` does not write.
 mlir::Value emitHalo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
                      const PlaneLayout &layout);
@@ -195,6 +207,7 @@ public:
 private:
   /// Whether `inside` masks what a search leaves above the code.
   bool masksSearch() const;
+  /// Bytes, or integers as wide as the sums whose low bytes they are.
   mlir::Value codesOf(mlir::OpBuilder &b, mlir::Location loc,
                       mlir::Value sums) const;
   mlir::Value join(mlir::OpBuilder &b, mlir::Location loc,

@@ -204,20 +204,33 @@ namespace {
 /// which is no more than a promise: nobody computes it when nobody reads it.
 class PlaneValues {
 public:
-  /// The value's planes, converted if they are not known in this layout.
-  Value get(OpBuilder &b, Value dense, const PlaneLayout &layout) {
-    PlaneValue &known = values[dense];
-    if (known.codes && known.layout == layout &&
-        known.codes.getParentBlock() == b.getInsertionBlock())
-      return known.codes;
-    Value planes = toPlanes(b, dense.getLoc(), toCodes(b, dense), layout);
-    known = {planes, layout};
+  /// What the plan reads, converted where it is not known.
+  Value get(OpBuilder &b, Value dense, const PlanePlan &plan) {
+    if (Value known = find(b, dense, plan.input))
+      return known;
+    Value planes = find(b, dense, plan.source);
+    if (!planes) {
+      planes = toPlanes(b, dense.getLoc(), toCodes(b, dense), plan.source);
+      add(dense, {planes, plan.source});
+    }
+    if (plan.input == plan.source)
+      return planes;
+    planes = toPhases(b, dense.getLoc(), planes, plan.source, plan.input);
+    add(dense, {planes, plan.input});
     return planes;
   }
-  void set(Value dense, PlaneValue planes) { values[dense] = planes; }
+  void add(Value dense, PlaneValue planes) { values[dense].push_back(planes); }
 
 private:
-  DenseMap<Value, PlaneValue> values;
+  Value find(OpBuilder &b, Value dense, const PlaneLayout &layout) {
+    for (PlaneValue known : values.lookup(dense))
+      if (known.layout == layout &&
+          known.codes.getParentBlock() == b.getInsertionBlock())
+        return known.codes;
+    return {};
+  }
+
+  DenseMap<Value, SmallVector<PlaneValue>> values;
 };
 } // namespace
 
@@ -226,7 +239,7 @@ static LogicalResult lowerPlanes(IRRewriter &rewriter, const Layer &layer,
   AccumulatingOpInterface op = layer.op;
   auto consumer = cast<RequantizeOp>(*op->getUsers().begin());
   rewriter.setInsertionPoint(consumer);
-  Value input = values.get(rewriter, op.getActivations(), plan.input);
+  Value input = values.get(rewriter, op.getActivations(), plan);
   FailureOr<Value> planes = emitPlanes(rewriter, layer, plan, consumer, input);
   if (failed(planes))
     return failure();
@@ -234,7 +247,7 @@ static LogicalResult lowerPlanes(IRRewriter &rewriter, const Layer &layer,
   dense = fromCodes(rewriter, dense, consumer.getType());
   rewriter.replaceOp(consumer, dense);
   rewriter.eraseOp(op);
-  values.set(dense, {*planes, plan.output});
+  values.add(dense, {*planes, plan.output});
   return success();
 }
 

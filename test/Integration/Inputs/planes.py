@@ -110,6 +110,15 @@ def chains():
         padding=(0, 2, 1, 0))
     one("dilated", U4, sparse(rng, (4, 3, 3, 2), 12), (1, 9, 9, 2),
         padding=(2, 2, 2, 2), dilations=(2, 2))
+    # Strides of 2 walk four phases; odd sizes have the halo for a neighbour.
+    one("strides", U4, sparse(rng, (6, 3, 3, 5), 17), (2, 12, 20, 5),
+        strides=(2, 2))
+    one("strides-odd", Codes(0, 15, 4), sparse(rng, (6, 3, 3, 5), 17),
+        (1, 9, 7, 5), strides=(2, 2))
+    one("strides-pointwise", U4, sparse(rng, (6, 1, 1, 9), 8), (1, 10, 9, 9),
+        strides=(2, 2), padding=(0, 0, 0, 0))
+    one("strides-five", U4, sparse(rng, (4, 5, 5, 2), 17), (1, 11, 70, 2),
+        strides=(2, 2), padding=(2, 2, 2, 2))
     one("groups", U4, sparse(rng, (6, 3, 3, 2), 12), (1, 6, 6, 4), groups=2)
     one("depthwise", U4, sparse(rng, (5, 3, 3, 1), 5), (1, 6, 6, 5), groups=5)
     # What one layer writes the next one reads, halo and all.
@@ -118,6 +127,12 @@ def chains():
         layer(U4, sparse(rng, (8, 3, 3, 8), 17), shape, padding=(1, 1, 1, 1)),
         layer(U4, sparse(rng, (12, 1, 1, 8), 8), shape),
         layer(U4, sparse(rng, (8, 3, 3, 12), 17), shape[:3] + (12,),
+              padding=(1, 1, 1, 1)))
+    add("chain-strides",
+        layer(U4, sparse(rng, (8, 3, 3, 8), 17), shape, padding=(1, 1, 1, 1)),
+        layer(U4, sparse(rng, (8, 3, 3, 8), 17), shape, padding=(1, 1, 1, 1),
+              strides=(2, 2)),
+        layer(U4, sparse(rng, (8, 3, 3, 8), 17), (2, 5, 6, 8),
               padding=(1, 1, 1, 1)))
     add("chain-zero-points",
         layer(Codes(0, 15, 2), sparse(rng, (8, 3, 3, 8), 17), shape,
