@@ -136,8 +136,10 @@ public:
   std::vector<Choice> choose();
 
 private:
-  bool readsPlanes(const Candidate &candidate);
-  bool writesPlanes(Candidate &candidate);
+  Candidate *onPlanes(Operation *op);
+  bool arePlanes(Value codes, const PlaneLayout &layout,
+                 const Candidate *reader);
+  bool arePlanesRead(Value codes, const PlaneLayout &layout);
   void tell(const Candidate &candidate);
 
   ChoiceOptions options;
@@ -174,31 +176,54 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
   }
 }
 
-/// Whether what the layer reads is written in its planes.
-bool Chooser::readsPlanes(const Candidate &candidate) {
-  auto producer =
-      candidate.layer->op.getActivations().getDefiningOp<RequantizeOp>();
-  if (!producer)
-    return false;
-  auto found = ofOp.find(producer.getInput().getDefiningOp());
-  if (found == ofOp.end())
-    return false;
-  const Candidate &before = candidates[found->second];
-  return before.takesPlanes &&
-         before.planes->output == candidate.planes->source;
+/// The layer that has the op, if it takes planes.
+Candidate *Chooser::onPlanes(Operation *op) {
+  auto found = ofOp.find(op);
+  if (found == ofOp.end() || !candidates[found->second].takesPlanes)
+    return nullptr;
+  return &candidates[found->second];
 }
 
-/// Whether all that reads the layer's codes reads its planes.
-bool Chooser::writesPlanes(Candidate &candidate) {
-  for (Operation *user : candidate.consumer()->getUsers()) {
-    auto found = ofOp.find(user);
-    if (found == ofOp.end())
+/// Whether the codes lie in these planes, because a layer writes them or they
+/// are computed from such codes. With `reader`, another one that reads them
+/// counts as well: then they are converted for it already.
+bool Chooser::arePlanes(Value codes, const PlaneLayout &layout,
+                        const Candidate *reader) {
+  if (auto producer = codes.getDefiningOp<RequantizeOp>())
+    if (Candidate *before = onPlanes(producer.getInput().getDefiningOp()))
+      if (before->planes->output == layout)
+        return true;
+  if (reader)
+    for (Operation *user : codes.getUsers())
+      if (Candidate *other = onPlanes(user))
+        if (other < reader && other->planes->source == layout)
+          return true;
+  SmallVector<Value> leaves = elementwiseLeaves(codes);
+  return !leaves.empty() && llvm::all_of(leaves, [&](Value leaf) {
+    int64_t halo = zeroPoint(getQuantizedType(leaf.getType()));
+    return arePlanes(leaf, layout.withHalo(halo), reader);
+  });
+}
+
+/// Whether all that reads codes in planes reads these planes.
+bool Chooser::arePlanesRead(Value codes, const PlaneLayout &layout) {
+  return llvm::all_of(codes.getUsers(), [&](Operation *user) {
+    if (Candidate *after = onPlanes(user))
+      return after->planes->source == layout;
+    if (!isa<DequantizeOp>(user))
       return false;
-    const Candidate &after = candidates[found->second];
-    if (!after.takesPlanes || after.planes->source != candidate.planes->output)
+    // Along the sums to where they are quantized.
+    while (user && !isa<QuantizeOp>(user))
+      user = user->hasOneUse() ? *user->getUsers().begin() : nullptr;
+    if (!user)
       return false;
-  }
-  return true;
+    Value sum = user->getResult(0);
+    if (elementwiseLeaves(sum).empty())
+      return false;
+    int64_t halo = zeroPoint(getQuantizedType(sum.getType()));
+    return arePlanes(sum, layout.withHalo(halo), &candidates.back() + 1) &&
+           arePlanesRead(sum, layout.withHalo(halo));
+  });
 }
 
 void Chooser::tell(const Candidate &candidate) {
@@ -238,10 +263,12 @@ std::vector<Choice> Chooser::choose() {
       if (!candidate.takesPlanes)
         continue;
       candidate.borders = 0;
-      if (!readsPlanes(candidate))
+      if (!arePlanes(candidate.layer->op.getActivations(),
+                     candidate.planes->source, &candidate))
         candidate.borders +=
             estimateBorder(candidate.planes->source, options.isa);
-      if (!writesPlanes(candidate))
+      if (!arePlanesRead(candidate.consumer().getResult(),
+                         candidate.planes->output))
         candidate.borders +=
             estimateBorder(candidate.planes->output, options.isa);
       if (options.planes == UsePlanes::WhenPossible ||

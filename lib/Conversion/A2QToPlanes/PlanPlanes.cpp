@@ -329,9 +329,9 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
       return std::nullopt;
     }
     int64_t width = (image[2] + 1) / 2;
-    plan.input = PlaneLayout::get(
-        {image[0], (image[1] + 1) / 2, width, 4 * image[3]},
-        width + margins.gap, margins.reach, halo);
+    plan.input =
+        PlaneLayout::get({image[0], (image[1] + 1) / 2, width, 4 * image[3]},
+                         width + margins.gap, margins.reach, halo);
   }
   int64_t pitch = plan.input.pitch;
   if (pitch < result[2] + margins.gap) {

@@ -88,6 +88,12 @@ struct PlaneLayout {
   /// The first row of a plane.
   int64_t first(int64_t plane) const { return plane * this->plane + lead; }
   bool operator==(const PlaneLayout &) const = default;
+  /// The same for codes of another zero point.
+  PlaneLayout withHalo(int64_t code) const {
+    PlaneLayout other = *this;
+    other.halo = code;
+    return other;
+  }
 };
 
 /// Codes in planes, as a tensor<size x i8>.
@@ -184,6 +190,16 @@ mlir::Value toPhases(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
 /// Fills the halo of a new buffer that `emitPlaneKernel` does not write.
 mlir::Value emitHalo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
                      const PlaneLayout &layout);
+
+/// The codes that others are computed from element by element, in reals, if the
+/// zero point comes out where all of them have theirs; else none.
+llvm::SmallVector<mlir::Value> elementwiseLeaves(mlir::Value codes);
+
+/// Computes them again from planes of the leaves, a flat tensor of `size`
+/// codes.
+mlir::Value rebuildOnPlanes(mlir::OpBuilder &b, mlir::Value codes,
+                            llvm::ArrayRef<mlir::Value> leaves,
+                            llvm::ArrayRef<mlir::Value> planes, int64_t size);
 
 /// The codes of sums in lanes of a plan.
 class PlaneEpilogue {

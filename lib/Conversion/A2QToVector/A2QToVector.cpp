@@ -222,7 +222,25 @@ public:
   void add(Value dense, PlaneValue planes) { values[dense].push_back(planes); }
 
 private:
+  /// Known planes, or what is computed element by element from known ones.
   Value find(OpBuilder &b, Value dense, const PlaneLayout &layout) {
+    if (Value known = findKnown(b, dense, layout))
+      return known;
+    SmallVector<Value> leaves = elementwiseLeaves(dense), planes;
+    for (Value leaf : leaves) {
+      int64_t halo = zeroPoint(getQuantizedType(leaf.getType()));
+      planes.push_back(find(b, leaf, layout.withHalo(halo)));
+      if (!planes.back())
+        return {};
+    }
+    if (leaves.empty())
+      return {};
+    Value codes = rebuildOnPlanes(b, dense, leaves, planes, layout.size());
+    add(dense, {codes, layout});
+    return codes;
+  }
+
+  Value findKnown(OpBuilder &b, Value dense, const PlaneLayout &layout) {
     for (PlaneValue known : values.lookup(dense))
       if (known.layout == layout &&
           known.codes.getParentBlock() == b.getInsertionBlock())

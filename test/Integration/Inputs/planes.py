@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +25,34 @@ from layers import Codes, Layer, Requantize  # noqa: E402
 
 U1, U2, U4, U8 = Codes(0, 1), Codes(0, 3), Codes(0, 15), Codes(0, 255)
 S4 = Codes(-8, 7)
+
+
+@dataclass
+class Sum:
+    """max(0, a + b), quantized: of two earlier results, the second the last."""
+
+    first: int
+    second: int
+    y: Codes
+    name: str = ""
+
+    def emit(self, number, values, shape, types):
+        kind = f"tensor<{'x'.join(map(str, shape))}x"
+        real, codes = kind + "f32>", kind + self.y.type() + ">"
+        a, b = types[self.first], types[self.second]
+        n = f"%s{number}"
+        return n, codes, [
+            f"{n}a = a2q.dequantize {values[self.first]} : {a} to {real}",
+            f"{n}b = a2q.dequantize {values[self.second]} : {b} to {real}",
+            f"{n}c = tosa.add {n}a, {n}b : ({real}, {real}) -> {real}",
+            f"{n}d = tosa.clamp {n}c {{min_val = 0.0 : f32, max_val = "
+            f"0x7F800000 : f32}} : ({real}) -> {real}",
+            f"{n} = a2q.quantize {n}d : {real} to {codes}"]
+
+    def expect(self, a, a_zero, b, b_zero):
+        total = a.astype(np.int64) - a_zero + b - b_zero
+        codes = np.maximum(total, 0) + self.y.zero
+        return np.clip(codes, self.y.lo, self.y.hi).astype(self.y.dtype)
 
 
 def sparse(rng, shape, budget, sizes=(1,)):
@@ -134,6 +163,15 @@ def chains():
               strides=(2, 2)),
         layer(U4, sparse(rng, (8, 3, 3, 8), 17), (2, 5, 6, 8),
               padding=(1, 1, 1, 1)))
+    # A residual sum is computed on planes; its zero points become zeros.
+    square = lambda **more: layer(U4, sparse(rng, (8, 3, 3, 8), 17), shape,
+                                  padding=(1, 1, 1, 1), **more)
+    add("chain-residual", square(), square(), square(), Sum(0, 2, U4),
+        square())
+    add("chain-residual-zero-points", square(), square(),
+        square(y=Codes(-8, 7, -2)), Sum(0, 2, Codes(0, 15, 3)),
+        layer(Codes(0, 15, 3), sparse(rng, (8, 3, 3, 8), 17), shape,
+              padding=(1, 1, 1, 1)))
     add("chain-zero-points",
         layer(Codes(0, 15, 2), sparse(rng, (8, 3, 3, 8), 17), shape,
               y=Codes(-8, 7, 3), padding=(1, 1, 1, 1)),
@@ -145,8 +183,16 @@ def chains():
 def emit(number, chain):
     """The function's arguments, lines and result of a chain."""
     _, layers = chain
-    args, lines, value = [], [], None
+    args, lines, values, types = [], [], [], []
     for i, layer in enumerate(layers):
+        value = values[-1] if values else None
+        if isinstance(layer, Sum):
+            value, kind, text = layer.emit(
+                f"{number}_{i}", values, layers[i - 1].result_shape(), types)
+            lines += text
+            values.append(value)
+            types.append(kind)
+            continue
         a, text, results = layer.emit(f"{number}_{i}")
         if i == 0:
             args = a
@@ -154,8 +200,24 @@ def emit(number, chain):
             text = [line.replace(f"%x{number}_{i} ", f"{value} ")
                     .replace(f"%x{number}_{i},", f"{value},") for line in text]
         lines += text
-        value, kind = results[0]
-    return args, lines, [(value, kind)]
+        values.append(results[0][0])
+        types.append(results[0][1])
+    return args, lines, [(values[-1], types[-1])]
+
+
+def expect(layers, x):
+    """The codes that the last layer computes."""
+    results, zeros = [], []
+    for layer in layers:
+        if isinstance(layer, Sum):
+            a, b = layer.first, layer.second
+            x = layer.expect(results[a], zeros[a], results[b], zeros[b])
+            zeros.append(layer.y.zero)
+        else:
+            x = layer.expect(x, layer.weights)[0]
+            zeros.append(layer.consumers[0].codes.zero)
+        results.append(x)
+    return x
 
 
 def count_planes(path, options, count):
@@ -185,7 +247,8 @@ def main():
         text, options.isa, False, work,
         f" planes=always lanes={options.lanes}")
     count_planes(os.path.join(work, "in.mlir"), options,
-                 sum(len(layers) for _, layers in all_chains))
+                 sum(isinstance(layer, Layer) for _, layers in all_chains
+                     for layer in layers))
     rng = np.random.default_rng(1)
     failures = 0
     for kind in ("random", "lo", "hi", "upper", "lower"):
@@ -193,8 +256,7 @@ def main():
         for name, layers in all_chains:
             x, _ = kernels.inputs_of(layers[0], kind, rng)
             ins.append(x)
-            for layer in layers:
-                x = layer.expect(x, layer.weights)[0]
+            x = expect(layers, x)
             expected.append((name, x))
             outs.append(np.zeros_like(x))
         kernels.call(library, ins, outs)
