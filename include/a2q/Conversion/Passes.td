@@ -119,9 +119,10 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     faster: lists of the activations that each channel adds and subtracts, one
     plane of positions per channel, with lanes of 8 bits (16 where a single
     product needs them) in tiles that are proven from the weights and proven
-    again from the lists. Layers that follow each other hand planes on; between
-    planes and dense images the codes are transposed. `planes` and `lanes` choose
-    by hand. Planes need constant weights, strides of 1, codes of 8 bits on both
+    again from the lists. Layers that follow each other hand planes on, and sums
+    of codes between them are computed on planes as well; between planes and
+    dense images the codes are transposed. `planes` and `lanes` choose by hand.
+    Planes need constant weights, strides of 1 or 2, codes of 8 bits on both
     sides, no initial value, and a requantization as the only consumer.
 
     With `check`, accumulators are 64 bits wide and compared with the promise of
