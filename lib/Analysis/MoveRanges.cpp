@@ -45,9 +45,12 @@ RangeState a2q::concatState(ArrayRef<RangeState> sources, ArrayRef<Type> types,
     return !state.isUniform() && state.getAxis() != axis;
   };
   for (const RangeState &source : sources)
-    if (source.isUninitialized() || !source.isInteger())
+    if (source.isUninitialized())
       return source;
-  if (llvm::any_of(sources, alongOther)) {
+  // Reals have one range for all.
+  bool areIntegers = llvm::all_of(
+      sources, [](const RangeState &source) { return source.isInteger(); });
+  if (!areIntegers || llvm::any_of(sources, alongOther)) {
     // Another axis survives where all of them have it.
     RangeState result = sources.front();
     for (const RangeState &source : sources)

@@ -128,6 +128,23 @@ func.func @tosa(%x: tensor<1x4x4x2xi8> {a2q.range = {axis = 3, lo = array<i64: 0
   return
 }
 
+// Reals of one value say nothing of those beside them.
+// CHECK-LABEL: @real_concat
+func.func @real_concat(%x: tensor<1x2x!quant.uniform<i8<-4:4>:f32, 5.000000e-01>>, %y: tensor<1x2x!quant.uniform<i8<-20:30>:f32, 5.000000e-01>>, %z: tensor<1x2xf32>) {
+  %a = a2q.dequantize %x : tensor<1x2x!quant.uniform<i8<-4:4>:f32, 5.000000e-01>> to tensor<1x2xf32>
+  %b = a2q.dequantize %y : tensor<1x2x!quant.uniform<i8<-20:30>:f32, 5.000000e-01>> to tensor<1x2xf32>
+  %c = tosa.concat %a, %b {axis = 1 : i32} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x4xf32>
+  // CHECK: a2q.quantize {{.*}}a2q.range = [-20, 30]
+  %q = a2q.quantize %c : tensor<1x4xf32> to tensor<1x4x!quant.uniform<i8:f32, 5.000000e-01>>
+  %d = tensor.concat dim(1) %a, %b : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x4xf32>
+  // CHECK: a2q.quantize {{.*}}a2q.range = [-20, 30]
+  %r = a2q.quantize %d : tensor<1x4xf32> to tensor<1x4x!quant.uniform<i8:f32, 5.000000e-01>>
+  %e = tosa.concat %a, %z {axis = 1 : i32} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x4xf32>
+  // CHECK: a2q.quantize {{.*}}a2q.range = [-128, 127]
+  %s = a2q.quantize %e : tensor<1x4xf32> to tensor<1x4x!quant.uniform<i8:f32, 5.000000e-01>>
+  return
+}
+
 // Rows go together in a window; images and channels stay apart.
 // CHECK-LABEL: @pooled_rows
 func.func @pooled_rows(%x: tensor<1x4x1x2xi8> {a2q.range = {axis = 1, lo = array<i64: 0, 0, 0, 0>, hi = array<i64: 1, 1, 100, 100>}},
