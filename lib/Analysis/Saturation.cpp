@@ -32,6 +32,15 @@ std::optional<ByteProducts> a2q::parseByteProducts(StringRef isa) {
   return std::nullopt;
 }
 
+std::optional<StringRef> a2q::reasonOfSafety(ByteProducts products,
+                                             bool hasUnsignedWeights) {
+  if (products == ByteProducts::Quads)
+    return "four products are added in 32 bits";
+  if (hasUnsignedWeights)
+    return "weights in u8 take kernels that widen to 16 bits";
+  return std::nullopt;
+}
+
 StringRef a2q::toString(SaturationAnswer answer) {
   switch (answer) {
   case SaturationAnswer::Safe:
@@ -242,17 +251,13 @@ LogicalResult Examiner::collectCodes() {
   return success();
 }
 
-/// Why nothing saturates where both sides are unsigned.
-static constexpr StringLiteral kUnsignedWeights =
-    "weights in u8 take kernels that widen to 16 bits";
-
 /// Two activation operands: pairs of any two products, of any codes.
 void Examiner::answerForProducts(Storage second) {
   if (second.bits == 0 || second.bits > 8)
     return (void)unknown("its second operand is not constant and not 8 bits "
                          "wide");
   if (!second.isSigned)
-    return (void)safe(kUnsignedWeights);
+    return (void)safe(*reasonOfSafety(options.products, true));
   std::optional<ElementRanges> known =
       analysis.lookup(op.getWeights(), op.hasUnsignedWeights());
   if (!known)
@@ -282,7 +287,7 @@ LogicalResult Examiner::collectWeights() {
   DictionaryAttr origin =
       op->getAttrOfType<DictionaryAttr>(A2QDialect::getOriginAttrName());
   if (origin ? origin.contains("unsigned_weights") : !second.isSigned)
-    return safe(kUnsignedWeights);
+    return safe(*reasonOfSafety(options.products, true));
   SmallVector<int64_t> zeroPoints = {op.getWeightOffset().value_or(0)};
   if (origin)
     if (auto zeros = origin.getAs<DenseI64ArrayAttr>("weight_zero_points"))
@@ -527,8 +532,8 @@ void Examiner::fillImage(SaturationWitness &witness,
 void Examiner::run() {
   if (failed(collectShape()))
     return;
-  if (options.products == ByteProducts::Quads) {
-    (void)safe("four products are added in 32 bits");
+  if (auto reason = reasonOfSafety(options.products, false)) {
+    (void)safe(*reason);
     return;
   }
   if (failed(collectCodes()) || failed(collectWeights()) || weights.empty())

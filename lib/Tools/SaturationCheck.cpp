@@ -126,8 +126,24 @@ static mlir::LogicalResult checkByteLayers(MemoryBufferRef model,
     unknown.name = layer.name;
     unknown.op = layer.op;
     unknown.reason = layer.reason;
+    if (auto reason =
+            reasonOfSafety(options.products, layer.hasUnsignedWeights)) {
+      unknown.answer = SaturationAnswer::Safe;
+      unknown.reason = reason->str();
+    }
   }
   return mlir::success();
+}
+
+/// Takes back what is said of a layer for all codes of its type.
+static void forgetRanges(LayerSaturation &layer, StringRef why) {
+  if (layer.answer != SaturationAnswer::Unsafe)
+    return;
+  layer.answer = SaturationAnswer::Unknown;
+  layer.reason = ("what its activations can be is not known, because " + why +
+                  "; not all codes of their type are safe")
+                     .str();
+  layer.witness.reset();
 }
 
 /// Of a model that has what the importer does not support, layers that are safe
@@ -146,16 +162,30 @@ answerByType(MemoryBufferRef model, StringRef problem, ModelContext &context,
       return mlir::failure();
   }
   report.byType = true;
-  for (LayerSaturation &layer : report.layers) {
-    if (layer.answer != SaturationAnswer::Unsafe)
-      continue;
-    layer.answer = SaturationAnswer::Unknown;
-    layer.reason = "what its activations can be is not known, because the "
-                   "model cannot be imported; not all codes of their type are "
-                   "safe";
-    layer.witness.reset();
-  }
+  for (LayerSaturation &layer : report.layers)
+    forgetRanges(layer, "the model cannot be imported");
   return mlir::success();
+}
+
+/// Layers that the network has with real numbers, such as products of two
+/// activations whose zero points are not 0. Runtimes multiply bytes there.
+static void addRealLayers(MemoryBufferRef model, ModelContext &context,
+                          const SaturationOptions &options,
+                          SaturationReport &report) {
+  SaturationReport bytes;
+  mlir::ScopedDiagnosticHandler silence(context.get(),
+                                        [](mlir::Diagnostic &) {});
+  if (failed(checkByteLayers(model, context, options, bytes)))
+    return;
+  StringMap<int64_t> known;
+  for (const LayerSaturation &layer : report.layers)
+    ++known[layer.name];
+  for (LayerSaturation &layer : bytes.layers) {
+    if (known[layer.name]-- > 0)
+      continue;
+    forgetRanges(layer, "the network has it with real numbers");
+    report.layers.push_back(std::move(layer));
+  }
 }
 
 static ImportOptions importOptions(const SaturationQuestion &question) {
@@ -176,6 +206,7 @@ mlir::LogicalResult a2q::checkSaturation(MemoryBufferRef model,
   if (!module)
     return mlir::failure();
   report.layers = checkSaturation(*module, options);
+  addRealLayers(model, context, options, report);
   return mlir::success();
 }
 
@@ -234,5 +265,7 @@ mlir::LogicalResult a2q::checkSaturation(ModelContext &context,
   if (bindData && failed(observeRanges(*module, bindData, options, report)))
     return mlir::failure();
   report.layers = checkSaturation(*module, options);
+  if (isONNX && file)
+    addRealLayers((*file)->getMemBufferRef(), context, options, report);
   return mlir::success();
 }

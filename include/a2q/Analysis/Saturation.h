@@ -66,6 +66,10 @@ enum class ByteProducts {
 /// Of the name of an instruction set; nullopt for an unknown one.
 std::optional<ByteProducts> parseByteProducts(llvm::StringRef isa);
 
+/// Why no codes and weights whatever saturate; nullopt where some may.
+std::optional<llvm::StringRef> reasonOfSafety(ByteProducts products,
+                                              bool hasUnsignedWeights);
+
 /// A pair that saturates: its terms as the op numbers them, and with u8 codes.
 struct SaturatingPair {
   int64_t channel = 0;

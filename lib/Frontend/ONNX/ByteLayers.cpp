@@ -31,8 +31,8 @@ namespace {
 struct Operands {
   bool isConvolution = false;
   int activations = -1, weights = -1;
-  /// The zero point of the activations, which has their type.
-  int zeroPoint = -1;
+  /// The zero points of both, which have their types.
+  int zeroPoint = -1, weightZeroPoint = -1;
 };
 
 class Reader {
@@ -56,6 +56,9 @@ private:
   const onnx::TensorProto *constant(StringRef name) const;
   const onnx::NodeProto *producer(StringRef name, StringRef op) const;
   std::string tensor(StringRef name, Tensor &result);
+  /// Of weights that are computed.
+  bool hasUnsignedWeights(const onnx::NodeProto &node,
+                          const Operands &operands) const;
 
   quant::QuantizedType codes(bool isSigned);
   Value weightCodes(const Tensor &weights);
@@ -83,13 +86,13 @@ static StringRef input(const onnx::NodeProto &node, int index) {
 /// The operators that take integers.
 static std::optional<Operands> integerOperands(StringRef op) {
   return llvm::StringSwitch<std::optional<Operands>>(op)
-      .Case("QLinearConv", Operands{true, 0, 3, 2})
-      .Case("QLinearMatMul", Operands{false, 0, 3, 2})
-      .Case("QGemm", Operands{false, 0, 3, 2})
-      .Case("MatMulInteger", Operands{false, 0, 1, 2})
-      .Case("ConvInteger", Operands{true, 0, 1, 2})
-      .Case("MatMulIntegerToFloat", Operands{false, 0, 1, 4})
-      .Case("DynamicQuantizeMatMul", Operands{false, -1, 1, -1})
+      .Case("QLinearConv", Operands{true, 0, 3, 2, 5})
+      .Case("QLinearMatMul", Operands{false, 0, 3, 2, 5})
+      .Case("QGemm", Operands{false, 0, 3, 2, 5})
+      .Case("MatMulInteger", Operands{false, 0, 1, 2, 3})
+      .Case("ConvInteger", Operands{true, 0, 1, 2, 3})
+      .Case("MatMulIntegerToFloat", Operands{false, 0, 1, 4, 5})
+      .Case("DynamicQuantizeMatMul", Operands{false, -1, 1, -1, 3})
       .Default(std::nullopt);
 }
 
@@ -120,10 +123,14 @@ std::optional<Operands> Reader::dequantized(const onnx::NodeProto &node) {
   bool isConvolution = node.op_type() == "Conv";
   if (!isConvolution && node.op_type() != "Gemm" && node.op_type() != "MatMul")
     return std::nullopt;
-  for (int index : {0, 1})
-    if (!producer(input(node, index), "DequantizeLinear"))
+  for (int index : {0, 1}) {
+    const onnx::NodeProto *source =
+        producer(input(node, index), "DequantizeLinear");
+    // No runtime multiplies integers that have a scale for each block.
+    if (!source || integerAttribute(*source, "block_size", 0))
       return std::nullopt;
-  return Operands{isConvolution, 0, 1, -1};
+  }
+  return Operands{isConvolution, 0, 1, -1, -1};
 }
 
 /// Why a constant cannot be read; empty where it was.
@@ -151,6 +158,16 @@ std::string Reader::tensor(StringRef name, Tensor &result) {
            ", and byte products take 8 bits";
   result = std::move(*read);
   return "";
+}
+
+bool Reader::hasUnsignedWeights(const onnx::NodeProto &node,
+                                const Operands &operands) const {
+  StringRef weights = input(node, operands.weights),
+            zeroPoint = input(node, operands.weightZeroPoint);
+  if (const onnx::NodeProto *dequantize = producer(weights, "DequantizeLinear"))
+    zeroPoint = input(*dequantize, 2);
+  const onnx::TensorProto *zero = constant(zeroPoint);
+  return zero && zero->data_type() == onnx::TensorProto::UINT8;
 }
 
 std::string Reader::emit(const onnx::NodeProto &node,
@@ -274,8 +291,9 @@ void Reader::read(const onnx::NodeProto &node) {
   b.setLoc(NameLoc::get(b.getStringAttr(nameOfNode(node)), loc));
   std::string reason = emit(node, *operands);
   b.setLoc(loc);
+  bool isUnsigned = !reason.empty() && hasUnsignedWeights(node, *operands);
   result.layers.push_back(
-      {nameOfNode(node), node.op_type(), std::move(reason)});
+      {nameOfNode(node), node.op_type(), std::move(reason), isUnsigned});
 }
 
 ByteLayers Reader::run() {

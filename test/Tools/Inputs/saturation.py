@@ -112,6 +112,22 @@ def runtime_operators():
 MODELS["runtime_operators"] = runtime_operators
 
 
+def computed(dtype, wtype, zero=3):
+    """Products of two activations, beside a layer that is safe."""
+    g = Graph()
+    a = g.codes(g.input("x", (1, 4, 8), dtype), zero=zero, dtype=dtype)
+    b = g.codes(g.input("y", (1, 8, 4), wtype), zero=zero, dtype=wtype)
+    product = g.node("MatMul", [a, b], "product")
+    w, _ = g.weights((4, 5), axis=1)
+    g.output(g.node("MatMul", [g.requantize(product, 64.0), w], "layer"))
+    return g.model()
+
+
+MODELS["computed"] = lambda: computed(U8, I8)
+MODELS["computed_symmetric"] = lambda: computed(U8, I8, zero=0)
+MODELS["computed_unsigned"] = lambda: computed(I8, U8)
+
+
 def make(folder):
     os.makedirs(folder, exist_ok=True)
     for name, build in MODELS.items():

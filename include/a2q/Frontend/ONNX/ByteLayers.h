@@ -26,12 +26,14 @@
 
 namespace a2q {
 
-/// One node that multiplies bytes. `reason` says why it could not be read; such
-/// nodes have no op.
+/// One node that multiplies bytes. `reason` says why it could not be read, or
+/// need not be; such nodes have no op.
 struct ByteLayer {
   std::string name;
   std::string op;
   std::string reason;
+  /// Its weights are computed, in u8.
+  bool hasUnsignedWeights = false;
 };
 
 struct ByteLayers {
