@@ -5,6 +5,7 @@
 """One file, two processors, other answers: the digits network in 8 bits.
 
     digits.py FOLDER [--a2q-check build/release/bin/a2q-check]
+              [--results results.json]
 
 quantizes examples/digits/digits-float.onnx with ONNX Runtime's quantizer (QDQ,
 u8 activations, s8 weights per channel), once as it is, once with the vendor's
@@ -16,7 +17,8 @@ remedy `reduce_range` (7-bit weights), and runs both on the held-out images
 
 It prints how many answers and how many logits differ from the exact ones, and
 what a2q-check says of the files. Then it feeds the witness of each layer to
-that layer alone, the same node of the same file, on the same processors.
+that layer alone, the same node of the same file, on the same processors. All of
+it goes into the results as well, of which page.py makes docs/saturation.md.
 
 Needs onnx, onnxruntime and scikit-learn (PyPI; tried with onnxruntime 1.31.1)
 and qemu-user-static (Debian). QEMU computes pmaddubsw as processors do, so no
@@ -49,12 +51,20 @@ def compare(folder, task, model):
           f"{'':10} {'right':>8} {'other answers':>14} {'other logits':>13} "
           f"{'largest difference':>19}")
     print(f"{'exact':10} {(exact.argmax(1) == labels).mean():8.2%}")
+    rows = [{"place": "exact", "right": int((exact.argmax(1) == labels).sum())}]
     for place in places:
         found = runtime.run(folder, model, images, place)
-        print(f"{place:10} {(found.argmax(1) == labels).mean():8.2%} "
-              f"{(found.argmax(1) != exact.argmax(1)).sum():14} "
-              f"{(found != exact).mean():13.1%} "
-              f"{np.abs(found - exact).max():19.4f}")
+        row = {"place": place,
+               "right": int((found.argmax(1) == labels).sum()),
+               "other_answers": int((found.argmax(1) !=
+                                     exact.argmax(1)).sum()),
+               "other_logits": float((found != exact).mean()),
+               "largest_difference": float(np.abs(found - exact).max())}
+        rows.append(row)
+        print(f"{place:10} {row['right'] / len(labels):8.2%} "
+              f"{row['other_answers']:14} {row['other_logits']:13.1%} "
+              f"{row['largest_difference']:19.4f}")
+    return {"inputs": len(labels), "rows": rows}
 
 
 def patch(node_attributes, weights, image, position, channel):
@@ -130,6 +140,7 @@ def witnesses(folder, model, report):
           f"channel when its\nbias makes the saturated sum 128\n"
           f"{'layer':24} {'channel':>8} {'foretold loss':>14} {'avx2':>5} "
           f"{'exact':>6}")
+    rows = []
     for layer in report["layers"]:
         if not layer["witness"]:
             continue
@@ -141,27 +152,40 @@ def witnesses(folder, model, report):
                  for place in ("avx2", "exact")]
         print(f"{layer['name'][-24:]:24} {found['channel']:8} "
               f"{found['loss']:14} {codes[0]:5} {codes[1]:6}")
+        rows.append({"layer": layer["name"], "channel": found["channel"],
+                     "loss": found["loss"], "avx2": int(codes[0]),
+                     "exact": int(codes[1])})
+    return rows
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--a2q-check", default="build/release/bin/a2q-check")
+    parser.add_argument("--results", type=pathlib.Path)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     task = tasks.Digits(None, args.folder)
+    example = {}
     for reduce_range in (False, True):
         model = tasks.quantize(task, args.folder, reduce_range)
-        compare(args.folder, task, model)
+        name = "reduce_range" if reduce_range else "8 bits"
+        example[name] = compare(args.folder, task, model)
         report = args.folder / (model.stem + ".json")
+        report.unlink(missing_ok=True)
         folder = args.folder / (model.stem + "-witness")
         print(f"\na2q-check --saturation {model.name}", flush=True)
         status = subprocess.run(
             [args.a2q_check, "--saturation", str(model), f"--report={report}",
              f"--witness={folder}"]).returncode
         print(f"exit status {status}", flush=True)
-        if report.exists():
-            witnesses(args.folder, model, json.loads(report.read_text()))
+        example[name]["status"] = status
+        example[name]["witnesses"] = witnesses(args.folder, model,
+                                               json.loads(report.read_text()))
+    if args.results:
+        results = json.loads(args.results.read_text())
+        results["example"] = example
+        args.results.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 """Whole networks on a processor without VNNI, as they are and mended.
 
     models.py FOLDER --packages FOLDER_OF_UNPACKED_WHEELS [--task digits ...]
-              [--a2q-check build/release/bin/a2q-check] [--results results.json]
+              [--inputs 40] [--a2q-check build/release/bin/a2q-check]
+              [--results results.json]
 
 For each task of tasks.py: quantizes the network with ONNX Runtime, applies the
 remedies of vendors (reduce_range; half of the range for the first layer, as
@@ -13,13 +14,11 @@ NNCF does) and a2q-check --saturation --fix=lossless and --fix=all, and runs all
 of them on the test data under QEMU's Haswell, by default and in exact mode.
 Prints, and writes to the results, how many answers are right and how many
 differ from those of the file's own exact mode, and the time of one thread on
-this processor.
+this processor. page.py makes the tables of docs/saturation.md of them.
 
-    models.py --table results.json
-
-prints the tables of docs/saturation.md. Needs onnx, onnxruntime, scikit-learn,
-pillow (PyPI; tried with onnxruntime 1.31.1), the wheels magika 1.0.3 and
-rapidocr-onnxruntime 1.4.4, and qemu-user-static and fonts-dejavu (Debian).
+Needs onnx, onnxruntime, scikit-learn, pillow (PyPI; tried with onnxruntime
+1.31.1), the wheels magika 1.0.3 and rapidocr-onnxruntime 1.4.4, and
+qemu-user-static and fonts-dejavu (Debian).
 """
 
 import argparse
@@ -53,12 +52,10 @@ def mend(tool, model, mode):
     return result
 
 
-def judge(tool, task, model, folder, inputs, base):
-    """One row; `base` are the exact outputs of the 8-bit model."""
+def judge(tool, task, model, folder, exact, found, base):
+    """One row of a model with these outputs, in exact mode and by default;
+    `base` are the exact ones of the 8-bit model."""
     _, report = check(tool, model, folder / "report.json")
-    exact = runtime.run(folder, model, inputs, "exact")
-    found = runtime.run(folder, model, inputs, "avx2")
-    base = exact if base is None else base
     counts = {answer: sum(layer["answer"] == answer
                           for layer in report["layers"])
               for answer in ("safe", "unsafe", "unknown")}
@@ -78,7 +75,7 @@ def judge(tool, task, model, folder, inputs, base):
            "milliseconds_exact": runtime.processor_time(model, few, True),
            "bytes": model.stat().st_size}
     print(json.dumps(row), flush=True)
-    return row, exact
+    return row
 
 
 def measure(task, folder, tool):
@@ -94,10 +91,9 @@ def measure(task, folder, tool):
                 "first layer": half,
                 "lossless": mend(tool, full, "lossless"),
                 "all": mend(tool, full, "all")}
-    rows, base = {}, None
-    for name, model in variants.items():
-        rows[name], exact = judge(tool, task, model, folder, inputs, base)
-        base = exact if base is None else base
+    outputs = runtime.emulated(folder, list(variants.values()), inputs)
+    rows = {name: judge(tool, task, model, folder, *found, outputs[0][0])
+            for (name, model), found in zip(variants.items(), outputs)}
     float_outputs = runtime.run(folder, task.model, inputs, "here")
     fixes = {mode: json.loads(
         variants[mode].with_suffix(".json").read_text())["fix"]["layers"]
@@ -110,51 +106,23 @@ def measure(task, folder, tool):
     return {"reference": task.reference, "inputs": len(task.test),
             "right_float": int(task.correct(float_outputs).sum()),
             "rows": rows, "steps": steps,
+            "gathers": {mode: sum(layer["gathers"] for layer in layers)
+                        for mode, layers in fixes.items()},
             "terms": {mode: [sum(layer["terms"][side] for layer in layers)
                              for side in (0, 1)]
                       for mode, layers in fixes.items()}}
 
 
-NAMES = {"8 bits": "8-bit weights", "reduce_range": "`reduce_range`",
-         "first layer": "half range, first layer",
-         "lossless": "`--fix`", "all": "`--fix=all`"}
-
-
-def table(results):
-    for name, task in results["tasks"].items():
-        count = task["inputs"]
-        print(f"{task['reference']}, {count} inputs, float "
-              f"{task['right_float'] / count:.1%}:\n")
-        print("| file | unsafe layers | right, exact | right, AVX2 | other "
-              "answers | other outputs | ms | ms, exact mode |")
-        print("|---|---:|---:|---:|---:|---:|---:|---:|")
-        for key, row in task["rows"].items():
-            layers = row["layers"]
-            print(f"| {NAMES[key]} | {layers['unsafe']} of "
-                  f"{sum(layers.values())} | {row['right_exact'] / count:.1%} | "
-                  f"{row['right_avx2'] / count:.1%} | {row['other_answers']} | "
-                  f"{row['other_outputs']} | {row['milliseconds']:.3g} | "
-                  f"{row['milliseconds_exact']:.3g} |")
-        print()
-        for mode, steps in task["steps"].items():
-            text = "; ".join(f"{count} {step}" for step, count in steps.items())
-            before, after = task["terms"][mode]
-            print(f"- `--fix={mode}`: {text}. Products of mended layers: "
-                  f"{before} to {after}.")
-        print()
-
-
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=pathlib.Path, nargs="?")
+    parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--packages", type=pathlib.Path)
     parser.add_argument("--task", action="append")
+    parser.add_argument("--inputs", type=int,
+                        help="so many of the test data; emulation is slow")
     parser.add_argument("--a2q-check", default="build/release/bin/a2q-check")
     parser.add_argument("--results", type=pathlib.Path)
-    parser.add_argument("--table", type=pathlib.Path)
     args = parser.parse_args()
-    if args.table:
-        return table(json.loads(args.table.read_text()))
     import onnxruntime
     import tasks
 
@@ -164,13 +132,16 @@ def main():
                            for line in open("/proc/cpuinfo")
                            if line.startswith("model name")), "tasks": {}}
     if args.results and args.results.exists():
-        results["tasks"] = json.loads(args.results.read_text())["tasks"]
+        results = json.loads(args.results.read_text()) | {
+            key: results[key] for key in ("onnxruntime", "cpu")}
     for name in args.task or tasks.TASKS:
         task = tasks.TASKS[name](args.packages, args.folder)
+        if args.inputs:
+            task.test = task.test[:args.inputs]
+            task.labels = task.labels[:args.inputs]
         results["tasks"][name] = measure(task, args.folder, args.a2q_check)
         if args.results:
             args.results.write_text(json.dumps(results, indent=1) + "\n")
-    table(results)
 
 
 if __name__ == "__main__":
