@@ -125,6 +125,32 @@ def test_commands_with_arrays_reproduce(floats, pixels, call, tmp_path, tool):
     assert said.split("; ")[-1] in result.stderr
 
 
+def test_commands_of_programs_reproduce(tmp_path, tool):
+    program = a2q.parse(
+        """
+        func.func @main(%x: tensor<4x!quant.uniform<u8<0:15>:f32, 0.5>>)
+            -> tensor<4xf32> {
+          %y = a2q.dequantize %x
+              : tensor<4x!quant.uniform<u8<0:15>:f32, 0.5>> to tensor<4xf32>
+          return %y : tensor<4xf32>
+        }
+        """
+    ).compile(isa="portable", check_accumulators=True)
+    with pytest.raises(a2q.Error, match="element 2 is 200") as caught:
+        program(np.array([0, 1, 200, 3], np.uint8))
+    error = caught.value
+    assert error.command.startswith(
+        "a2q-run --isa=portable --accumulator=auto --check-accumulators --input="
+    )
+    error.save(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["input0.npy", "model.mlir"]
+    result = subprocess.run(
+        ["bash", "-c", f"$A2Q_TOOLS/{error.command}"], capture_output=True, text=True,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 1 and "is 200" in result.stderr
+
+
 @pytest.mark.parametrize(
     "weights, message",
     [
