@@ -148,6 +148,18 @@ private:
 };
 } // namespace
 
+/// No plan of planes is faster: a weight that is not 0 is a term or more, and
+/// lanes have 8 bits or more.
+static double leastPlanesTime(const Layer &layer, Isa isa) {
+  if (!layer.weightCodes)
+    return 0;
+  auto terms = static_cast<double>(layer.weightCodes->size() -
+                                   llvm::count(*layer.weightCodes, 0));
+  constexpr double mostLanes = 64;
+  return terms * static_cast<double>(countPositions(layer).value_or(0)) /
+         mostLanes * costsOf(isa).term * 1e-3;
+}
+
 Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     : options(options) {
   PlaneMargins margins;
@@ -159,7 +171,12 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     candidate.dense =
         planLayer(layer, options.isa, options.check, candidate.noDense);
     candidate.denseTime = estimateDense(layer, candidate.dense, options.isa);
-    if (options.planes != UsePlanes::Never && !options.check)
+    // Who is told why wants both times; listing the terms of a dense layer
+    // takes seconds.
+    bool isHopeless = !options.tell &&
+                      options.planes == UsePlanes::WhenFaster &&
+                      leastPlanesTime(layer, options.isa) > candidate.denseTime;
+    if (options.planes != UsePlanes::Never && !options.check && !isHopeless)
       candidate.planes = planPlanes(layer, options.isa, margins,
                                     options.laneBits, candidate.noPlanes);
     if (candidate.planes) {
