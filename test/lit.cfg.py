@@ -29,6 +29,13 @@ llvm_config.with_system_environment("ASAN_OPTIONS")
 if importlib.util.find_spec("onnx"):
     config.available_features.add("python-onnx")
 
+# Tests that run TensorFlow Lite, and PyTorch by way of torch-mlir (PyPI; see
+# examples/tflite and examples/torch-mlir).
+if all(map(importlib.util.find_spec, ("ai_edge_litert", "tosa_converter_for_tflite"))):
+    config.available_features.add("python-tflite")
+if all(map(importlib.util.find_spec, ("torch", "torch_mlir"))):
+    config.available_features.add("python-torch-mlir")
+
 # Tests that look at pages (Debian: chromium).
 if shutil.which("chromium"):
     config.available_features.add("chromium")

@@ -17,6 +17,7 @@
 #include "Transfer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -61,6 +62,82 @@ static MaybeReal binary(Operation *op, RealRange a, RealRange b) {
       .Default([](Operation *) { return std::nullopt; });
 }
 
+/// Rounding to integers, which is monotone; none of the modes leaves float32.
+static MaybeReal rounded(Operation *op, RealRange a) {
+  return TypeSwitch<Operation *, MaybeReal>(op)
+      .Case([&](math::RoundEvenOp) {
+        return RealRange{std::nearbyint(a.lo), std::nearbyint(a.hi)};
+      })
+      .Case([&](math::RoundOp) {
+        return RealRange{std::round(a.lo), std::round(a.hi)};
+      })
+      .Case([&](math::FloorOp) {
+        return RealRange{std::floor(a.lo), std::floor(a.hi)};
+      })
+      .Case([&](math::CeilOp) {
+        return RealRange{std::ceil(a.lo), std::ceil(a.hi)};
+      })
+      .Case([&](math::TruncOp) {
+        return RealRange{std::trunc(a.lo), std::trunc(a.hi)};
+      })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+/// A choice between the two values that were compared is the smaller or the
+/// larger of them: both have ranges, so neither is NaN. Any other choice is one
+/// of both.
+static MaybeReal chosen(arith::SelectOp op, RealRange whenTrue,
+                        RealRange whenFalse) {
+  auto compare = op.getCondition().getDefiningOp<arith::CmpFOp>();
+  RealRange either = {std::min(whenTrue.lo, whenFalse.lo),
+                      std::max(whenTrue.hi, whenFalse.hi)};
+  if (!compare)
+    return either;
+  Value lhs = compare.getLhs(), rhs = compare.getRhs();
+  bool inOrder = lhs == op.getTrueValue() && rhs == op.getFalseValue();
+  bool swapped = rhs == op.getTrueValue() && lhs == op.getFalseValue();
+  if (!inOrder && !swapped)
+    return either;
+  bool takesLess;
+  switch (compare.getPredicate()) {
+  case arith::CmpFPredicate::OLT:
+  case arith::CmpFPredicate::OLE:
+  case arith::CmpFPredicate::ULT:
+  case arith::CmpFPredicate::ULE:
+    takesLess = inOrder;
+    break;
+  case arith::CmpFPredicate::OGT:
+  case arith::CmpFPredicate::OGE:
+  case arith::CmpFPredicate::UGT:
+  case arith::CmpFPredicate::UGE:
+    takesLess = swapped;
+    break;
+  default:
+    return either;
+  }
+  if (takesLess)
+    return RealRange{std::min(whenTrue.lo, whenFalse.lo),
+                     std::min(whenTrue.hi, whenFalse.hi)};
+  return RealRange{std::max(whenTrue.lo, whenFalse.lo),
+                   std::max(whenTrue.hi, whenFalse.hi)};
+}
+
+/// A real number as an integer: what does not fit the type is poison.
+static Results integerState(Operation *op, StateLookup states) {
+  MaybeReal real = states(op->getOperand(0)).getReal();
+  unsigned width = patternWidth(op->getResult(0).getType());
+  bool isSigned = isa<arith::FPToSIOp>(op);
+  if (!real || width == 0 || width > 64)
+    return std::nullopt;
+  float lo = std::trunc(real->lo), hi = std::trunc(real->hi);
+  float least = isSigned ? -std::ldexp(1.0f, width - 1) : 0.0f;
+  float beyond = std::ldexp(1.0f, isSigned ? width - 1 : width);
+  if (lo < least || hi >= beyond)
+    return std::nullopt;
+  Interval values = {static_cast<Wide>(lo), static_cast<Wide>(hi)};
+  return SmallVector<RangeState, 1>{RangeState::uniform(bitsOf(values, width))};
+}
+
 /// The values of a float32 constant; unknown when one is not finite.
 static RangeState constantState(Attribute constant) {
   if (auto value = dyn_cast<FloatAttr>(constant)) {
@@ -95,16 +172,28 @@ static RangeState convert(const RangeState &input, bool isSigned) {
 static RangeState resultState(Operation *op, StateLookup states) {
   if (isa<arith::SIToFPOp, arith::UIToFPOp>(op))
     return convert(states(op->getOperand(0)), isa<arith::SIToFPOp>(op));
+  auto known = [](MaybeReal result) {
+    return result ? RangeState::ofReal(*result) : RangeState::notInteger();
+  };
+  if (auto select = dyn_cast<arith::SelectOp>(op)) {
+    MaybeReal whenTrue = states(select.getTrueValue()).getReal();
+    MaybeReal whenFalse = states(select.getFalseValue()).getReal();
+    return known(whenTrue && whenFalse ? chosen(select, *whenTrue, *whenFalse)
+                                       : std::nullopt);
+  }
   MaybeReal a = states(op->getOperand(0)).getReal();
+  if (isa<math::MathDialect>(op->getDialect()))
+    return known(a ? rounded(op, *a) : std::nullopt);
   if (isa<arith::NegFOp>(op) && a)
     return RangeState::ofReal({-a->hi, -a->lo});
   MaybeReal b = op->getNumOperands() == 2 ? states(op->getOperand(1)).getReal()
                                           : std::nullopt;
-  MaybeReal result = a && b ? binary(op, *a, *b) : std::nullopt;
-  return result ? RangeState::ofReal(*result) : RangeState::notInteger();
+  return known(a && b ? binary(op, *a, *b) : std::nullopt);
 }
 
 Results a2q::transferReal(Operation *op, StateLookup states) {
+  if (isa<arith::FPToSIOp, arith::FPToUIOp>(op))
+    return integerState(op, states);
   if (op->getNumResults() != 1 ||
       !getElementTypeOrSelf(op->getResult(0).getType()).isF32())
     return std::nullopt;
@@ -113,8 +202,9 @@ Results a2q::transferReal(Operation *op, StateLookup states) {
     return SmallVector<RangeState, 1>{constantState(constant)};
   if (!isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
            arith::MaximumFOp, arith::MaxNumFOp, arith::MinimumFOp,
-           arith::MinNumFOp, arith::NegFOp, arith::SIToFPOp, arith::UIToFPOp>(
-          op))
+           arith::MinNumFOp, arith::NegFOp, arith::SIToFPOp, arith::UIToFPOp,
+           arith::SelectOp, math::RoundEvenOp, math::RoundOp, math::FloorOp,
+           math::CeilOp, math::TruncOp>(op))
     return std::nullopt;
   return SmallVector<RangeState, 1>{resultState(op, states)};
 }

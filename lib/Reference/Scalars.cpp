@@ -135,6 +135,33 @@ static float minimum(float a, float b) {
   return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
 }
 
+/// Shifts and divisions; nothing where their result is poison or undefined.
+static std::optional<Scalar> partialOp(Operation *op, ArrayRef<Scalar> in) {
+  unsigned bits = operandBits(op);
+  Wide a = in[0].integer, b = in[1].integer;
+  Wide ua = wrapUnsigned(a, bits), ub = wrapUnsigned(b, bits);
+  auto wrap = [&](Wide value) {
+    return integer(wrapSigned(value, resultBits(op)));
+  };
+  if (isa<arith::DivSIOp>(op))
+    return b == 0 ? std::nullopt : std::optional(wrap(a / b));
+  if (isa<arith::DivUIOp>(op))
+    return ub == 0 ? std::nullopt : std::optional(wrap(ua / ub));
+  if (ub >= bits)
+    return std::nullopt;
+  auto count = static_cast<unsigned>(ub);
+  if (isa<arith::ShLIOp>(op)) // Of at most 64 bits, by less than these.
+    return wrap(static_cast<Wide>(static_cast<unsigned __int128>(ua) << count));
+  return wrap(isa<arith::ShRSIOp>(op) ? a >> count : ua >> count);
+}
+
+static Wide leadingZeros(Wide value, unsigned bits) {
+  unsigned count = 0;
+  while (count < bits && !((value >> (bits - 1 - count)) & 1))
+    ++count;
+  return count;
+}
+
 /// Integer arithmetic wraps in the result's bits.
 static std::optional<Scalar> integerOp(Operation *op, ArrayRef<Scalar> in) {
   auto a = [&] { return in[0].integer; };
@@ -155,6 +182,10 @@ static std::optional<Scalar> integerOp(Operation *op, ArrayRef<Scalar> in) {
       .Case<arith::MinSIOp>([&](auto) { return wrap(std::min(a(), b())); })
       .Case<arith::MaxUIOp>([&](auto) { return wrap(std::max(ua(), ub())); })
       .Case<arith::MinUIOp>([&](auto) { return wrap(std::min(ua(), ub())); })
+      .Case<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp, arith::DivSIOp,
+            arith::DivUIOp>([&](auto) { return partialOp(op, in); })
+      .Case<math::CountLeadingZerosOp>(
+          [&](auto) { return wrap(leadingZeros(a(), operandBits(op))); })
       .Case<arith::ExtSIOp, arith::TruncIOp, arith::IndexCastOp>(
           [&](auto) { return wrap(a()); })
       .Case<arith::ExtUIOp, arith::IndexCastUIOp>(

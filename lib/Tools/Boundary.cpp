@@ -46,6 +46,80 @@ static bool markUnsigned(func::FuncOp function) {
 }
 
 //===----------------------------------------------------------------------===//
+// Variables
+//===----------------------------------------------------------------------===//
+
+/// Whether all reads and writes are among the operations of this block.
+static bool ownsVariables(ModuleOp module, Block &block) {
+  return !module
+              .walk([&](Operation *op) {
+                bool uses =
+                    isa<tosa::VariableReadOp, tosa::VariableWriteOp>(op);
+                return uses && op->getBlock() != &block
+                           ? WalkResult::interrupt()
+                           : WalkResult::advance();
+              })
+              .wasInterrupted();
+}
+
+static void liftVariable(func::FuncOp function, tosa::VariableOp variable) {
+  Block &block = function.getBody().front();
+  Builder b(function.getContext());
+  RankedTensorType type = tosa::getVariableType(variable);
+  auto name = b.getDictionaryAttr(b.getNamedAttr(
+      A2QDialect::getNameAttrName(), b.getStringAttr(variable.getName())));
+  unsigned index = function.getNumArguments();
+  (void)function.insertArgument(index, type, name, variable.getLoc());
+  Value current = function.getArgument(index);
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    if (auto read = dyn_cast<tosa::VariableReadOp>(op);
+        read && read.getName() == variable.getName()) {
+      read.getOutput1().replaceAllUsesWith(current);
+      read.erase();
+    } else if (auto write = dyn_cast<tosa::VariableWriteOp>(op);
+               write && write.getName() == variable.getName()) {
+      current = write.getInput1();
+      write.erase();
+    }
+  }
+  Operation *terminator = block.getTerminator();
+  terminator->insertOperands(terminator->getNumOperands(), current);
+  (void)function.insertResult(function.getNumResults(), type, name);
+  variable.erase();
+}
+
+/// Casts of a type to itself, which converters leave around variables.
+static void dropIdleCasts(func::FuncOp function) {
+  function.walk([](UnrealizedConversionCastOp cast) {
+    if (cast.getNumOperands() == 1 && cast.getNumResults() == 1 &&
+        cast.getOperand(0).getType() == cast.getResult(0).getType()) {
+      cast.getResult(0).replaceAllUsesWith(cast.getOperand(0));
+      cast.erase();
+    }
+  });
+}
+
+static void liftVariables(ModuleOp module) {
+  auto variables = llvm::to_vector(module.getOps<tosa::VariableOp>());
+  if (variables.empty())
+    return;
+  func::FuncOp entry;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function.isPublic() || function.isExternal())
+      continue;
+    if (entry)
+      return;
+    entry = function;
+  }
+  if (!entry || !llvm::hasSingleElement(entry.getBody()) ||
+      !ownsVariables(module, entry.getBody().front()))
+    return;
+  for (tosa::VariableOp variable : variables)
+    liftVariable(entry, variable);
+  dropIdleCasts(entry);
+}
+
+//===----------------------------------------------------------------------===//
 // Open sizes
 //===----------------------------------------------------------------------===//
 
@@ -114,6 +188,7 @@ static void closeResults(func::FuncOp function) {
 }
 
 LogicalResult a2q::adaptBoundary(ModuleOp module, ArrayRef<InputShape> shapes) {
+  liftVariables(module);
   for (auto function : module.getOps<func::FuncOp>()) {
     if (!function.isPublic() || function.isExternal() ||
         !llvm::hasSingleElement(function.getBody()))

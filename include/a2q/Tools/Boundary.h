@@ -18,6 +18,10 @@ namespace a2q {
 /// can exchange, in place:
 ///
 /// - Integers of unsigned types become signless ones that `a2q.unsigned` marks.
+/// - Variables of TOSA, which hold values from one call to the next, become one
+///   more argument and one more result each, under their names: programs have
+///   no state of their own. Only where the module has one public function that
+///   reads and writes them outside of control flow.
 /// - Sizes that a function of TOSA leaves open come from `shapes`, by the names
 ///   or the order of the arguments; a leading one that is not given is 1.
 ///
