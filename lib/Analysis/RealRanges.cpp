@@ -138,25 +138,34 @@ static Results integerState(Operation *op, StateLookup states) {
   return SmallVector<RangeState, 1>{RangeState::uniform(bitsOf(values, width))};
 }
 
+/// All of these values; unknown when there are none, or one is not finite.
+template <typename Values> static RangeState rangeOfAll(Values &&values) {
+  std::optional<RealRange> range;
+  for (float value : values) {
+    if (!std::isfinite(value))
+      return RangeState::notInteger();
+    if (!range)
+      range = {value, value};
+    *range = {std::min(range->lo, value), std::max(range->hi, value)};
+  }
+  return range ? RangeState::ofReal(*range) : RangeState::notInteger();
+}
+
 /// The values of a float32 constant; unknown when one is not finite.
 static RangeState constantState(Attribute constant) {
   if (auto value = dyn_cast<FloatAttr>(constant)) {
     float real = value.getValue().convertToFloat();
     return RangeState::ofReal({real, real});
   }
+  if (auto resource = dyn_cast<DenseF32ResourceElementsAttr>(constant)) {
+    std::optional<ArrayRef<float>> values = resource.tryGetAsArrayRef();
+    return values ? rangeOfAll(*values) : RangeState::notInteger();
+  }
   auto elements = dyn_cast<ElementsAttr>(constant);
-  if (!elements || elements.empty())
+  if (!elements)
     return RangeState::notInteger();
   auto values = elements.tryGetValues<float>();
-  if (!values)
-    return RangeState::notInteger();
-  RealRange range = {*values->begin(), *values->begin()};
-  for (float value : *values) {
-    if (!std::isfinite(value))
-      return RangeState::notInteger();
-    range = {std::min(range.lo, value), std::max(range.hi, value)};
-  }
-  return RangeState::ofReal(range);
+  return values ? rangeOfAll(*values) : RangeState::notInteger();
 }
 
 /// An integer in float32, rounded to nearest.

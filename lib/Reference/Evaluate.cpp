@@ -341,7 +341,11 @@ FailureOr<ReferenceTensor> Evaluator::requantizeOp(RequantizeOp op) {
 }
 
 FailureOr<ScalarBlock> Evaluator::prepare(Block &block) {
-  return ScalarBlock::prepare(block, [&](Value value) -> FailureOr<Scalar> {
+  auto tables = [&](Value value) -> const ReferenceTensor * {
+    auto known = values.find(value);
+    return known == values.end() ? nullptr : &known->second;
+  };
+  auto lookup = [&](Value value) -> FailureOr<Scalar> {
     auto known = values.find(value);
     if (known != values.end())
       return getElement(known->second, 0);
@@ -350,7 +354,8 @@ FailureOr<ScalarBlock> Evaluator::prepare(Block &block) {
     if (failed(result))
       return failure();
     return getElement(*result, 0);
-  });
+  };
+  return ScalarBlock::prepare(block, lookup, tables);
 }
 
 /// Whether the result is a sum of products that an accumulator holds.

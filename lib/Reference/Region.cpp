@@ -10,12 +10,14 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::reference;
 
-FailureOr<ScalarBlock> ScalarBlock::prepare(Block &block, Lookup lookup) {
+FailureOr<ScalarBlock> ScalarBlock::prepare(Block &block, Lookup lookup,
+                                            Tables tables) {
   ScalarBlock result;
   llvm::DenseMap<Value, unsigned> placeOf;
   auto addPlace = [&](Value value, Scalar scalar) {
@@ -39,20 +41,40 @@ FailureOr<ScalarBlock> ScalarBlock::prepare(Block &block, Lookup lookup) {
   for (Operation &op : block) {
     if (isa<arith::ConstantOp>(op))
       continue;
-    for (Value operand : op.getOperands())
+    auto extract = dyn_cast<tensor::ExtractOp>(op);
+    OperandRange operands = extract ? extract.getIndices() : op.getOperands();
+    for (Value operand : operands)
       if (failed(find(operand)))
         return failure();
     if (op.hasTrait<OpTrait::IsTerminator>()) {
       llvm::append_range(result.yielded, placesOf(op.getOperands()));
       continue;
     }
-    if (op.getNumResults() != 1)
+    const ReferenceTensor *table =
+        extract ? tables(extract.getTensor()) : nullptr;
+    if (op.getNumResults() != 1 || (extract && !table))
       return op.emitError("the reference does not evaluate this op");
     unsigned place = result.places.size();
-    result.steps.push_back({&op, placesOf(op.getOperands()), place});
+    result.steps.push_back({&op, placesOf(operands), place, table});
     addPlace(op.getResult(0), {});
   }
   return result;
+}
+
+/// The element at these indices.
+static FailureOr<Scalar> extract(Operation *op, const ReferenceTensor &table,
+                                 ArrayRef<Scalar> indices) {
+  int64_t flat = 0;
+  for (auto [index, size] : llvm::zip_equal(indices, table.shape)) {
+    if (index.integer < 0 || index.integer >= size)
+      return op->emitError("index ")
+             << static_cast<int64_t>(index.integer)
+             << " is outside of a dimension of size " << size;
+    flat = flat * size + static_cast<int64_t>(index.integer);
+  }
+  if (table.isReal())
+    return Scalar{0, table.reals()[flat]};
+  return Scalar{table.integers()[flat], 0};
 }
 
 FailureOr<ArrayRef<Scalar>> ScalarBlock::evaluate(ArrayRef<Scalar> arguments,
@@ -67,7 +89,9 @@ FailureOr<ArrayRef<Scalar>> ScalarBlock::evaluate(ArrayRef<Scalar> arguments,
     operands.clear();
     for (unsigned place : step.operands)
       operands.push_back(places[place]);
-    FailureOr<Scalar> result = evaluateScalar(step.op, operands);
+    FailureOr<Scalar> result = step.table
+                                   ? extract(step.op, *step.table, operands)
+                                   : evaluateScalar(step.op, operands);
     if (failed(result))
       return failure();
     places[step.result] = *result;

@@ -14,6 +14,7 @@
 #define A2Q_LIB_REFERENCE_REGION_H
 
 #include "Scalars.h"
+#include "a2q/Reference/Evaluate.h"
 #include "mlir/IR/AffineMap.h"
 #include "mlir/IR/Block.h"
 
@@ -26,8 +27,12 @@ public:
   /// Gives the value of a constant in the block or of anything outside of it.
   using Lookup = llvm::function_ref<mlir::FailureOr<Scalar>(mlir::Value)>;
 
-  static mlir::FailureOr<ScalarBlock> prepare(mlir::Block &block,
-                                              Lookup lookup);
+  /// Gives a tensor from outside of the block, that elements are extracted of;
+  /// it outlives the result. Null when there is none.
+  using Tables = llvm::function_ref<const ReferenceTensor *(mlir::Value)>;
+
+  static mlir::FailureOr<ScalarBlock> prepare(mlir::Block &block, Lookup lookup,
+                                              Tables tables);
 
   /// The terminator's operands for these arguments, at `index` of the loops;
   /// valid until the next call.
@@ -39,6 +44,8 @@ private:
     mlir::Operation *op;
     llvm::SmallVector<unsigned, 3> operands;
     unsigned result;
+    /// What a tensor.extract reads; its indices are the operands.
+    const ReferenceTensor *table = nullptr;
   };
   std::vector<Scalar> places;
   std::vector<Step> steps;
