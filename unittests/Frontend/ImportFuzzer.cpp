@@ -36,8 +36,18 @@ using namespace mlir;
   std::abort();
 }
 
+/// Loading dialects takes longer than most imports: a context serves many, but
+/// not all, because it keeps their types.
+static MLIRContext &sharedContext() {
+  static std::unique_ptr<MLIRContext> context;
+  static unsigned uses = 0;
+  if (uses++ % 128 == 0)
+    context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
+  return *context;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  MLIRContext context(MLIRContext::Threading::DISABLED);
+  MLIRContext &context = sharedContext();
   unsigned errors = 0;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     errors += diagnostic.getSeverity() == DiagnosticSeverity::Error;
