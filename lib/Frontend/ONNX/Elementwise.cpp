@@ -136,6 +136,11 @@ static Value realFunction(Emitter &b, const Node &node, Value x) {
   if (op == "Sign")
     return bySign(b, x, real(b, -1),
                   bySign(b, arith::NegFOp::create(b, x), real(b, 1), x));
+  if (op == "Swish") {
+    Value scaled = multiplied(b, x, real(b, -node.real("alpha", 1)));
+    Value divisor = added(b, real(b, 1), math::ExpOp::create(b, scaled));
+    return arith::DivFOp::create(b, x, divisor);
+  }
   if (op == "ThresholdedRelu")
     return arith::SelectOp::create(
         b,
@@ -551,11 +556,22 @@ LogicalResult Importer::importWhere(const Node &node) {
 }
 
 LogicalResult Importer::importCast(const Node &node) {
+  return castTo(node, static_cast<ElementType>(node.integer("to", 0)));
+}
+
+/// To the type of another input.
+LogicalResult Importer::importCastLike(const Node &node) {
+  FailureOr<Known *> other = lookup(node, 1);
+  if (failed(other))
+    return failure();
+  return castTo(node, elementTypeOf(**other));
+}
+
+LogicalResult Importer::castTo(const Node &node, ElementType to) {
   FailureOr<Known *> input = lookup(node, 0);
   if (failed(input))
     return failure();
   ElementType from = elementTypeOf(**input);
-  auto to = static_cast<ElementType>(node.integer("to", 0));
   if (to != ElementType::Float &&
       (!integerFormat(to) ||
        (integerFormat(to)->bits < 8 && to != ElementType::Bool)))

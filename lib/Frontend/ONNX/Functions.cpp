@@ -70,6 +70,18 @@ LogicalResult Importer::importPRelu(const Node &node) {
   });
 }
 
+/// exp(x - most) / sum(exp(x - most)) along an axis, or the logarithm of it.
+Value Importer::softmax(Value x, int64_t axis, bool isLogarithm) {
+  Value most = tosa::ReduceMaxOp::create(b, x, b.getI32IntegerAttr(axis));
+  Value difference = binary<tosa::SubOp>(x, most);
+  Value powers = tosa::ExpOp::create(b, x.getType(), difference);
+  Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
+  if (!isLogarithm)
+    return quotient(powers, sum);
+  return binary<tosa::SubOp>(difference,
+                             tosa::LogOp::create(b, sum.getType(), sum));
+}
+
 /// exp(x - max) / sum(exp(x - max)). Before operator set 13 the sum is over the
 /// axis and all that follow it.
 LogicalResult Importer::importSoftmax(const Node &node) {
@@ -96,16 +108,8 @@ LogicalResult Importer::importSoftmax(const Node &node) {
     x = reshaped(x, {rows, *elementCount(shape) / rows});
     axis = 1;
   }
-  Value most = tosa::ReduceMaxOp::create(b, x, b.getI32IntegerAttr(axis));
-  Value difference = binary<tosa::SubOp>(x, most);
-  Value powers = tosa::ExpOp::create(b, x.getType(), difference);
-  Value sum = tosa::ReduceSumOp::create(b, powers, b.getI32IntegerAttr(axis));
   Known result{Known::Real, (*input)->shape};
-  Value shares =
-      node.op->name == "LogSoftmax"
-          ? binary<tosa::SubOp>(difference,
-                                tosa::LogOp::create(b, sum.getType(), sum))
-          : quotient(powers, sum);
+  Value shares = softmax(x, axis, node.op->name == "LogSoftmax");
   set(result.layouts, layout, flattens ? reshaped(shares, shape) : shares);
   define(node, std::move(result));
   return success();

@@ -187,6 +187,8 @@ public:
   mlir::LogicalResult importLeakyRelu(const Node &node);
   mlir::LogicalResult importPRelu(const Node &node);
   mlir::LogicalResult importSoftmax(const Node &node);
+  // Attention.cpp
+  mlir::LogicalResult importAttention(const Node &node);
   // Elementwise.cpp
   mlir::LogicalResult importFunction(const Node &node);
   mlir::LogicalResult importArithmetic(const Node &node);
@@ -194,6 +196,8 @@ public:
   mlir::LogicalResult importCompare(const Node &node);
   mlir::LogicalResult importWhere(const Node &node);
   mlir::LogicalResult importCast(const Node &node);
+  mlir::LogicalResult importCastLike(const Node &node);
+  mlir::LogicalResult castTo(const Node &node, ElementType to);
   mlir::LogicalResult importOnlyConstant(const Node &node);
   // Reductions.cpp
   mlir::LogicalResult importReduction(const Node &node);
@@ -406,6 +410,14 @@ private:
   mlir::Value reducedIntegers(const Node &node, ElementType type, mlir::Value x,
                               llvm::ArrayRef<int64_t> places);
   mlir::Value ranked(mlir::Value rows, bool isLargest);
+
+  // Functions.cpp
+  mlir::Value softmax(mlir::Value x, int64_t axis, bool isLogarithm = false);
+
+  // Attention.cpp
+  mlir::FailureOr<mlir::Value> heads(const Node &node, unsigned index,
+                                     llvm::StringRef attribute);
+  mlir::FailureOr<mlir::Value> masked(const Node &node, mlir::Value scores);
 
   // Normalization.cpp
   mlir::Value normalized(mlir::Value x, llvm::ArrayRef<int64_t> axes,

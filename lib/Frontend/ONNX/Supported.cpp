@@ -73,6 +73,13 @@ ArrayRef<Operator> frontend::supportedOperators() {
   static const Attributes norm[] = {{"axis", Int}, {"p", Int}};
   static const Attributes detect[] = {{"detect_negative", Int},
                                       {"detect_positive", Int}};
+  static const Attributes attention[] = {
+      {"is_causal", Int},        {"kv_num_heads", Int},
+      {"q_num_heads", Int},      {"qk_matmul_output_mode", Int},
+      {"scale", Float},          {"softcap", Float},
+      {"softmax_precision", Int}};
+  static const Attributes castLike[] = {{"saturate", Int},
+                                        {"round_mode", String}};
   static const Attributes dropout[] = {{"seed", Int}, {"ratio", Float}};
   static const Attributes mean[] = {
       {"axes", Ints}, {"keepdims", Int}, {"noop_with_empty_axes", Int}};
@@ -105,10 +112,12 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"And", 2, 2, &Importer::importArithmetic, {}},
       {"ArgMax", 1, 1, &Importer::importArgument, argument},
       {"ArgMin", 1, 1, &Importer::importArgument, argument},
+      {"Attention", 3, 4, &Importer::importAttention, attention},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
       {"BatchNormalization", 5, 5, &Importer::importBatchNormalization,
        normalization},
       {"Cast", 1, 1, &Importer::importCast, cast},
+      {"CastLike", 2, 2, &Importer::importCastLike, castLike},
       {"Ceil", 1, 1, &Importer::importFunction, {}},
       {"Celu", 1, 1, &Importer::importFunction, alpha},
       {"Clip", 1, 3, &Importer::importClip, {}},
@@ -218,6 +227,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Squeeze", 1, 2, &Importer::importSqueeze, axes},
       {"Sub", 2, 2, &Importer::importSub, {}},
       {"Sum", 1, UINT32_MAX, &Importer::importArithmetic, {}},
+      {"Swish", 1, 1, &Importer::importFunction, alpha},
       {"Tanh", 1, 1, &Importer::importTanh, {}},
       {"ThresholdedRelu", 1, 1, &Importer::importFunction, alpha},
       {"Tile", 2, 2, &Importer::importTile, {}},

@@ -104,3 +104,35 @@ def one_hot_depth():
     g.output(g.node("OneHot", [x, g.constant(0, np.int64, "c0"), g.constant([0, 1], np.float32)],
                     "n"))
     return g.model()
+
+
+def attention(q, k, v, mask=None, **attributes):
+    g = Graph(23)
+    inputs = [g.input(name, shape, np.float32) for name, shape in zip("qkv", (q, k, v))]
+    if mask:
+        inputs.append(g.constant(np.ones(mask), np.float32, "mask"))
+    g.output(g.node("Attention", inputs, "n", **attributes))
+    return g.model()
+
+
+@bad("node 'n' (Attention): queries of shape 1x3x4x8, keys of 1x2x4x8 and values of 1x2x4x8 do not "
+     "fit")
+def attention_heads():
+    return attention((1, 3, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8))
+
+
+@bad("node 'n' (Attention): input 'q' has shape 1x4x8 and q_num_heads is 3; expected rank 4, or "
+     "rank 3 and heads that divide it")
+def attention_parts():
+    return attention((1, 4, 8), (1, 4, 8), (1, 4, 8), q_num_heads=3, kv_num_heads=2)
+
+
+@bad("node 'n' (Attention): input 'mask' has type FLOAT and shape 4x5, expected FLOAT or BOOL that "
+     "broadcasts to 1x2x4x4")
+def attention_mask():
+    return attention((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), (4, 5))
+
+
+@bad("node 'n' (Attention): softcap 5.000000e+00 is not supported, only 0")
+def attention_cap():
+    return attention((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), softcap=5.0)

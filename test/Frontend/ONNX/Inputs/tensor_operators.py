@@ -206,6 +206,27 @@ def truths():
 
 
 @model
+def attention():
+    # Heads apart, and heads as parts of one dimension; two of queries share one of keys.
+    g = Graph(23)
+    q, k = g.input("q", (2, 4, 3, 5)), g.input("k", (2, 2, 6, 5))
+    v, mask = g.input("v", (2, 2, 6, 7)), g.input("mask", (3, 6), BOOL)
+    x, y = g.input("x", (2, 5, 6)), g.input("y", (2, 5, 6))
+    keep = g.node("Or", [mask, g.constant([[1, 0, 0, 0, 0, 0]], BOOL)])
+    parts = [g.node("Attention", [q, k, v]), g.node("Attention", [q, k, v, keep], scale=0.25),
+             g.node("Attention", [q, k, v, g.reals(4, 3, 6)]),
+             g.node("Attention", [x, y, x], q_num_heads=3, kv_num_heads=3, is_causal=1)]
+    return joined(g, parts)
+
+
+@model
+def casts_like():
+    g = Graph(24)
+    x, y = g.input("x", (3, 5)), g.input("y", (2,), I64)
+    return joined(g, [to_real(g, g.node("CastLike", [x, y])), g.node("CastLike", [y, x])])
+
+
+@model
 def far_functions():
     # Where polynomials alone would be far off: 1e38, the greatest and the least numbers.
     g = Graph()
