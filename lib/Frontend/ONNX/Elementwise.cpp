@@ -218,6 +218,35 @@ static Value floorRemainder(Emitter &b, Value x, Value y) {
                                  arith::AddIOp::create(b, rest, y), rest);
 }
 
+/// A quotient or remainder that no processor stops at: of 0 and of -1, whose
+/// quotient may not fit, the remainder is 0, and the quotient by 0 is the
+/// dividend.
+static Value divided(Emitter &b, const Node &node, bool isSigned, Value x,
+                     Value y) {
+  auto is = [&](int64_t number) {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, y,
+                                 integer(b, y.getType(), number));
+  };
+  Value isOdd = is(0), isMinusOne;
+  if (isSigned) {
+    isMinusOne = is(-1);
+    isOdd = arith::OrIOp::create(b, isOdd, isMinusOne);
+  }
+  Value one = integer(b, y.getType(), 1);
+  Value divisor = arith::SelectOp::create(b, isOdd, one, y);
+  bool isQuotient = node.op->name == "Div";
+  if (!isSigned)
+    return isQuotient ? Value(arith::DivUIOp::create(b, x, divisor))
+                      : Value(arith::RemUIOp::create(b, x, divisor));
+  if (!isQuotient)
+    return node.integer("fmod", 0) != 0
+               ? Value(arith::RemSIOp::create(b, x, divisor))
+               : floorRemainder(b, x, divisor);
+  Value opposite = arith::SubIOp::create(b, integer(b, x.getType(), 0), x);
+  return arith::SelectOp::create(b, isMinusOne, opposite,
+                                 arith::DivSIOp::create(b, x, divisor));
+}
+
 static Value integerArithmetic(Emitter &b, const Node &node, bool isSigned,
                                Value x, Value y) {
   StringRef op = node.op->name;
@@ -227,21 +256,14 @@ static Value integerArithmetic(Emitter &b, const Node &node, bool isSigned,
     return arith::SubIOp::create(b, x, y);
   if (op == "Mul")
     return arith::MulIOp::create(b, x, y);
-  if (op == "Div")
-    return isSigned ? Value(arith::DivSIOp::create(b, x, y))
-                    : Value(arith::DivUIOp::create(b, x, y));
+  if (op == "Div" || op == "Mod")
+    return divided(b, node, isSigned, x, y);
   if (op == "Min")
     return isSigned ? Value(arith::MinSIOp::create(b, x, y))
                     : Value(arith::MinUIOp::create(b, x, y));
   if (op == "Max")
     return isSigned ? Value(arith::MaxSIOp::create(b, x, y))
                     : Value(arith::MaxUIOp::create(b, x, y));
-  if (op == "Mod" && !isSigned)
-    return arith::RemUIOp::create(b, x, y);
-  if (op == "Mod" && node.integer("fmod", 0) != 0)
-    return arith::RemSIOp::create(b, x, y);
-  if (op == "Mod")
-    return floorRemainder(b, x, y);
   if (op == "And")
     return arith::AndIOp::create(b, x, y);
   if (op == "Or")

@@ -227,6 +227,19 @@ def casts_like():
 
 
 @model
+def divisions_by_minus_one():
+    # Its own path, because -2^31 / -1 stops processors (and ONNX Runtime).
+    g = Graph()
+    x = g.input("x", (4,), np.int32)
+    least = g.node("Add", [g.constant(np.arange(1, 5) - 2**31, np.int32),
+                           g.node("Sub", [x, x])])
+    y = g.node("Sub", [g.node("Sub", [x, x]), g.constant([1, -3, 5, 7], np.int32)])
+    parts = [g.node("Div", [least, y]), g.node("Mod", [least, y]),
+             g.node("Mod", [least, y], fmod=1)]
+    return joined(g, [to_real(g, p) for p in parts])
+
+
+@model
 def far_functions():
     # Where polynomials alone would be far off: 1e38, the greatest and the least numbers.
     g = Graph()
