@@ -558,6 +558,7 @@ SumIntervals boundSum(const DotProduct &dot, const InputFact &fact) {
   return boundTerms(dot, fact, terms);
 }
 
+// How near a bound is to what can happen; no proof rests on it.
 std::vector<int64_t> ballWitness(const DotProduct &dot, const InputFact &fact,
                                  bool upper) {
   int sign = upper ? 1 : -1;

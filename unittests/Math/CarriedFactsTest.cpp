@@ -272,6 +272,26 @@ TEST(CarriedFacts, ValuesOfOneSideOnlyCannotBeSetBesideCodes) {
   EXPECT_TRUE(concatenated(restored, restored, /*areCodes=*/false));
 }
 
+// What rounding did to either side adds up.
+TEST(CarriedFacts, SlackOfBothSidesCounts) {
+  Ball still{1, std::vector<double>(8, 0.0), std::vector<double>(8, 0.0),
+             std::vector<double>(8, 2.0)};
+  InputFact fact = factOf(quantizedBall(sumOf(still, still), 1, 0, s8), 2);
+  std::vector<int64_t> weights(8, 1);
+  Range range = s8;
+  Interval sums = boundSum({weights, {&range, 1}}, fact).final;
+  EXPECT_GE(sums.hi, 8 * 4);
+  EXPECT_LE(sums.hi, 8 * 4 + 4);
+}
+
+// A NaN that has become 0, then 5, is 3 behind a clip.
+TEST(CarriedFacts, ClipsMoveWhatRests) {
+  Ball ball{0, {-3}, {1}, {0}};
+  double scales[] = {1}, offsets[] = {5};
+  ball = clamped(shifted(dequantized(ball, scales), offsets), 0, 3);
+  EXPECT_EQ(coordinateRange(ball, 0, s8), (Range{2, 3}));
+}
+
 TEST(CarriedFacts, ClampedAwayFromTheCentreLeavesTheRange) {
   Ball ball{1, {0, 5}, {1, 1}, {0, 0}};
   Ball result = clamped(ball, -1, 3);
