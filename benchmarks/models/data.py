@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Inputs of the measured models, made of what any Debian machine has."""
 
+import functools
 import glob
 import json
 import os
@@ -75,17 +76,25 @@ EXTENSIONS = {"py": "python", "h": "c", "hpp": "cpp", "pl": "perl", "pm": "perl"
               "svg": "svg", "pyc": "pythonbytecode", "cmake": "cmake", "yaml": "yaml"}
 
 
-def files(count, seed, folder="/usr"):
-    """Files of this machine; the label is what their extension says."""
-    with open(os.environ["MAGIKA_CONFIG"], encoding="utf-8") as file:
-        space = json.load(file)["target_labels_space"]
-    rng, found = random.Random(seed), {}
+@functools.cache
+def found_files(folder):
+    """Paths by what their extension says."""
+    found = {}
     for root, _, names in os.walk(folder):
         for name in sorted(names):
             label = EXTENSIONS.get(name.rpartition(".")[2])
             path = os.path.join(root, name)
-            if label in space and os.path.isfile(path) and os.path.getsize(path) > 64:
+            if label and os.path.isfile(path) and os.path.getsize(path) > 64:
                 found.setdefault(label, []).append(path)
+    return found
+
+
+def files(count, seed, folder="/usr"):
+    """Files of this machine; the label is what their extension says."""
+    with open(os.environ["MAGIKA_CONFIG"], encoding="utf-8") as file:
+        space = json.load(file)["target_labels_space"]
+    rng = random.Random(seed)
+    found = {label: paths for label, paths in found_files(folder).items() if label in space}
     inputs, labels = [], []
     kinds = sorted(found)
     for index in range(count):
