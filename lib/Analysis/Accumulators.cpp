@@ -10,6 +10,7 @@
 
 #include "RangeState.h"
 
+#include "a2q/IR/A2QOps.h"
 #include "a2q/IR/QuantTypes.h"
 
 #include "mlir/IR/Matchers.h"
@@ -139,6 +140,9 @@ private:
   LogicalResult collectProducts();
   LogicalResult collectInitial();
   void collectFact();
+  void collectSecondFact();
+  void useFact(const AxisFact &fact, std::optional<int64_t> offset,
+               ArrayRef<int64_t> indices, Range other);
 
   AccumulatingOpInterface op;
   RangeLookup lookup;
@@ -316,38 +320,57 @@ static std::optional<int64_t> visitsPerIndex(ArrayRef<int64_t> indices,
 /// root of their number, and sum to so many totals. Any position may be NaN.
 void Collector::collectFact() {
   const AxisFact *fact = facts(op.getActivations());
-  std::optional<int64_t> offset = op.getActivationOffset();
-  AccumulationProblem &problem = result.problem;
   bool isUnsigned =
       !readsSigned(op.getActivations().getType(), op.hasUnsignedActivations());
-  if (!fact || !fact->zeroPoint || fact->isSigned == isUnsigned || !offset ||
-      op.getNumGroups() != 1 || op.getActivationAxis() != fact->axis ||
-      std::abs(*offset) > INT32_MAX)
-    return;
+  if (!fact || fact->isSigned == isUnsigned || op.getNumGroups() != 1 ||
+      op.getActivationAxis() != fact->axis)
+    return collectSecondFact();
   // A padded position is like one of NaN, whose codes are the zero point.
   std::optional<int64_t> padding = op.getPaddingCode();
-  if (padding && (*padding != *fact->zeroPoint ||
-                  (fact->ball && !fact->ball->rest.empty())))
+  if (padding &&
+      (padding != fact->zeroPoint || (fact->ball && !fact->ball->rest.empty())))
     return;
   SmallVector<int64_t> indices;
-  for (int64_t term = 0; term < problem.length; ++term)
+  for (int64_t term = 0; term < result.problem.length; ++term)
     indices.push_back(op.getActivationChannel(0, term));
-  std::optional<int64_t> visits = visitsPerIndex(indices, fact->length);
-  if (!visits)
+  useFact(*fact, op.getActivationOffset(), indices, factor);
+}
+
+/// Products of two activations are alike in both: rows of the second one of a
+/// matmul meet the terms in order.
+void Collector::collectSecondFact() {
+  if (result.constantWeights || !isa<MatmulOp>(op.getOperation()))
+    return;
+  const AxisFact *fact = facts(op.getWeights());
+  auto type = cast<ShapedType>(op.getWeights().getType());
+  bool isUnsigned = !readsSigned(type, op.hasUnsignedWeights());
+  if (!fact || fact->isSigned == isUnsigned ||
+      fact->axis != type.getRank() - 1 || fact->length != result.problem.length)
+    return;
+  useFact(*fact, op.getWeightOffset(),
+          llvm::to_vector(llvm::seq<int64_t>(0, fact->length)),
+          result.activations);
+}
+
+/// Term i is element `indices[i]` of the axis times something in `other`.
+void Collector::useFact(const AxisFact &fact, std::optional<int64_t> offset,
+                        ArrayRef<int64_t> indices, Range other) {
+  std::optional<int64_t> visits = visitsPerIndex(indices, fact.length);
+  if (!visits || !fact.zeroPoint || !offset || std::abs(*offset) > INT32_MAX)
     return;
   auto taps = static_cast<double>(*visits);
   InputFact known;
-  known.shift = *fact->zeroPoint - *offset;
-  known.vectors = *visits * fact->vectors;
-  if (fact->ball) {
-    known.ball = fact->ball->select(indices);
+  known.shift = *fact.zeroPoint - *offset;
+  known.vectors = *visits * fact.vectors;
+  if (fact.ball) {
+    known.ball = fact.ball->select(indices);
     known.ball->radius *= std::sqrt(taps) * (1 + 0x1p-40);
   }
-  if (fact->simplex)
-    known.simplex = Simplex{fact->simplex->total * taps};
-  known.factor = factor;
-  problem.fact = std::move(known);
-  result.producer = fact->producer;
+  if (fact.simplex)
+    known.simplex = Simplex{fact.simplex->total * taps};
+  known.factor = other;
+  result.problem.fact = std::move(known);
+  result.producer = fact.producer;
 }
 
 FailureOr<AccumulatingOp> a2q::analyzeAccumulator(AccumulatingOpInterface op,

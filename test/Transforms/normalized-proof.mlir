@@ -242,6 +242,33 @@ func.func @attention(%scores: tensor<2x8x512xf32>, %values: tensor<2x64x512x!v>)
 
 // -----
 
+// The same with the probabilities as the second operand.
+
+// CHECK-LABEL: @attention_turned
+// STAGED-LABEL: @attention_turned
+// REPORT: "exact": 16,
+// REPORT: "proof": "softmax",
+// REPORT: "16 bits: softmax bound; the box needs 25"
+!p = !quant.uniform<u8:f32, 0.0039215686274509803>
+!v = !quant.uniform<i8:f32, 0.1>
+func.func @attention_turned(%scores: tensor<2x8x512xf32>, %values: tensor<2x64x512x!v>) -> tensor<2x64x8xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %most = tosa.reduce_max %scores {axis = 2 : i32} : (tensor<2x8x512xf32>) -> tensor<2x8x1xf32>
+  %less = tosa.sub %scores, %most : (tensor<2x8x512xf32>, tensor<2x8x1xf32>) -> tensor<2x8x512xf32>
+  %powers = tosa.exp %less : (tensor<2x8x512xf32>) -> tensor<2x8x512xf32>
+  %sum = tosa.reduce_sum %powers {axis = 2 : i32} : (tensor<2x8x512xf32>) -> tensor<2x8x1xf32>
+  %inverse = tosa.reciprocal %sum : (tensor<2x8x1xf32>) -> tensor<2x8x1xf32>
+  %p = tosa.mul %powers, %inverse, %none : (tensor<2x8x512xf32>, tensor<2x8x1xf32>, tensor<1xi8>) -> tensor<2x8x512xf32>
+  %q = a2q.quantize %p rounding floor : tensor<2x8x512xf32> to tensor<2x8x512x!p>
+  // CHECK: a2q.matmul {{.*}}!a2q.acc<16>
+  // STAGED: a2q.matmul {{.*}}-> tensor<2x64x8x!a2q.acc<16>>
+  %y = a2q.matmul %values, %q : tensor<2x64x512x!v>, tensor<2x8x512x!p> -> tensor<2x64x8x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<2x64x8x!a2q.acc<32>> to tensor<2x64x8xi32>
+  return %z : tensor<2x64x8xi32>
+}
+
+// -----
+
 // Rounded to nearest with the scale 1/256, as runtimes do: the codes sum to at
 // most twice 256, one bit more.
 

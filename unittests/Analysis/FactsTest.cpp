@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "a2q/Analysis/Ranges.h"
+#include "a2q/Analysis/Accumulators.h"
 #include "a2q/IR/A2QOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -192,6 +192,46 @@ TEST_F(FactsTest, RowsOfOtherGainsHaveNoCommonFact) {
   };
   EXPECT_EQ(of("%n"), nullptr);
   EXPECT_NE(of("%other_rows"), nullptr);
+}
+
+// Either operand of a product of two activations may be the normalized one, and
+// the first counts where both are.
+TEST_F(FactsTest, EitherOperandOfAProduct) {
+  auto producerOf = [&](StringRef operands, StringRef types) {
+    std::string source = "!s = !quant.uniform<i8:f32, 0.0625>\n" +
+                         normalization.str() + R"mlir(
+    %wide = tosa.reshape %n, %shape : (tensor<4x64xf32>, !tosa.shape<3>) -> tensor<1x4x64xf32>
+    %q = a2q.quantize %wide : tensor<1x4x64xf32> to tensor<1x4x64x!s>
+    %r = a2q.matmul )mlir" +
+                         operands.str() + " : " + types.str() +
+                         R"mlir( -> tensor<1x4x4x!a2q.acc<32>>
+    return %r : tensor<1x4x4x!a2q.acc<32>>
+  })mlir";
+    auto replace = [&](StringRef from, StringRef to) {
+      source.replace(source.find(from), from.size(), to);
+    };
+    replace("RESULT {",
+            "tensor<1x4x4x!a2q.acc<32>> {\n    %shape = tosa.const_shape "
+            "{values = dense<[1, 4, 64]> : tensor<3xindex>} : () "
+            "-> !tosa.shape<3>");
+    replace("%other: tensor<4x16x!x>", "%other: tensor<1x4x64x!s>");
+    factOf(source);
+    std::string producer;
+    module->walk([&](MatmulOp op) {
+      std::string reason;
+      auto layer = analyzeAccumulator(op, *ranges, reason);
+      ASSERT_TRUE(succeeded(layer)) << reason;
+      producer = layer->producer;
+      // 8 * 8 * 16 and rounding, times 128; by ranges 64 * 127 * 128.
+      if (!producer.empty())
+        EXPECT_LE(layer->sum(0).hi, 1060 * 128);
+    });
+    return producer;
+  };
+  constexpr StringRef types = "tensor<1x4x64x!s>, tensor<1x4x64x!s>";
+  EXPECT_EQ(producerOf("%q, %other", types), "rmsnorm");
+  EXPECT_EQ(producerOf("%other, %q", types), "rmsnorm");
+  EXPECT_EQ(producerOf("%other, %other", types), "");
 }
 
 } // namespace
