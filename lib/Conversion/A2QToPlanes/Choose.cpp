@@ -34,14 +34,14 @@ struct Costs {
 } // namespace
 
 static const Costs &costsOf(Isa isa) {
-  static const Costs portable = {60,  0,    0,    0, 0, 60,  250,
-                                 800, 9000, 4000, 0, 0, 1500};
-  static const Costs avx2 = {40,  5,    10,   11,   0, 23,  300,
-                             900, 6500, 3500, 2000, 0, 1500};
-  static const Costs avx512bw = {30,  2.5,  4,    5.7,  0, 14,  460,
-                                 900, 7000, 4000, 2200, 0, 1500};
-  static const Costs avx512vnni = {30,  2.5,  4,    5.7,  2.1,  14,  460,
-                                   900, 7000, 4000, 2200, 1500, 1500};
+  static const Costs portable = {60,  0,    0,    0, 0, 60,  180,
+                                 800, 5000, 2900, 0, 0, 1500};
+  static const Costs avx2 = {40,  5,    10,   11,   0, 23,  185,
+                             500, 4900, 3500, 1200, 0, 1300};
+  static const Costs avx512bw = {30,   2.5,  4,    5.7,  0, 14, 310,
+                                 1200, 7000, 4000, 2200, 0, 600};
+  static const Costs avx512vnni = {30,   2.5,  4,    5.7,  2.1,  14, 310,
+                                   1200, 7000, 4000, 2200, 1600, 600};
   switch (isa) {
   case Isa::Portable:
     return portable;

@@ -14,7 +14,7 @@ import numpy as np
 
 IMAGE = "tensor<1x28x28x64x!x>"
 FILTER = "tensor<64x3x3x64x{}>"
-SUMS = "tensor<1x28x28x64x!a2q.acc<32>>"
+SUMS = "tensor<1x28x28x64x!a2q.acc<16>>"
 
 
 def main():
