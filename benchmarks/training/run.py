@@ -43,7 +43,7 @@ RATES = (0.0005, 0.002, 0.005)
 # Widths are annealed from so many bits more.
 ANNEALED = 4
 # Of the channels, in the comparison by latency.
-SHARES = (1.0, 0.25, 0.5, 0.75, 1.5)
+SHARES = (1.0, 0.5, 0.25, 0.75, 1.5)
 LATENCY_RATE = 0.002
 LATENCY_FOLDS = 3
 # Processors whose instructions are the most that programs use: AVX2, and VNNI.
