@@ -21,6 +21,7 @@
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -55,6 +56,18 @@ struct TakeLoopAnnotations
         branch.setLoopAnnotationAttr(annotation);
       else if (auto branch = dyn_cast<LLVM::CondBrOp>(op))
         branch.setLoopAnnotationAttr(annotation);
+    });
+  }
+};
+
+/// A parallel region has one loop and ends with it: threads need to wait for
+/// each other once, not twice.
+struct JoinOnce : PassWrapper<JoinOnce, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(JoinOnce)
+  void runOnOperation() override {
+    getOperation().walk([](omp::ParallelOp parallel) {
+      for (auto loop : parallel.getOps<omp::WsloopOp>())
+        loop.setNowait(true);
     });
   }
 };
@@ -109,6 +122,7 @@ static void lowerToLLVM(OpPassManager &pm, StringRef isa, unsigned threads) {
     openMP.numThreads = threads;
     pm.addPass(createConvertSCFToOpenMPPass(openMP));
     cleanUp(pm);
+    pm.addPass(std::make_unique<JoinOnce>());
   }
   pm.addPass(createSCFToControlFlowPass());
   pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());

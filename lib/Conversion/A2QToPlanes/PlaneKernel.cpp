@@ -17,6 +17,7 @@
 
 #include "Planes.h"
 
+#include "a2q/Transforms/ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -48,7 +49,8 @@ private:
     return VectorType::get({plan.lanes}, b.getIntegerType(bits));
   }
   SmallVector<Value> loop(Value lo, Value hi, int64_t step, ValueRange carried,
-                          function_ref<SmallVector<Value>(Value, ValueRange)>);
+                          function_ref<SmallVector<Value>(Value, ValueRange)>,
+                          bool isParallel = false);
   Value table(ArrayRef<int32_t> values);
   Value entry(Value table, Value index);
   Value bytes(Value tensor, Value index);
@@ -144,8 +146,11 @@ void PlaneKernel::writeLists() {
 
 SmallVector<Value>
 PlaneKernel::loop(Value lo, Value hi, int64_t step, ValueRange carried,
-                  function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+                  function_ref<SmallVector<Value>(Value, ValueRange)> body,
+                  bool isParallel) {
   auto loop = scf::ForOp::create(b, loc, lo, hi, number(step), carried);
+  if (isParallel)
+    loop->setAttr(parallelAttrName, b.getUnitAttr());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   scf::YieldOp::create(b, loc,
@@ -160,7 +165,8 @@ Value PlaneKernel::emit(Value out) {
   };
   if (plan.input.images == 1)
     return image(number(0), out)[0];
-  return loop(number(0), number(plan.input.images), 1, out, image)[0];
+  return loop(number(0), number(plan.input.images), 1, out, image,
+              /*isParallel=*/true)[0];
 }
 
 Value PlaneKernel::emitImage(Value image, Value out) {
@@ -173,10 +179,12 @@ Value PlaneKernel::emitImage(Value image, Value out) {
   if (whole == plan.registers)
     out = emitBlock(number(0), plan.registers, out);
   else if (whole > 0)
-    out = loop(number(0), number(whole * plan.lanes), step, out,
-               [&](Value x, ValueRange carried) -> SmallVector<Value> {
-                 return {emitBlock(x, plan.registers, carried[0])};
-               })[0];
+    out = loop(
+        number(0), number(whole * plan.lanes), step, out,
+        [&](Value x, ValueRange carried) -> SmallVector<Value> {
+          return {emitBlock(x, plan.registers, carried[0])};
+        },
+        /*isParallel=*/true)[0];
   if (whole < count)
     out = emitBlock(number(whole * plan.lanes), count - whole, out);
   return out;
@@ -204,10 +212,12 @@ Value PlaneKernel::emitBlock(Value x, int64_t count, Value out) {
   for (int64_t r = 0; r < count; ++r)
     inside.push_back(bytes(table, plus(x, number(r * plan.lanes))));
   int64_t channels = plan.channels.size();
-  return loop(number(0), number(channels), 1, out,
-              [&](Value place, ValueRange carried) -> SmallVector<Value> {
-                return {emitChannel(place, inside, carried[0])};
-              })[0];
+  return loop(
+      number(0), number(channels), 1, out,
+      [&](Value place, ValueRange carried) -> SmallVector<Value> {
+        return {emitChannel(place, inside, carried[0])};
+      },
+      /*isParallel=*/true)[0];
 }
 
 Value PlaneKernel::emitChannel(Value place, ArrayRef<Value> inside, Value out) {

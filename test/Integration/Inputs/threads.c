@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGE = 20 * 20 * 32, RESULTS = 4 };
+enum { IMAGE = 20 * 20 * 32, RESULTS = 5 };
 static const size_t sizes[RESULTS] = {20 * 20 * 24, 18 * 18 * 64, 18 * 18 * 32,
-                                      64};
+                                      20 * 20 * 128, 64};
 
 typedef int Run(const void *const *, void *const *, void *);
 
-static unsigned char image[IMAGE], results[2][RESULTS][18 * 18 * 64];
+static unsigned char image[IMAGE], results[2][RESULTS][20 * 20 * 128];
 
 static void call(Run *run, size_t workspace, int which) {
   const void *inputs[] = {image};

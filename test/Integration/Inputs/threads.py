@@ -4,7 +4,8 @@
 """Writes a network whose layers have work for several threads.
 
 A convolution with few channels (its positions are shared) and one with many
-(its channels are), a depthwise one, and a product with a single row.
+(its channels are), a depthwise one, one whose weights are nearly all 0 (a list of
+planes), and a product with a single row.
 """
 
 import sys
@@ -19,8 +20,12 @@ def dims(shape):
     return "x".join(map(str, shape))
 
 
-def layer(name, op, x, source, shape, result, multiplier, geometry=""):
-    raw = RNG.integers(-7, 8, shape).astype(np.int8).tobytes().hex()
+def layer(name, op, x, source, shape, result, multiplier, geometry="",
+          density=1.0):
+    codes = RNG.integers(-7, 8, shape)
+    if density < 1:
+        codes = np.sign(codes) * (RNG.random(shape) < density)
+    raw = codes.astype(np.int8).tobytes().hex()
     sums = f"tensor<{dims(result)}x!a2q.acc<32>>"
     codes = f"tensor<{dims(result)}x!x>"
     LINES.append(f"""
@@ -35,16 +40,18 @@ def layer(name, op, x, source, shape, result, multiplier, geometry=""):
     TYPES.append(codes)
 
 
-def conv(name, channels, pad, groups, multiplier):
+def conv(name, channels, pad, groups, multiplier, density=1.0):
     size = 18 + 2 * pad
     layer(name, "conv_2d", "%x", (1, 20, 20, 32), (channels, 3, 3, 32 // groups),
           (1, size, size, channels), multiplier,
-          f"strides [1, 1] dilations [1, 1] padding {[pad] * 4} groups {groups}")
+          f"strides [1, 1] dilations [1, 1] padding {[pad] * 4} groups {groups}",
+          density)
 
 
 conv("narrow", 24, 1, 1, 0.005)
 conv("wide", 64, 0, 1, 0.005)
 conv("depthwise", 32, 0, 32, 0.05)
+conv("sparse", 128, 1, 1, 0.2, 0.02)
 LINES.append("""
   %row = tensor.collapse_shape %x [[0], [1, 2, 3]]
     : tensor<1x20x20x32x!x> into tensor<1x12800x!x>""")
