@@ -181,7 +181,7 @@ def latency_table(data, task):
                                 width=width or None, tile=tile or None))
         name = f"latency-{task}-{share:g}-{width or 'dense'}-{tile or 'all'}"
         speeds = []
-        for cpu in ("haswell", "cascadelake"):
+        for cpu in ("haswell", "avx512vnni"):
             times = [result["microseconds"].get(name)
                      for result in data.select(kind="timing", task=task, cpu=cpu)]
             # The compiler's choice of accumulators, or those held to: the faster.

@@ -46,8 +46,8 @@ ANNEALED = 4
 SHARES = (1.0, 0.5, 0.25, 0.75, 1.5)
 LATENCY_RATE = 0.002
 LATENCY_FOLDS = 3
-# Processors whose instructions are the most that programs use: AVX2, and VNNI.
-CPUS = ("haswell", "cascadelake")
+# What programs are compiled for: a processor with AVX2, and this one with VNNI.
+TARGETS = {"haswell": {"target_cpu": "haswell"}, "avx512vnni": {"isa": "avx512vnni"}}
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
 
 
@@ -160,8 +160,8 @@ def latency_points(task):
 
 
 def timing_points(task):
-    for cpu in CPUS:
-        yield {"kind": "timing", "task": task, "cpu": cpu}
+    for target in TARGETS:
+        yield {"kind": "timing", "task": task, "cpu": target}
 
 
 def speed_points(task):
@@ -308,7 +308,7 @@ class Lab:
             if other.get("width"):
                 choices["held"] = network.stage(inner=other["width"])
             for choice, chosen in choices.items():
-                program = chosen.compile(target_cpu=point["cpu"])
+                program = chosen.compile(**TARGETS[point["cpu"]])
                 program(images)
                 programs[latency_name(other), choice] = program
         times = {key: [] for key in programs}
