@@ -276,11 +276,16 @@ LogicalResult Graph::collectDefinitions() {
       if (!input.empty() && !producers.count(input) &&
           !initializers.count(input) && !inputs.contains(input))
         return node.emitError() << "input '" << input << "' is not defined";
-  for (const onnx::ValueInfoProto &output : proto().output())
+  StringSet<> outputs;
+  for (const onnx::ValueInfoProto &output : proto().output()) {
     if (!producers.count(output.name()) && !initializers.count(output.name()) &&
         !inputs.contains(output.name()))
       return emitError(fileLoc)
              << "output '" << output.name() << "' is not defined";
+    if (!outputs.insert(output.name()).second)
+      return emitError(fileLoc)
+             << "returns output '" << output.name() << "' twice";
+  }
   return success();
 }
 

@@ -112,6 +112,15 @@ def input_twice():
     return g.model()
 
 
+@bad("returns output 'x' twice")
+def output_twice():
+    g = Graph()
+    x = g.input("x", (1,), np.float32)
+    g.output(x)
+    g.output(x)
+    return g.model()
+
+
 @bad("output 'c' is constant; supported are outputs that depend on an input")
 def constant_output():
     g, x = image()
