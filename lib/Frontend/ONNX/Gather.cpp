@@ -271,8 +271,11 @@ LogicalResult Importer::importOneHot(const Node &node) {
   const Tensor &tensor = **given;
   bool isInteger = !tensor.isFloat() && tensor.size() == 1;
   int64_t depth = isInteger ? tensor.ints.front() : 0;
-  if (depth < 1 || depth > INT32_MAX)
+  if (depth < 1)
     return node.emitInputError(1) << "must be one positive integer";
+  if (depth > INT32_MAX)
+    return node.emitInputError(1)
+           << "asks for depth " << depth << ", the most is " << INT32_MAX;
   if (values->shape != ArrayRef<int64_t>{2})
     return node.emitInputError(2)
            << "has shape " << shapeText(values->shape) << ", expected 2";

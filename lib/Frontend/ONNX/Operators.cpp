@@ -157,7 +157,11 @@ LogicalResult Importer::importReshape(const Node &node) {
   for (auto [dim, size] : llvm::enumerate(shape)) {
     if (size == 0 && node.integer("allowzero", 0) == 0 && dim < old.size())
       size = old[dim];
-    if (size == -1 && !inferred) {
+    if (size == -1 && inferred)
+      return node.emitInputError(1)
+             << "asks for size -1 in dimensions " << *inferred << " and " << dim
+             << ", at most one size can be inferred";
+    if (size == -1) {
       inferred = dim;
       size = 1;
     }

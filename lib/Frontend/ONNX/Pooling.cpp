@@ -37,12 +37,16 @@ frontend::sizesAttribute(const Node &node, StringRef name,
   constexpr int64_t kMost = int64_t(1) << 20;
   SmallVector<int64_t> values = node.integers(name, otherwise);
   if (values.size() != otherwise.size() ||
-      llvm::any_of(values, [&](int64_t value) {
-        return value < least || value > kMost;
-      })) {
+      llvm::any_of(values, [&](int64_t value) { return value < least; })) {
     node.emitError() << name << " [" << ArrayRef(values) << "] must be "
                      << otherwise.size() << " integers of at least " << least
                      << " (" << dims << "-D)";
+    return failure();
+  }
+  const int64_t *largest = llvm::max_element(values);
+  if (largest != values.end() && *largest > kMost) {
+    node.emitError() << name << " [" << ArrayRef(values) << "] holds "
+                     << *largest << ", the most is " << kMost;
     return failure();
   }
   return values;

@@ -316,6 +316,7 @@ static LogicalResult keepAspectRatio(const Node &node, ArrayRef<int64_t> axes,
 /// x, roi, scales, sizes.
 FailureOr<SmallVector<Resampling>>
 Importer::resamplings(const Node &node, ArrayRef<int64_t> shape) {
+  constexpr float kMost = 0x1p31f;
   auto rank = static_cast<int64_t>(shape.size());
   SmallVector<Resampling> result;
   for (int64_t size : shape)
@@ -347,12 +348,19 @@ Importer::resamplings(const Node &node, ArrayRef<int64_t> shape) {
   }
   for (auto [at, dim] : llvm::enumerate(*axes)) {
     Resampling &axis = result[dim];
+    float size = 0;
     if (*scales) {
       axis.scale = (*scales)->floats[at];
-      float size = axis.scale * static_cast<float>(axis.from);
-      axis.to = size >= 1 && size <= 0x1p31f ? static_cast<int64_t>(size) : 0;
+      size = axis.scale * static_cast<float>(axis.from);
+      axis.to = size >= 1 && size <= kMost ? static_cast<int64_t>(size) : 0;
     } else {
       axis.to = (*sizes)->ints[at];
+      if (axis.to < 1 || axis.to > INT32_MAX) {
+        node.emitInputError(3)
+            << "asks for size " << axis.to << " in dimension " << dim
+            << ", sizes are 1 to " << INT32_MAX;
+        return failure();
+      }
       axis.scale = static_cast<float>(axis.to) / static_cast<float>(axis.from);
     }
     if (roi) {
@@ -365,6 +373,12 @@ Importer::resamplings(const Node &node, ArrayRef<int64_t> shape) {
       node.emitError() << "scales dimension " << dim << " by " << axis.scale
                        << (roi ? ", or its roi is out of bounds" : "")
                        << ", scales are positive, normal and finite";
+      return failure();
+    }
+    if (size > kMost) {
+      node.emitError() << "scales dimension " << dim << " of size " << axis.from
+                       << " by " << axis.scale << ", the result is at most "
+                       << static_cast<int64_t>(kMost) << " elements long";
       return failure();
     }
   }

@@ -57,6 +57,23 @@ def resize_nan():
     return resize([1, 1, 1, np.nan])
 
 
+@bad("node 'r' (Resize): scales dimension 2 of size 4 by 1.000000e+09, the result is at most "
+     "2147483648 elements long")
+def resize_huge():
+    return resize([1, 1, 1e9, 1])
+
+
+@bad("node 'r' (Resize): input 'sizes' asks for size -4 in dimension 2, sizes are 1 to 2147483647")
+def resize_to_negative():
+    return resize(sizes=[1, 2, -4, 4])
+
+
+@bad("node 'r' (Resize): input 'sizes' asks for size 4611686018427387904 in dimension 3, sizes are 1 "
+     "to 2147483647")
+def resize_to_huge():
+    return resize(sizes=[1, 2, 4, 1 << 62], keep_aspect_ratio_policy="not_smaller")
+
+
 @bad("node 'r' (Resize): its result has shape 1x2x0x4, sizes must be positive and their product "
      "at most 2^31")
 def resize_to_nothing():

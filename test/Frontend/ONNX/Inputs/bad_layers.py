@@ -111,6 +111,22 @@ def stride_zero():
     return conv_with(ONES, strides=[0, 1])
 
 
+@bad("node 'conv' (Conv): pads [1073741824, 0, 0, 0] holds 1073741824, the most is 1048576")
+def huge_pads():
+    return conv_with(ONES, pads=[1 << 30, 0, 0, 0])
+
+
+@bad("node 'conv' (Conv): kernel_shape [3, 1099511627776] holds 1099511627776, the most is 1048576")
+def huge_kernel():
+    return conv_with(ONES, kernel_shape=[3, 1 << 40])
+
+
+@bad("node 'conv' (Conv): dilations [4611686018427387904, 1] holds 4611686018427387904, the most "
+     "is 1048576")
+def huge_dilations():
+    return conv_with(ONES, dilations=[1 << 62, 1])
+
+
 @bad("node 'conv' (Conv): auto_pad 'SAME' is not supported")
 def auto_pad():
     return conv_with(ONES, auto_pad="SAME")

@@ -33,7 +33,8 @@ def reshape_count():
     return reshaped([5, -1])
 
 
-@bad("node 'r' (Reshape): input 'shape' asks for size -1 in dimension 1")
+@bad("node 'r' (Reshape): input 'shape' asks for size -1 in dimensions 0 and 1, at most one "
+     "size can be inferred")
 def reshape_inferred_twice():
     return reshaped([-1, -1])
 

@@ -97,13 +97,22 @@ def norm_power():
     return node("LpNormalization", p=3)
 
 
-@bad("node 'n' (OneHot): input 'c0' must be one positive integer")
-def one_hot_depth():
+def one_hot(depth):
     g = Graph()
     x = g.input("x", (2,), np.int64)
-    g.output(g.node("OneHot", [x, g.constant(0, np.int64, "c0"), g.constant([0, 1], np.float32)],
-                    "n"))
+    g.output(g.node("OneHot", [x, g.constant(depth, np.int64, "c0"),
+                               g.constant([0, 1], np.float32)], "n"))
     return g.model()
+
+
+@bad("node 'n' (OneHot): input 'c0' must be one positive integer")
+def one_hot_depth():
+    return one_hot(0)
+
+
+@bad("node 'n' (OneHot): input 'c0' asks for depth 35184372088832, the most is 2147483647")
+def one_hot_deep():
+    return one_hot(1 << 45)
 
 
 def attention(q, k, v, mask=None, **attributes):
