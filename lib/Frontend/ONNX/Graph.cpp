@@ -14,6 +14,7 @@
 
 #include <google/protobuf/stubs/logging.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -209,6 +210,12 @@ LogicalResult Graph::checkOperators() {
   return diagnostic;
 }
 
+/// Elements of tensors may be anything; other numbers of an operator are
+/// finite.
+static bool isElement(StringRef attribute) {
+  return attribute == "value_float" || attribute == "extrapolation_value";
+}
+
 /// Counts of inputs and outputs, and the attributes with their types.
 LogicalResult Graph::checkNode(const Node &node) {
   const Operator &op = *node.op;
@@ -238,6 +245,10 @@ LogicalResult Graph::checkNode(const Node &node) {
     if (!seen.insert(attribute.name()).second)
       return node.emitError()
              << "attribute '" << attribute.name() << "' is given twice";
+    if (attribute.type() == onnx::AttributeProto::FLOAT &&
+        !std::isfinite(attribute.f()) && !isElement(attribute.name()))
+      return node.emitError() << "attribute '" << attribute.name() << "' is "
+                              << attribute.f() << ", it must be finite";
   }
   return success();
 }

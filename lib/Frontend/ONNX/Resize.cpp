@@ -257,10 +257,6 @@ static FailureOr<ResizeMode> resizeMode(const Node &node) {
     node.emitError() << "exclude_outside needs mode cubic or antialias";
     return failure();
   }
-  if (!std::isfinite(mode.coefficient)) {
-    node.emitError() << "cubic_coeff_a is " << mode.coefficient;
-    return failure();
-  }
   return mode;
 }
 

@@ -74,6 +74,11 @@ def resize_to_huge():
     return resize(sizes=[1, 2, 4, 1 << 62], keep_aspect_ratio_policy="not_smaller")
 
 
+@bad("node 'r' (Resize): attribute 'cubic_coeff_a' is nan, it must be finite")
+def resize_coefficient():
+    return resize([1, 1, 2, 2], mode="cubic", cubic_coeff_a=float("nan"))
+
+
 @bad("node 'r' (Resize): its result has shape 1x2x0x4, sizes must be positive and their product "
      "at most 2^31")
 def resize_to_nothing():

@@ -115,6 +115,16 @@ def one_hot_deep():
     return one_hot(1 << 45)
 
 
+@bad("node 'n' (LayerNormalization): attribute 'epsilon' is nan, it must be finite")
+def epsilon_nan():
+    return node("LayerNormalization", np.ones(4), epsilon=float("nan"))
+
+
+@bad("node 'n' (LeakyRelu): attribute 'alpha' is -INF, it must be finite")
+def slope_infinite():
+    return node("LeakyRelu", alpha=float("-inf"))
+
+
 def attention(q, k, v, mask=None, **attributes):
     g = Graph(23)
     inputs = [g.input(name, shape, np.float32) for name, shape in zip("qkv", (q, k, v))]
