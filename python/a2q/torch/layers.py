@@ -114,7 +114,9 @@ class QuantLayer:
         empty = weight.flatten(1).eq(0).all(1)
         scale = torch.where(empty, torch.ones_like(scale), scale)
         return LayerIntegers(
-            weight.cpu(), scale.float().cpu(), None if bias is None else bias.cpu()
+            weight.cpu(),
+            scale.float().cpu(),
+            None if bias is None else bias.float().cpu(),
         )
 
     def _run(self, x, operation):

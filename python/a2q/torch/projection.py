@@ -9,6 +9,9 @@ threshold t the units that stay are those with `|u| - k + 1/2 > t`, and a weight
 keeps `ceil(|u| - 1/2 - t)` of them. The smallest t that meets the budget is
 found by bisection for all channels at once: passes over the weights and no
 sort, on any device.
+
+Norms are exact whatever the type of the weights: bfloat16 and float16 are
+computed with as float32, and sums that a float32 cannot count are int64.
 """
 
 import math
@@ -19,25 +22,40 @@ from torch import Tensor
 
 from .budget import Accumulator
 
+# Up to where a float32 holds every integer.
+_FLOAT_COUNTS = 1 << 24
 # Halvings after which a threshold is known to the last bit of a float32.
 _HALVINGS = 40
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def _norms(q, limit):
+    """The sums [rows, 1] of integers in [0, limit], exactly."""
+    fits = q.shape[1] * limit < _FLOAT_COUNTS
+    return q.sum(1, keepdim=True, dtype=q.dtype if fits else torch.int64)
+
+
 def nearest_integers(u: Tensor, budget: Union[int, Tensor], limit: int) -> Tensor:
     """The integers |q| <= limit nearest to `u` [rows, terms] whose l1 norm is at
-    most `budget` (one number, or [rows, 1]) in each row; of u's dtype.
+    most `budget` (one number, or [rows, 1]) in each row; of u's dtype, or float32
+    where that is narrower.
 
     Units that cost the same go in order of their index. Rejects what is not
     finite.
     """
+    u = at_least_float32(u)
+    if isinstance(budget, Tensor):
+        budget = budget.to(torch.int64)
     magnitude = u.abs()
-    q = magnitude.round().clamp_(max=limit)
-    norm = q.sum(1, keepdim=True)
     finite = torch.isfinite(magnitude.sum(1))
     if not finite.all():
         row = int((~finite).nonzero()[0])
         raise ValueError(f"weights of row {row} are not finite; training diverged")
-    over = norm > budget
+    q = magnitude.round().clamp_(max=limit)
+    over = _norms(q, limit) > budget
     if over.any():
         reduced = _largest_units(magnitude, budget, limit, over)
         q = torch.where(over, torch.minimum(reduced, q), q)
@@ -55,10 +73,10 @@ def _largest_units(magnitude, budget, limit, over):
     # `high` always meets the budget, `low` never does.
     high = magnitude.amax(1, keepdim=True)
     low = torch.zeros_like(high)
-    count = torch.zeros_like(high)
+    count = _norms(kept(high), limit)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        units = kept(middle).sum(1, keepdim=True)
+        units = _norms(kept(middle), limit)
         fits = units <= budget
         high = torch.where(fits, middle, high)
         low = torch.where(fits, low, middle)
@@ -69,8 +87,8 @@ def _largest_units(magnitude, budget, limit, over):
     # What is left are ties: units that no float32 tells apart.
     q = kept(high)
     tied = kept(low) > q
-    spare = budget - q.sum(1, keepdim=True)
-    return q + (tied & (tied.cumsum(1) <= spare))
+    spare = budget - _norms(q, limit)
+    return q + (tied & (tied.cumsum(1, dtype=torch.int64) <= spare))
 
 
 class Terms:
@@ -117,7 +135,7 @@ def hold(u: Tensor, accumulator: Optional[Accumulator], limit: int) -> Tensor:
     """The integers nearest to `u` [rows, terms] that each row's accumulator can
     take; without an accumulator the nearest ones."""
     if accumulator is None:
-        return u.round().clamp_(-limit, limit)
+        return at_least_float32(u).round().clamp_(-limit, limit)
     if accumulator.budget is not None:
         return nearest_integers(u, accumulator.budget, limit)
     pos, neg = accumulator.sign_budgets()

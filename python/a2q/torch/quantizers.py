@@ -8,7 +8,8 @@ scale for each output channel. Its integers meet their accumulator's budget in
 every forward pass, hence after every step of an optimizer. Gradients go
 straight through rounding and projection. Scales are learned through their
 logarithm, with the gradient of LSQ (Esser et al. 2020, section 2.1): where the
-clip does not act, the difference between integer and real weight.
+clip does not act, the difference between integer and real weight. Modules of
+bfloat16 or float16 find their integers in float32.
 
   projection            the integers nearest to the weights within the budget
   a2q, a2q-plus         weight normalization g * v / |v|_1, truncated toward
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from .budget import Accumulator, Codes
-from .projection import Terms, hold, nearest_integers
+from .projection import Terms, at_least_float32, hold
 
 # The bound whose budget a method meets where the caller names none.
 METHODS = {
@@ -40,8 +41,8 @@ _LEAST_LOG_SCALE = -40.0
 
 
 def straight_through(x: Tensor, forward: Tensor) -> Tensor:
-    """`forward`, with the gradient of `x`."""
-    return x + (forward - x).detach()
+    """`forward` to the last bit, with the gradient of `x`."""
+    return forward.detach() + (x - x.detach())
 
 
 def _log_scale(scale: Tensor) -> nn.Parameter:
@@ -75,7 +76,7 @@ class WeightQuantizer(nn.Module):
         tiling = (accumulator.tile, accumulator.image_channels) if accumulator else ()
         self.terms = Terms(weight.shape, *tiling)
         with torch.no_grad():
-            scale = self._start(self.terms.split(weight.detach()))
+            scale = self._start(self._rows(weight.detach()))
         self.log_scale = _log_scale(scale)
 
     def extra_repr(self) -> str:
@@ -89,22 +90,21 @@ class WeightQuantizer(nn.Module):
         )
 
     def forward(self, weight: Tensor) -> Tensor:
-        """`scale * integers`, in the weights' shape."""
-        scale = torch.exp2(self.log_scale)
+        """`scale * integers`, in the weights' shape and type."""
+        scale = self._scale()
         q = self._forward_integers(self._in_units(weight, scale))
-        return self.terms.join(self._scaled(q, scale))
+        return self.terms.join(self._scaled(q, scale)).to(weight.dtype)
 
     @torch.no_grad()
     def integers(self, weight: Tensor) -> Tensor:
         """What forward multiplies by the scale, int64, in the weights' shape."""
-        scale = torch.exp2(self.log_scale)
-        q = self._forward_integers(self._in_units(weight, scale))
-        return self.terms.join(q.round()).to(torch.int64)
+        q = self._nearest(self._in_units(weight, self._scale()))
+        return self.terms.join(q).to(torch.int64)
 
     @torch.no_grad()
     def scale(self) -> Tensor:
         """[channels]"""
-        return torch.exp2(self.log_scale.flatten())
+        return self._scale().flatten()
 
     def penalty(self, weight: Tensor) -> Tensor:
         """What the loss is charged where the budget cuts; 0 for most methods."""
@@ -126,12 +126,18 @@ class WeightQuantizer(nn.Module):
 
     # What they share.
 
+    def _rows(self, weight):
+        return self.terms.split(at_least_float32(weight))
+
+    def _scale(self):
+        return torch.exp2(at_least_float32(self.log_scale))
+
     def _by_tile(self, scale: Tensor) -> Tensor:
         """[channels, 1] -> [rows, 1]"""
         return scale.repeat_interleave(self.terms.tiles, 0)
 
     def _in_units(self, weight, scale):
-        return self.terms.split(weight) / self._by_tile(scale)
+        return self._rows(weight) / self._by_tile(scale)
 
     def _scaled(self, q, scale):
         return q * self._by_tile(scale)
@@ -219,20 +225,23 @@ class NormalizedWeights(WeightQuantizer):
 
     def __init__(self, weight, bits, accumulator):
         super().__init__(weight, bits, accumulator)
-        rows = self._direction(self.terms.split(self.start_weight(weight)))
+        rows = self._direction(self._rows(self.start_weight(weight)))
         norm = rows.abs().sum(1, keepdim=True)
         self.log_norm = _log_scale(norm)
 
     @torch.no_grad()
     def start_weight(self, weight: Tensor) -> Tensor:
         """The `v` from which training starts, for real weights."""
-        rows = self._direction(self.terms.split(weight.detach()))
-        radius = self._by_tile(torch.exp2(self.log_scale)) * self._limit()
+        rows = self._direction(self._rows(weight.detach()))
+        radius = self._by_tile(self._scale()) * self._limit()
         return self.terms.join(_project_onto_l1_ball(rows, radius))
 
     def penalty(self, weight):
-        scale = self._by_tile(torch.exp2(self.log_scale))
-        return (torch.exp2(self.log_norm) - scale * self._limit()).relu().sum()
+        scale = self._by_tile(self._scale())
+        return (self._norm() - scale * self._limit()).relu().sum()
+
+    def _norm(self):
+        return torch.exp2(at_least_float32(self.log_norm))
 
     def _limit(self) -> float:
         return float(self.accumulator.norm_limit)
@@ -241,10 +250,10 @@ class NormalizedWeights(WeightQuantizer):
         return rows
 
     def _in_units(self, weight, scale):
-        v = self._direction(self.terms.split(weight))
+        v = self._direction(self._rows(weight))
         norm = v.abs().sum(1, keepdim=True)
         norm = torch.where(norm > 0, norm, torch.ones_like(norm))
-        g = torch.exp2(self.log_norm) / self._by_tile(scale)
+        g = self._norm() / self._by_tile(scale)
         return v / norm * g.clamp(max=self._limit())
 
     def _forward_integers(self, u):

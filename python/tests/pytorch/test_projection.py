@@ -74,6 +74,28 @@ def test_what_is_not_finite_is_refused(bad):
         nearest_integers(u, 4, 7)
 
 
+@pytest.mark.parametrize("width, bits, terms", [(27, 2, 4000), (27, 3, 1501)])
+def test_norms_that_no_float32_counts_are_held(width, bits, terms):
+    accumulator = Accumulator(width, Codes.of(bits, False))
+    assert accumulator.budget > 1 << 24
+    limit = 2**15 - 1
+    u = torch.randn(16, terms, generator=torch.Generator().manual_seed(1)) * limit * 2
+    norms = hold(u, accumulator, limit).to(torch.int64).abs().sum(1)
+    assert (norms == accumulator.budget).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("bound", ["centred", "exact"])
+def test_narrow_floats_are_held(dtype, bound):
+    accumulator = Accumulator(16, Codes.of(4, False), bound=bound)
+    u = torch.randn(8, 1024, generator=torch.Generator().manual_seed(2)).to(dtype) * 90
+    q = hold(u, accumulator, 2**11 - 1)
+    assert torch.equal(q, hold(u.float(), accumulator, 2**11 - 1))
+    positive, negative = accumulator.sign_budgets()
+    norms = q.to(torch.int64).abs().sum(1)
+    assert (norms <= (accumulator.budget or positive + negative)).all()
+
+
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("bound", ["centred", "exact", "a2q", "a2q-plus"])
 @pytest.mark.parametrize("width", [8, 11, 13])

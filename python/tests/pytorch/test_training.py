@@ -176,6 +176,35 @@ def test_reestimated_statistics_are_those_of_the_data(float_network, images):
     assert layer.norm.momentum == 0.1 and not layer.norm.training
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_modules_of_other_types_are_held(method, dtype):
+    torch.manual_seed(0)
+    layer = QuantLinear(
+        1024, 4, activation_bits=4, weight_bits=8, accumulator_width=16, method=method
+    ).to(dtype)
+    with torch.no_grad():
+        layer.weight.mul_(8)
+    y = layer(torch.rand(2, 1024, dtype=dtype))
+    assert y.dtype == dtype
+    y.sum().backward()
+    assert torch.isfinite(layer.weight.grad).all()
+    assert all(found.proven for found in a2q.torch.prove(layer))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_wide_budgets_are_held(method):
+    """Weights far beyond the clip, norms beyond what a float32 counts."""
+    torch.manual_seed(0)
+    layer = QuantLinear(
+        4000, 8, activation_bits=2, weight_bits=16, accumulator_width=27, method=method
+    )
+    with torch.no_grad():
+        layer.weight.mul_(100)
+    assert layer.integers().abs().max() <= 2**15 - 1
+    assert all(found.proven for found in a2q.torch.prove(layer))
+
+
 def test_a_layer_used_alone():
     layer = QuantConv2d(3, 8, 3, padding=1, activation_bits=4, accumulator_width=8,
                         tile=9, signed_input=True)
