@@ -79,6 +79,11 @@ def names(methods):
     return [f"`{method}`" for method in methods]
 
 
+def counted(cell):
+    """Mean, interval, and of how many runs."""
+    return percent(cell) + (f" (n={len(cell)})" if cell else "")
+
+
 def width_rows(data, task, name):
     rows = []
     for width in range(14, 7, -1):
@@ -93,7 +98,7 @@ def accuracy_table(data, task):
     folds = {len(data.accuracies(task, width=width, method=method))
              for width in range(8, 15) for method in METHODS} - {0}
     floats = [result["accuracy"] for result in data.select(kind="float", task=task)]
-    count = "-".join(map(str, sorted({min(folds), max(folds)}))) if folds else "no"
+    count = " to ".join(map(str, sorted({min(folds), max(folds)}))) if folds else "no"
     note = (f"Without a constraint {percent(data.accuracies(task))} %, in floating "
             f"point {percent(floats)} %; {count} runs in a cell.")
     rows = width_rows(data, task, "accuracy")
@@ -116,8 +121,8 @@ def narrow_table(data, task):
                  for method in NARROW_METHODS]
         if not any(cells):
             continue
-        row = [title, percent(data.accuracies(task, bits))]
-        row += [percent([result["accuracy"] for result in cell]) for cell in cells]
+        row = [title, counted(data.accuracies(task, bits))]
+        row += [counted([result["accuracy"] for result in cell]) for cell in cells]
         sparsity = [result["sparsity"] for result in cells[0]]
         row.append(f"{statistics.mean(sparsity):.2f}" if sparsity else "-")
         rows.append(row)

@@ -15,7 +15,8 @@ measured now. Runs on a GPU where PyTorch sees one, else on one thread.
 Learning rate and width annealing of each method are chosen by the group `search`,
 on a part of the training data; `longer` then tries twice the epochs with what was
 best. `widths`, `tiles` and `codes` take what they found.
-`latency` trains networks of several sizes, dense ones and constrained ones, and
+`borrowed` trains at 9 bits with what was best at 10, for `widths` takes what was
+best at 8 there. `latency` trains networks of several sizes, dense ones and constrained ones, and
 `timing` then measures all of them in turns.
 """
 
@@ -132,6 +133,12 @@ def width_points(task):
                 yield base(task, "final", fold, method=method, width=width)
 
 
+def borrowed_points(task):
+    """Between the widths of the search, with the choice of the wider one."""
+    for fold in folds(task):
+        yield base(task, "borrowed", fold, method="a2q-plus", width=9, choice_of=10)
+
+
 def tile_points(task):
     for tile in (144, 72):
         for method in NARROW_METHODS:
@@ -169,9 +176,9 @@ def speed_points(task):
 
 
 GROUPS = {"search": search_points, "longer": longer_points,
-          "widths": width_points, "tiles": tile_points, "codes": code_points,
-          "speed": speed_points, "latency": latency_points,
-          "timing": timing_points}
+          "widths": width_points, "borrowed": borrowed_points,
+          "tiles": tile_points, "codes": code_points, "speed": speed_points,
+          "latency": latency_points, "timing": timing_points}
 
 
 # Measuring
@@ -213,7 +220,7 @@ class Lab:
         """{rate, annealed, longer} that the search found best, at the nearest
         width; of equals the first, thus the shorter. A task without a search of
         its own takes what was best for digits."""
-        width = point.get("width")
+        width = point.get("choice_of", point.get("width"))
         if width is not None:
             width = min(SEARCH_WIDTHS, key=lambda w: (abs(w - width), w))
         for task in (point["task"], "digits"):
