@@ -42,7 +42,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -86,18 +86,32 @@ def read(results: str | os.PathLike[str]) -> list[Entry]:
     """The lines of a file of results: {"point", "seconds"} and "result" or
     "error". A last line that a kill cut off does not count."""
     path = Path(results)
-    if not path.exists():
-        return []
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    except OSError as problem:
+        raise Error(f"{path}: cannot be read: {problem.strerror}") from problem
     entries = []
-    lines = path.read_text().split("\n")
     for number, line in enumerate(lines, 1):
         try:
             if line:
-                entries.append(json.loads(line))
+                entries.append(_entry(line))
         except ValueError as problem:
             if number < len(lines):
-                raise Error(f"{path}:{number}: no line of results: {problem}")
+                raise Error(
+                    f"{path}:{number}: no line of results: {problem}\n"
+                    "note: take the line out, or name another file"
+                ) from problem
     return entries
+
+
+def _entry(line: bytes) -> Entry:
+    """What a line says; a ValueError where it is no entry."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or not isinstance(entry.get("point"), dict):
+        raise ValueError("it has no point")
+    if not isinstance(entry.get("result"), dict) and "error" not in entry:
+        raise ValueError("it has neither a result nor an error")
+    return entry
 
 
 def sweep(
@@ -125,9 +139,7 @@ def sweep(
         for key, point in wanted.items()
         if key not in known or (retry_failed and "error" in known[key])
     ]
-    path = Path(results)
-    _mend_last_line(path)
-    with path.open("a") as file:
+    with _opened(Path(results)) as file:
         for entry in _progress(
             _entries(evaluate, todo, jobs, client, scheduler), len(todo), progress
         ):
@@ -186,14 +198,30 @@ def search(
     return best
 
 
+def _opened(path: Path) -> TextIO:
+    """The file, to append lines to."""
+    try:
+        _mend_last_line(path)
+        return path.open("a")
+    except OSError as problem:
+        raise Error(f"{path}: cannot be written: {problem.strerror}") from problem
+
+
 def _mend_last_line(path: Path) -> None:
-    """Takes off what a kill left of a line."""
-    if path.exists():
-        data = path.read_bytes()
-        end = data.rfind(b"\n") + 1
-        if end < len(data):
-            with path.open("r+b") as file:
-                file.truncate(end)
+    """Ends a last line that lacks only its end; takes off what a kill left of
+    another."""
+    data = path.read_bytes() if path.exists() else b""
+    end = data.rfind(b"\n") + 1
+    if end == len(data):
+        return
+    with path.open("r+b") as file:
+        try:
+            _entry(data[end:])
+        except ValueError:
+            file.truncate(end)
+        else:
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
 
 
 def _measure(evaluate: Evaluate, point: Point) -> Entry:

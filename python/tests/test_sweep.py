@@ -123,6 +123,39 @@ def test_what_a_kill_cut_off_is_measured_again(tmp_path):
         read(path)
 
 
+def test_a_last_line_that_lacks_only_its_end_is_kept(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sweep(square, grid(x=[1]), path, progress=False)
+    path.write_text(path.read_text().rstrip())
+    assert values(sweep(square, grid(x=[1, 2]), path, progress=False)) == [1, 4]
+    assert [entry["point"]["x"] for entry in read(path)] == [1, 2]
+    assert path.read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("[1]", "it has no point"),
+        ('{"point": 3, "result": {}}', "it has no point"),
+        ('{"point": {"x": 1}}', "neither a result nor an error"),
+        ("\udcff", "decode"),
+    ],
+)
+def test_lines_that_are_no_entries_are_errors(line, said, tmp_path):
+    path = tmp_path / "results.jsonl"
+    path.write_bytes((line + "\n").encode(errors="surrogateescape"))
+    with pytest.raises(a2q.Error, match=said) as error:
+        sweep(square, grid(x=[1]), path, progress=False)
+    assert "results.jsonl:1:" in str(error.value) and "note: " in str(error.value)
+
+
+def test_files_that_cannot_be_opened_are_errors(tmp_path):
+    with pytest.raises(a2q.Error, match="cannot be read: Is a directory"):
+        sweep(square, grid(x=[1]), tmp_path, progress=False)
+    with pytest.raises(a2q.Error, match="cannot be written: No such file"):
+        sweep(square, grid(x=[1]), tmp_path / "none" / "r.jsonl", progress=False)
+
+
 def test_a_killed_sweep_goes_on(tmp_path):
     path, log = tmp_path / "results.jsonl", tmp_path / "log"
     points = grid(x=range(4), seconds=[0.3], log=[str(log)])
