@@ -33,6 +33,7 @@ import argparse
 import concurrent.futures
 import concurrent.futures.process
 import functools
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -104,6 +105,11 @@ def read(results: str | os.PathLike[str]) -> list[Entry]:
     return entries
 
 
+def _identity_of(evaluate: Evaluate) -> str | None:
+    identity = getattr(evaluate, "identity", None)
+    return None if identity is None else str(identity())
+
+
 def _entry(line: bytes) -> Entry:
     """What a line says; a ValueError where it is no entry."""
     entry = json.loads(line)
@@ -127,13 +133,20 @@ def sweep(
 ) -> list[Entry]:
     """Measures the points that are not in `results` yet; the entries of all.
 
-    evaluate: point -> numbers and text, as JSON holds them.
+    evaluate: point -> numbers and text, as JSON holds them. Where it has a method
+        `identity`, lines hold the text that this returns, and lines with another
+        one are not of these points: the same of another network, say.
     jobs: processes on this machine. client: a dask.distributed.Client.
     scheduler: the address of one, such as tcp://10.0.0.1:8786.
     retry_failed: measures points whose line has an error again.
     """
     wanted = {key_of(point): point for point in points}
-    known = {key_of(entry["point"]): entry for entry in read(results)}
+    identity = _identity_of(evaluate)
+    known = {
+        key_of(entry["point"]): entry
+        for entry in read(results)
+        if entry.get("identity") == identity
+    }
     todo = [
         point
         for key, point in wanted.items()
@@ -143,6 +156,8 @@ def sweep(
         for entry in _progress(
             _entries(evaluate, todo, jobs, client, scheduler), len(todo), progress
         ):
+            if identity is not None:
+                entry["identity"] = identity
             file.write(json.dumps(entry, sort_keys=True) + "\n")
             file.flush()
             known[key_of(entry["point"])] = entry
@@ -353,7 +368,8 @@ class ConstrainedAccuracy:
     is one of floats; an empty one leaves the network as it is.
 
     Results: "accuracy" in percent, and "widths": bits that each layer's sums need
-    from a centred start.
+    from a centred start. All are of the files as they were when `identity` was
+    last called, which `sweep` does, or else at the first point.
     """
 
     def __init__(
@@ -368,11 +384,19 @@ class ConstrainedAccuracy:
         self.inputs = os.path.abspath(inputs)
         self.labels = os.path.abspath(labels)
         self.calibration = None if calibration is None else os.path.abspath(calibration)
+        self._identity: str | None = None
+
+    def identity(self) -> str:
+        """A digest of the network and the data, as the files hold them now."""
+        self._identity = _digest(_load(*self._paths()))
+        return self._identity
+
+    def _paths(self) -> tuple[str, str, str, str | None]:
+        return self.model, self.inputs, self.labels, self.calibration
 
     def __call__(self, point: Point) -> dict[str, Any]:
-        model, inputs, labels, calibration = _loaded(
-            self.model, self.inputs, self.labels, self.calibration
-        )
+        identity = self._identity or self.identity()
+        model, inputs, labels, calibration = _loaded(identity, *self._paths())
         if _FLOAT_OPTIONS & point.keys():
             if calibration is None:
                 raise Error(
@@ -392,13 +416,40 @@ class ConstrainedAccuracy:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(model: str, inputs: str, labels: str, calibration: str | None) -> Any:
-    """Once in each process."""
+def _loaded(identity: str, *paths: str | None) -> Any:
+    """Once in each process; an Error where the files are others by now."""
+    loaded = _load(*paths)
+    if _digest(loaded) != identity:
+        raise Error("the network or its data have changed since the sweep began")
+    return loaded
+
+
+def _load(model: str | None, *arrays: str | None) -> tuple[Any, ...]:
+    """The network, and an array or None for each of the others."""
     import a2q
 
-    arrays = [np.load(path) for path in (inputs, labels)]
-    sample = None if calibration is None else np.load(calibration)
-    return a2q.load(model), *arrays, sample
+    assert model is not None
+    return a2q.load(model), *(path and _array(path) for path in arrays)
+
+
+def _array(path: str) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(np.load(path))
+    except (OSError, ValueError) as problem:
+        raise Error(f"'{path}': is no array of numpy: {problem}") from problem
+
+
+def _digest(loaded: tuple[Any, ...]) -> str:
+    """Of the network's text, which holds what lies in files beside the model."""
+    model, *arrays = loaded
+    digest = hashlib.sha256(str(model).encode())
+    for array in arrays:
+        if array is None:
+            digest.update(b"none")
+        else:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -252,6 +252,56 @@ def test_accuracy_over_widths(tmp_path, capsys):
     assert free["accuracy"] == pytest.approx(98.61, abs=0.01)
 
 
+def test_another_network_or_other_data_are_other_points(tmp_path):
+    path, model = tmp_path / "results.jsonl", tmp_path / "model.mlir"
+    network = a2q.load(DIGITS / "digits-w4a4.onnx")
+    labels = np.load(DIGITS / "labels.npy")
+
+    def accuracy(evaluate):
+        return sweep(evaluate, grid(width=[12]), path, progress=False)[0]["result"][
+            "accuracy"
+        ]
+
+    def measured(network, labels):
+        network.save(model)
+        np.save(tmp_path / "labels.npy", labels)
+        evaluate = ConstrainedAccuracy(
+            model, DIGITS / "images.npy", tmp_path / "labels.npy"
+        )
+        return accuracy(evaluate), evaluate
+
+    whole, evaluate = measured(network, labels)
+    spoilt, _ = measured(network.constrain(width=8, method="a2q"), labels)
+    assert whole > 95 > 50 > spoilt and len(read(path)) == 2
+    # The same names and the same object.
+    assert accuracy(evaluate) == spoilt and len(read(path)) == 2
+    assert measured(network, (labels + 1) % 10)[0] < 50 and len(read(path)) == 3
+    # All as it was at first is known.
+    assert measured(network, labels)[0] == whole and len(read(path)) == 3
+
+
+def test_files_that_change_while_they_are_swept(tmp_path):
+    model = tmp_path / "model.mlir"
+    network = a2q.load(DIGITS / "digits-w4a4.onnx")
+    network.save(model)
+    evaluate = ConstrainedAccuracy(model, DIGITS / "images.npy", DIGITS / "labels.npy")
+    evaluate.identity()
+    network.constrain(width=8, method="a2q").save(model)
+    with pytest.raises(a2q.Error, match="have changed since the sweep began"):
+        evaluate({"width": 12})
+
+
+def test_arrays_that_are_none_are_errors(tmp_path, capsys):
+    (tmp_path / "labels.npy").write_text("1 2 3")
+    for name in ("labels.npy", "none.npy"):
+        status = main([
+            str(DIGITS / "digits-w4a4.onnx"), f"--input={DIGITS}/images.npy",
+            f"--labels={tmp_path}/{name}", f"--results={tmp_path}/r.jsonl",
+            "--width", "12",
+        ])  # fmt: skip
+        assert status == 1 and "is no array of numpy" in capsys.readouterr().err
+
+
 def test_narrowest_width_of_a_float_network(tmp_path, capsys):
     path, calibration = tmp_path / "results.jsonl", tmp_path / "calibration.npy"
     floats = a2q.load(DIGITS / "digits-float.onnx")
