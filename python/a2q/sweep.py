@@ -38,6 +38,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import pickle
 import sys
 import time
 import traceback
@@ -52,6 +53,8 @@ from a2q._errors import Error
 Point = dict[str, Any]
 Entry = dict[str, Any]
 Evaluate = Callable[[Point], Mapping[str, Any]]
+
+_DIED = "the process that measured it died"
 
 __all__ = ["ConstrainedAccuracy", "grid", "read", "search", "sweep"]
 
@@ -105,6 +108,12 @@ def read(results: str | os.PathLike[str]) -> list[Entry]:
     return entries
 
 
+def _to_repeat(entry: Entry, retry_failed: bool) -> bool:
+    """What a process took along when it died says nothing of the point."""
+    error = entry.get("error")
+    return error is not None and (retry_failed or str(error).startswith(_DIED))
+
+
 def _identity_of(evaluate: Evaluate) -> str | None:
     identity = getattr(evaluate, "identity", None)
     return None if identity is None else str(identity())
@@ -150,7 +159,7 @@ def sweep(
     todo = [
         point
         for key, point in wanted.items()
-        if key not in known or (retry_failed and "error" in known[key])
+        if key not in known or _to_repeat(known[key], retry_failed)
     ]
     with _opened(Path(results)) as file:
         for entry in _progress(
@@ -247,7 +256,7 @@ def _measure(evaluate: Evaluate, point: Point) -> Entry:
         result = dict(evaluate(point))
         json.dumps(result)
         entry["result"] = result
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         entry["error"] = f"{type(error).__name__}: {error}"
         entry["traceback"] = traceback.format_exc()
     entry["seconds"] = round(time.perf_counter() - begin, 4)
@@ -282,7 +291,11 @@ def _in_processes(
         context = multiprocessing.get_context("spawn")
         return concurrent.futures.ProcessPoolExecutor(1, context)
 
-    idle = [start() for _ in range(min(jobs, len(points)))]
+    if not points:
+        return
+    idle = [start()]
+    _try_out(idle[0], evaluate)
+    idle += [start() for _ in range(min(jobs, len(points)) - 1)]
     left = points[::-1]
     running: dict[concurrent.futures.Future[Entry], tuple[Any, Point]] = {}
     try:
@@ -298,7 +311,7 @@ def _in_processes(
                 try:
                     entry = future.result()
                 except concurrent.futures.process.BrokenProcessPool:
-                    entry = _failed(point, "the process that measured it died")
+                    entry = _failed(point, _DIED)
                     pool.shutdown(wait=False)
                     pool = start()
                 except Exception as error:  # it cannot be sent to a process
@@ -308,6 +321,35 @@ def _in_processes(
     finally:
         for pool in [*idle, *(pool for pool, _ in running.values())]:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _try_out(pool: concurrent.futures.Executor, evaluate: Evaluate) -> None:
+    """An Error where a new process does not come up or cannot take `evaluate`,
+    which is no fault of any point."""
+    try:
+        problem = pool.submit(_received, pickle.dumps(evaluate)).result()
+    except concurrent.futures.process.BrokenProcessPool:
+        problem = "it died when it began"
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise Error(
+            f"a process cannot measure points: {problem}\n"
+            "note: processes import the script and the function: a script calls "
+            "this under `if __name__ == \"__main__\":`, and a notebook, or a script "
+            "from standard input, imports the function from a module; jobs=1 needs "
+            "neither"
+        )
+
+
+def _received(data: bytes) -> str:
+    """What is wrong with a function that was sent here, or nothing."""
+    try:
+        pickle.loads(data)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _failed(point: Point, error: str) -> Entry:

@@ -72,10 +72,56 @@ def test_a_process_that_dies_takes_one_point_along(tmp_path):
     assert "died" in entries[0]["error"] and len(read(path)) == 5
 
 
+def test_what_a_process_took_along_is_measured_again(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sweep(dies, grid(x=range(2)), path, jobs=2, progress=False)
+    assert values(read(path)).count(None) == 1
+    assert values(sweep(square, grid(x=range(2)), path, progress=False)) == [0, 1]
+
+
+def leaves(point):
+    sys.exit("bye") if point["x"] == 1 else None
+    return {"y": point["x"]}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_exit_is_an_error_of_its_point(jobs, tmp_path):
+    path = tmp_path / "results.jsonl"
+    entries = sweep(leaves, grid(x=range(3)), path, jobs=jobs, progress=False)
+    assert values(entries) == [0, None, 2]
+    assert entries[1]["error"] == "SystemExit: bye"
+
+
+SCRIPT = """
+from a2q.sweep import sweep
+def evaluate(point):
+    return {"y": point["x"]}
+sweep(evaluate, [{"x": 1}, {"x": 2}], "results.jsonl", jobs=2, progress=False)
+"""
+
+
+@pytest.mark.parametrize("how", ["script", "stdin", "text"])
+def test_processes_that_cannot_start_are_one_error(how, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    arguments = {"script": ["script.py"], "stdin": ["-"], "text": ["-c", SCRIPT]}
+    result = subprocess.run(
+        [sys.executable, *arguments[how]], cwd=tmp_path, capture_output=True,
+        text=True, input=SCRIPT, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.count("a process cannot measure points") == 1 + (
+        how == "script"  # the process that imported it said so as well
+    )
+    assert 'if __name__ == "__main__"' in result.stderr
+    # No point is to blame.
+    assert read(tmp_path / "results.jsonl") == []
+
+
 def test_what_cannot_be_sent_to_a_process_is_an_error(tmp_path):
     path = tmp_path / "results.jsonl"
-    (entry,) = sweep(lambda point: {}, [{"x": 1}], path, jobs=2, progress=False)
-    assert "pickle" in entry["error"].lower()
+    with pytest.raises(a2q.Error, match="(?i)pickle"):
+        sweep(lambda point: {}, [{"x": 1}], path, jobs=2, progress=False)
+    assert read(path) == []
 
 
 def test_search_finds_the_first_good_value(tmp_path):
