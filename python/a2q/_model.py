@@ -79,6 +79,12 @@ class Compiled:
         out: C-contiguous arrays to write outputs to, for those that have one;
             they share no memory with each other or the inputs.
         """
+        if out is not None and not isinstance(out, Mapping):
+            name = next(iter(self.outputs)).name
+            raise Error(
+                f"out is of type {type(out).__name__}; it takes arrays by name, such "
+                f"as {{{name!r}: array}}"
+            )
         return self._run(bind_any(self.inputs, inputs), out or {})
 
     def _run(self, arrays: list[Array], out: Mapping[str, Array]) -> dict[str, Array]:
@@ -350,6 +356,11 @@ class Model:
         emulate: "wrap:P" or "saturate:P" keeps every sum in a register of P bits
         that does so, whatever is proven.
         """
+        if emulate is not None and not isinstance(emulate, str):
+            raise Error(
+                f"emulate is {emulate!r}; it takes text such as 'wrap:16' or "
+                "'saturate:16'"
+            )
         specs, outputs = self.inputs, self.outputs
         arrays = bind_any(specs, inputs)
         result = allocate(specs, arrays, outputs)

@@ -151,6 +151,8 @@ def test_bad_options(digits, call, message):
         (lambda c, x: c(x[0, 0, 0, 0]), r"shape \[\]"),
         (lambda c, x: c.run(x, out={"y": x}), "no output 'y'; it has 'logits'"),
         (lambda c, x: c.run(x, out={"logits": x}), "no writable C-contiguous"),
+        (lambda c, x: c.run(x, out=x), "out is of type ndarray; .*{'logits': array}"),
+        (lambda c, x: c.run(x, out=[x]), "out is of type list; it takes arrays by"),
     ],
 )
 def test_bad_arrays(compiled, images, call, message):

@@ -167,6 +167,8 @@ def test_reference(digits, compiled, images):
     assert not np.array_equal(wrapped, compiled(few))
     with pytest.raises(a2q.Error, match="wrap:P"):
         digits.run_reference(few, emulate="crash:8")
+    with pytest.raises(a2q.Error, match="emulate is 5; it takes text such as 'wrap:16'"):
+        digits.run_reference(few, emulate=5)
 
 
 def test_several_inputs_and_outputs(two):
