@@ -21,7 +21,6 @@ best at 8 there. `latency` trains networks of several sizes, dense ones and cons
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -32,6 +31,7 @@ import torch
 import a2q
 import networks
 import tasks
+from store import Results, key_of
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.jsonl"
@@ -50,45 +50,6 @@ LATENCY_FOLDS = 3
 # What programs are compiled for: a processor with AVX2, and this one with VNNI.
 TARGETS = {"haswell": {"target_cpu": "haswell"}, "avx512vnni": {"isa": "avx512vnni"}}
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
-
-
-def key_of(point):
-    return json.dumps(point, sort_keys=True)
-
-
-class Results:
-    """The lines of the file; each point once."""
-
-    def __init__(self, path):
-        self.path = path
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.entries = [json.loads(line) for line in lines]
-        self.known = {key_of(entry["point"]) for entry in self.entries}
-
-    def add(self, point, result):
-        """Takes the place of what was known of the point."""
-        entry = {"point": point, "result": result}
-        if key_of(point) in self.known:
-            kept = [other for other in self.entries if other["point"] != point]
-            self.entries = [*kept, entry]
-            lines = [json.dumps(other, sort_keys=True) + "\n" for other in self.entries]
-            self.path.write_text("".join(lines))
-            return
-        self.entries.append(entry)
-        self.known.add(key_of(point))
-        with self.path.open("a") as file:
-            file.write(json.dumps(entry, sort_keys=True) + "\n")
-
-    def of(self, point):
-        """The result of a point, or None."""
-        if key_of(point) not in self.known:
-            return None
-        return next(e["result"] for e in self.entries if e["point"] == point)
-
-    def accuracies(self, **wanted):
-        return [entry["result"]["accuracy"] for entry in self.entries
-                if "accuracy" in entry["result"]
-                and all(entry["point"].get(n) == v for n, v in wanted.items())]
 
 
 # Points
