@@ -278,7 +278,7 @@ std::string Mender::reorder(const std::vector<ColumnPlaces> &groups) {
   if (!layer.readsChannels())
     return "its channels are flattened or transposed before it";
   int64_t channels = layer.inputs * layer.groups;
-  ChannelOrder shared(layer.getEditor(), layer.isConvolution, channels);
+  ChannelOrder shared(layer.getEditor(), layer.dimsBehindChannels(), channels);
   std::string reason = shared.find(layer.getNode(), layer.activationValue());
   if (!reason.empty())
     return reason;

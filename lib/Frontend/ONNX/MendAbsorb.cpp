@@ -41,7 +41,7 @@ bool ChannelOrder::isPerTensor(const onnx::NodeProto &node, int input) const {
 }
 
 bool ChannelOrder::collect(onnx::NodeProto *node, int input, int64_t dim,
-                           bool orScalar) {
+                           int64_t rank, bool orScalar) {
   if (!hasInput(*node, input))
     return false;
   std::string problem, value = node->input(input);
@@ -49,7 +49,10 @@ bool ChannelOrder::collect(onnx::NodeProto *node, int input, int64_t dim,
     std::optional<Tensor> tensor = editor.read(name, problem);
     if (tensor && orScalar && tensor->size() == 1)
       return true;
-    return tensor && dim < static_cast<int64_t>(tensor->shape.size()) &&
+    if (!tensor)
+      return false;
+    auto dims = static_cast<int64_t>(tensor->shape.size());
+    return (rank == anyRank || dims == rank) && dim < dims &&
            tensor->shape[dim] == channels;
   };
   const onnx::NodeProto *source = editor.producer(value, "DequantizeLinear");
@@ -96,28 +99,32 @@ bool ChannelOrder::endAt(onnx::NodeProto *node, bool isConvolution) {
   return groups == channels;
 }
 
+/// A stack of matrices has its outputs elsewhere, so products have only one.
+bool ChannelOrder::collectWeights(onnx::NodeProto *node, int input,
+                                  bool isConvolution) {
+  bool outputsFirst =
+      isConvolution || integerAttribute(*node, "transB", 0) != 0;
+  return collect(node, input, outputsFirst ? 0 : 1,
+                 isConvolution ? behind + 2 : 2, /*orScalar=*/false);
+}
+
 /// Conv, Gemm and MatMul.
 bool ChannelOrder::passLayer(onnx::NodeProto *node) {
   bool isConvolution = node->op_type() == "Conv";
-  bool outputsFirst =
-      isConvolution || integerAttribute(*node, "transB", 0) != 0;
-  return collect(node, 1, outputsFirst ? 0 : 1, false) &&
+  return collectWeights(node, 1, isConvolution) &&
          (!hasInput(*node, 2) ||
-          collect(node, 2, 0, /*orScalar=*/!isConvolution)) &&
+          collect(node, 2, 0, 1, /*orScalar=*/!isConvolution)) &&
          endAt(node, isConvolution);
 }
 
 /// QLinearConv, QLinearMatMul and QGemm.
 bool ChannelOrder::passIntegerLayer(onnx::NodeProto *node) {
   bool isConvolution = node->op_type() == "QLinearConv";
-  bool outputsFirst =
-      isConvolution || integerAttribute(*node, "transB", 0) != 0;
   int bias = isConvolution ? 8 : 6;
-  return collect(node, 3, outputsFirst ? 0 : 1, false) &&
-         collect(node, 4, 0, true) &&
-         (!hasInput(*node, 5) || collect(node, 5, 0, true)) &&
+  return collectWeights(node, 3, isConvolution) && collectScale(node, 4) &&
+         (!hasInput(*node, 5) || collectScale(node, 5)) &&
          (node->op_type() == "QLinearMatMul" || !hasInput(*node, bias) ||
-          collect(node, bias, 0, false)) &&
+          collect(node, bias, 0, 1, /*orScalar=*/false)) &&
          endAt(node, isConvolution);
 }
 
@@ -132,9 +139,9 @@ bool ChannelOrder::passBinary(onnx::NodeProto *node, int first, int second) {
       add(node->input(input));
       continue;
     }
-    int64_t dim =
-        static_cast<int64_t>(tensor->shape.size()) - (isImage ? 3 : 1);
-    if (tensor->size() != 1 && (dim < 0 || !collect(node, input, dim, false)))
+    int64_t dim = static_cast<int64_t>(tensor->shape.size()) - behind - 1;
+    if (tensor->size() != 1 &&
+        (dim < 0 || !collect(node, input, dim, anyRank, /*orScalar=*/false)))
       return false;
   }
   return true;

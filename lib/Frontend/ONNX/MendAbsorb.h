@@ -30,8 +30,11 @@ namespace a2q::frontend {
 /// Values whose channels stand in one order. Changes nothing before `apply`.
 class ChannelOrder {
 public:
-  ChannelOrder(ModelEditor &editor, bool isImage, int64_t channels)
-      : editor(editor), isImage(isImage), channels(channels) {}
+  /// `behind` is the number of dimensions after that of the channels: 0 for
+  /// rows, 2 for images.
+  ChannelOrder(ModelEditor &editor, int64_t behind, int64_t channels)
+      : editor(editor), behind(behind), isImage(behind > 0),
+        channels(channels) {}
 
   /// Of what `reader` reads, as its activations; the reason why it cannot be
   /// changed, or "".
@@ -64,14 +67,24 @@ private:
   bool passReader(const Use &use);
   bool passGather(onnx::NodeProto *node);
   bool isPerTensor(const onnx::NodeProto &node, int input) const;
-  /// False where the input has other sizes or is computed.
-  bool collect(onnx::NodeProto *node, int input, int64_t dim, bool orScalar);
+  /// Constants that hold the channels in `dim` and have `rank` dimensions, or
+  /// `anyRank`. False where the input has other sizes or is computed.
+  bool collect(onnx::NodeProto *node, int input, int64_t dim, int64_t rank,
+               bool orScalar);
+  bool collectWeights(onnx::NodeProto *node, int input, bool isConvolution);
+  /// One for all, or one for each.
+  bool collectScale(onnx::NodeProto *node, int input) {
+    return collect(node, input, 0, 1, /*orScalar=*/true);
+  }
   void add(const std::string &value) {
     if (values.insert(value).second)
       waiting.push_back(value);
   }
 
+  static constexpr int64_t anyRank = -1;
+
   ModelEditor &editor;
+  int64_t behind;
   bool isImage;
   int64_t channels;
   std::vector<Permuted> permuted;

@@ -59,6 +59,10 @@ public:
   void gatherInputs(llvm::ArrayRef<int64_t> order);
   /// Whether nothing moves elements between the layer and its activations.
   bool readsChannels() const { return moves.empty(); }
+  /// Dimensions of its activations after that of the channels.
+  int64_t dimsBehindChannels() const {
+    return static_cast<int64_t>(codes.shape.size()) - 2;
+  }
   /// Whether its image is the mean of another one.
   bool readsOnePixel() const;
   llvm::StringRef activationValue() const { return node->input(activations); }

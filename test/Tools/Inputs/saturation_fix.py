@@ -134,6 +134,19 @@ def gemm():
     return g.model()
 
 
+def reals(weights, bias=()):
+    """As many rows as channels, out of a product of real numbers."""
+    g = Graph()
+    x = g.codes(g.input("x", (1, 8, 8) if len(weights) == 3 else (8, 8)))
+    real = [g.constant(g.rng.normal(0, 1, shape), np.float32)
+            for shape in (weights, *bias)]
+    x = g.node("Gemm" if bias else "MatMul", [x, *real], "first")
+    x = g.requantize(x, 0.5, clip=None)
+    w = g.dequantize(g.constant(large_and_small()[:, :, 0, 0].T, I8), 0.5, 0, I8)
+    g.output(g.node("MatMul", [x, w], "layer"))
+    return g.model()
+
+
 def wide():
     """More channels than are put in order."""
     g = Graph()
@@ -327,6 +340,9 @@ MODELS = {
         -127, 128, (16, 8, 1, 1))),
     "reorder_result": lambda: reorder(result=True),
     "reorder_gemm": gemm,
+    "stack": lambda: reals((1, 8, 8)),
+    "bias_column": lambda: reals((8, 8), [(8, 1)]),
+    "bias_matrix": lambda: reals((8, 8), [(8, 8)]),
     "shift": shift,
     "dense": dense,
     "listed": listed,
