@@ -152,8 +152,9 @@ static void forgetRanges(LayerSaturation &layer, StringRef why) {
 static mlir::LogicalResult
 answerByType(MemoryBufferRef model, StringRef problem, ModelContext &context,
              const SaturationOptions &options, SaturationReport &report) {
-  // Errors about what a model must not be do not say what is supported.
-  if (!problem.contains("support"))
+  // Other errors are about what a model must not be, rather than about what is
+  // supported, or constant.
+  if (!problem.contains("support") && !problem.contains("constant"))
     return mlir::failure();
   {
     mlir::ScopedDiagnosticHandler silence(context.get(),

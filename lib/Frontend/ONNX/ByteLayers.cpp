@@ -53,6 +53,9 @@ private:
 
   /// Of a standard node: both operands come from a DequantizeLinear.
   std::optional<Operands> dequantized(const onnx::NodeProto &node);
+  /// The DequantizeLinear that the value is of, after operators that move
+  /// elements or choose among them.
+  const onnx::NodeProto *dequantizeOf(StringRef name) const;
   const onnx::TensorProto *constant(StringRef name) const;
   const onnx::NodeProto *producer(StringRef name, StringRef op) const;
   std::string tensor(StringRef name, Tensor &result);
@@ -100,7 +103,18 @@ static std::optional<Operands> integerOperands(StringRef op) {
 static bool isOpaque(StringRef op) {
   return llvm::StringSwitch<bool>(op)
       .Cases({"QAttention", "DynamicQuantizeLSTM", "QLinearConvTranspose",
-              "QEmbedLayerNormalization"},
+              "QEmbedLayerNormalization", "MatMulNBits", "QMoE"},
+             true)
+      .Default(false);
+}
+
+/// Operators that a runtime may run on codes, before it makes them real.
+static bool keepsCodes(StringRef op) {
+  return llvm::StringSwitch<bool>(op)
+      .Cases({"Clip",    "Concat",  "DepthToSpace", "Dropout",   "Expand",
+              "Flatten", "Gather",  "Identity",     "MaxPool",   "Pad",
+              "Relu",    "Reshape", "Resize",       "Slice",     "SpaceToDepth",
+              "Split",   "Squeeze", "Tile",         "Transpose", "Unsqueeze"},
              true)
       .Default(false);
 }
@@ -119,18 +133,30 @@ const onnx::NodeProto *Reader::producer(StringRef name, StringRef op) const {
   return node && node->op_type() == op ? node : nullptr;
 }
 
+const onnx::NodeProto *Reader::dequantizeOf(StringRef name) const {
+  // A file may have cycles.
+  for (int steps = 0; steps < graph.node_size(); ++steps) {
+    const onnx::NodeProto *node = producers.lookup(name);
+    if (!node || node->op_type() == "DequantizeLinear")
+      return node;
+    if (!keepsCodes(node->op_type()))
+      return nullptr;
+    name = input(*node, 0);
+  }
+  return nullptr;
+}
+
 std::optional<Operands> Reader::dequantized(const onnx::NodeProto &node) {
-  bool isConvolution = node.op_type() == "Conv";
-  if (!isConvolution && node.op_type() != "Gemm" && node.op_type() != "MatMul")
+  StringRef op = node.op_type();
+  if (op != "Conv" && op != "Gemm" && op != "MatMul" && op != "ConvTranspose")
     return std::nullopt;
   for (int index : {0, 1}) {
-    const onnx::NodeProto *source =
-        producer(input(node, index), "DequantizeLinear");
+    const onnx::NodeProto *source = dequantizeOf(input(node, index));
     // No runtime multiplies integers that have a scale for each block.
     if (!source || integerAttribute(*source, "block_size", 0))
       return std::nullopt;
   }
-  return Operands{isConvolution, 0, 1, -1, -1};
+  return Operands{op == "Conv", 0, 1, -1, -1};
 }
 
 /// Why a constant cannot be read; empty where it was.
@@ -172,6 +198,13 @@ bool Reader::hasUnsignedWeights(const onnx::NodeProto &node,
 
 std::string Reader::emit(const onnx::NodeProto &node,
                          const Operands &operands) {
+  if (node.op_type() == "ConvTranspose")
+    return "the operator ConvTranspose is not read";
+  for (int operand : {operands.activations, operands.weights})
+    if (const onnx::NodeProto *between = producers.lookup(input(node, operand));
+        between && keepsCodes(between->op_type()))
+      return "the operator " + between->op_type() +
+             " stands between it and its codes";
   StringRef activations = input(node, operands.activations);
   StringRef weights = input(node, operands.weights);
   StringRef zeroPoint = input(node, operands.zeroPoint);

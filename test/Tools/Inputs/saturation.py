@@ -128,6 +128,31 @@ MODELS["computed_symmetric"] = lambda: computed(U8, I8, zero=0)
 MODELS["computed_unsigned"] = lambda: computed(I8, U8)
 
 
+def moved(op=None):
+    """Codes that a runtime moves before it multiplies them; and `op`."""
+    g = Graph()
+    x = g.node("Reshape", [g.codes(g.input("x", (1, 2, 8))),
+                           g.constant([2, 8], np.int64)], "rows")
+    w = g.dequantize(g.constant(np.full((3, 8), 127), I8), 0.5, 0, I8)
+    w = g.node("Transpose", [w], "turned", perm=[1, 0])
+    y = g.node("MatMul", [x, w], "layer")
+    g.output(g.node(op, [y], "last") if op else y)
+    return g.model()
+
+
+def computed_filter():
+    g = Graph()
+    x = g.codes(g.input("x", (1, 3, 6, 6)))
+    w = g.codes(g.input("w", (4, 3, 1, 1), I8), dtype=I8)
+    g.output(g.node("Conv", [x, w], "layer"))
+    return g.model()
+
+
+MODELS["moved"] = moved
+MODELS["moved_unsupported"] = lambda: moved("Hardmax")
+MODELS["computed_filter"] = computed_filter
+
+
 def make(folder):
     os.makedirs(folder, exist_ok=True)
     for name, build in MODELS.items():
