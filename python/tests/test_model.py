@@ -324,5 +324,5 @@ def test_reports_estimate_costs(digits):
             assert 0 < layer.costs["avx512vnni"] <= layer.costs["avx2"]
             assert layer.costs["avx2"] < layer.costs["portable"]
     forms = {c["isa"]: c["form"] for c in digits.prove()["conv2"].data["costs"]}
-    assert forms["portable"] == "portable"
+    assert forms["portable"].startswith(("portable", "planes of"))
     assert forms["avx512vnni"].startswith("vpdpbusd")
