@@ -2,8 +2,9 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes FOLDER/attention.onnx: quantized scores, softmax, and probabilities times values; with
-an argument more runs it wide and narrow and compares both with numpy.
+"""Writes FOLDER/attention.onnx, quantized scores, softmax, and probabilities times values, and
+FOLDER/shifted.onnx, the same with zero points; with an argument more runs both wide and narrow and
+compares with numpy.
 
     attention.py FOLDER [run]
 """
@@ -16,27 +17,31 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 HEADS, ROWS, LENGTH, WIDTH = 2, 5, 40, 16
+# The type of the codes and the zero point. What is left of the values' codes fits 8 bits again.
+PLAIN = {"query": (np.int8, 0), "key": (np.int8, 0), "value": (np.int8, 0), "share": (np.uint8, 0)}
+SHIFTED = {"query": (np.int8, -5), "key": (np.uint8, 120), "value": (np.uint8, 128),
+           "share": (np.uint8, 0)}
 SCALES = {"query": 0.03, "key": 0.03, "value": 0.02, "share": 1 / 255}
 
 
-def quantized(nodes, initializers, name, kind, value):
+def quantized(nodes, initializers, name, kind, value, zeros):
     scale, zero = kind + ".scale", kind + ".zero"
     initializers.append(numpy_helper.from_array(np.float32(SCALES[kind]), scale))
-    code = np.uint8 if kind == "share" else np.int8
-    initializers.append(numpy_helper.from_array(np.array(0, code), zero))
+    code, point = zeros[kind]
+    initializers.append(numpy_helper.from_array(np.array(point, code), zero))
     nodes.append(helper.make_node("QuantizeLinear", [value, scale, zero], [name + ".q"]))
     nodes.append(helper.make_node("DequantizeLinear", [name + ".q", scale, zero], [name]))
     return name
 
 
-def model():
+def model(zeros):
     nodes, initializers = [], []
-    query = quantized(nodes, initializers, "q", "query", "query")
-    key = quantized(nodes, initializers, "k", "key", "key")
-    value = quantized(nodes, initializers, "v", "value", "value")
+    query = quantized(nodes, initializers, "q", "query", "query", zeros)
+    key = quantized(nodes, initializers, "k", "key", "key", zeros)
+    value = quantized(nodes, initializers, "v", "value", "value", zeros)
     nodes.append(helper.make_node("MatMul", [query, key], ["scores"], name="scores"))
     nodes.append(helper.make_node("Softmax", ["scores"], ["shares"], axis=-1))
-    share = quantized(nodes, initializers, "p", "share", "shares")
+    share = quantized(nodes, initializers, "p", "share", "shares", zeros)
     nodes.append(helper.make_node("MatMul", [share, value], ["mixed"], name="mix"))
 
     def info(name, *shape):
@@ -49,26 +54,34 @@ def model():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-def codes(x, kind):
-    low, high = (0, 255) if kind == "share" else (-128, 127)
-    return np.clip(np.rint(x / np.float32(SCALES[kind])), low, high)
+def codes(x, kind, zeros):
+    """Less their zero point."""
+    code, point = zeros[kind]
+    info = np.iinfo(code)
+    return np.clip(np.rint(x / np.float32(SCALES[kind])) + point, info.min, info.max) - point
 
 
-def expected(query, key, value):
-    scores = codes(query, "query") @ codes(key, "key") * SCALES["query"] * SCALES["key"]
+def expected(query, key, value, zeros):
+    scores = codes(query, "query", zeros) @ codes(key, "key", zeros)
+    scores = scores * SCALES["query"] * SCALES["key"]
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     shares = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
-    return codes(shares, "share") @ codes(value, "value") * SCALES["share"] * SCALES["value"]
+    mixed = codes(shares, "share", zeros) @ codes(value, "value", zeros)
+    return mixed * SCALES["share"] * SCALES["value"]
 
 
 def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, "attention.onnx")
-    with open(path, "wb") as file:
-        file.write(model().SerializeToString())
-    if len(sys.argv) == 2:
-        return
+    for name, zeros in (("attention", PLAIN), ("shifted", SHIFTED)):
+        path = os.path.join(folder, name + ".onnx")
+        with open(path, "wb") as file:
+            file.write(model(zeros).SerializeToString())
+        if len(sys.argv) > 2:
+            compare(path, folder, zeros)
+
+
+def compare(path, folder, zeros):
     random = np.random.default_rng(3)
     shapes = {"query": (ROWS, WIDTH), "key": (WIDTH, LENGTH), "value": (LENGTH, WIDTH)}
     inputs = {name: random.normal(size=(1, HEADS, *shape)).astype(np.float32)
@@ -89,7 +102,7 @@ def main():
         found[width] = np.load(output)
     assert np.array_equal(found[32], found[16])
     # A probability next to the middle of two codes may round either way.
-    error = np.abs(found[32] - expected(**inputs)).max()
+    error = np.abs(found[32] - expected(**inputs, zeros=zeros)).max()
     assert error <= 3 * 128 * SCALES["share"] * SCALES["value"], error
     print("narrow products equal wide ones")
 
