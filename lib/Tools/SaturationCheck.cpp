@@ -178,15 +178,24 @@ static void addRealLayers(MemoryBufferRef model, ModelContext &context,
                                         [](mlir::Diagnostic &) {});
   if (failed(checkByteLayers(model, context, options, bytes)))
     return;
-  StringMap<int64_t> known;
-  for (const LayerSaturation &layer : report.layers)
-    ++known[layer.name];
+  StringMap<SmallVector<LayerSaturation *>> known;
+  for (LayerSaturation &layer : report.layers)
+    known[layer.name].push_back(&layer);
+  std::vector<LayerSaturation> real;
   for (LayerSaturation &layer : bytes.layers) {
-    if (known[layer.name]-- > 0)
+    SmallVector<LayerSaturation *> &same = known[layer.name];
+    if (!same.empty()) {
+      LayerSaturation &own = *same.pop_back_val();
+      // The network may have wider codes than the file.
+      if (own.answer == SaturationAnswer::Unknown &&
+          layer.answer != SaturationAnswer::Unsafe)
+        own = std::move(layer);
       continue;
+    }
     forgetRanges(layer, "the network has it with real numbers");
-    report.layers.push_back(std::move(layer));
+    real.push_back(std::move(layer));
   }
+  llvm::move(real, std::back_inserter(report.layers));
 }
 
 static ImportOptions importOptions(const SaturationQuestion &question) {

@@ -200,9 +200,11 @@ std::string Reader::emit(const onnx::NodeProto &node,
                          const Operands &operands) {
   if (node.op_type() == "ConvTranspose")
     return "the operator ConvTranspose is not read";
+  // Operators of integers take what such operators give out as it is.
   for (int operand : {operands.activations, operands.weights})
     if (const onnx::NodeProto *between = producers.lookup(input(node, operand));
-        between && keepsCodes(between->op_type()))
+        between && !integerOperands(node.op_type()) &&
+        keepsCodes(between->op_type()))
       return "the operator " + between->op_type() +
              " stands between it and its codes";
   StringRef activations = input(node, operands.activations);

@@ -138,7 +138,7 @@ def reals(weights, bias=()):
     """As many rows as channels, out of a product of real numbers."""
     g = Graph()
     x = g.codes(g.input("x", (1, 8, 8) if len(weights) == 3 else (8, 8)))
-    real = [g.constant(g.rng.normal(0, 1, shape), np.float32)
+    real = [g.constant(g.rng.integers(-60, 61, shape) / 64, np.float32)
             for shape in (weights, *bias)]
     x = g.node("Gemm" if bias else "MatMul", [x, *real], "first")
     x = g.requantize(x, 0.5, clip=None)
