@@ -27,6 +27,18 @@ func.func @main(
 """
 
 
+def run_command(error, folder):
+    """What the command that reproduces an error does in this folder."""
+    path = os.environ["A2Q_TOOLS"] + os.pathsep + os.environ["PATH"]
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", error.command],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+    )
+
+
 @pytest.fixture(scope="session")
 def digits():
     return a2q.load(DIGITS / "digits-w4a4.onnx")

@@ -11,7 +11,7 @@ import pytest
 
 import a2q
 from a2q import bounds
-from conftest import DIGITS
+from conftest import DIGITS, run_command
 
 WEIGHTS = np.random.default_rng(0).integers(-7, 8, (3, 10))
 REALS = WEIGHTS * 1.0
@@ -112,14 +112,7 @@ def test_commands_with_arrays_reproduce(floats, pixels, call, tmp_path, tool):
     error = caught.value
     assert "after:     error.save()" in str(error)
     error.save(tmp_path)
-    path = os.environ["A2Q_TOOLS"] + os.pathsep + os.environ["PATH"]
-    result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", error.command],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-    )
+    result = run_command(error, tmp_path)
     assert result.returncode != 0
     said = error.diagnostics[0].message.split("': ")[-1]
     assert said.split("; ")[-1] in result.stderr

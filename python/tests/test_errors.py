@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import a2q
-from conftest import DIGITS
+from conftest import DIGITS, run_command
 
 
 def test_no_such_file():
@@ -81,14 +81,7 @@ def test_commands_of_networks_without_a_file(two, digits, images, tmp_path, tool
     error = caught.value
     assert "after:" in str(error)
     error.model.save(tmp_path / "model.mlir")
-    path = os.environ["A2Q_TOOLS"] + os.pathsep + os.environ["PATH"]
-    result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", error.command],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-    )
+    result = run_command(error, tmp_path)
     assert result.returncode != 0
     assert error.diagnostics[0].message in result.stderr
 
