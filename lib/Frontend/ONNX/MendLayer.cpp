@@ -11,21 +11,12 @@
 #include "Importer.h"
 
 #include "a2q/Math/PairMending.h"
-#include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
 
 using namespace mlir;
 using namespace a2q;
 using namespace a2q::frontend;
-
-static bool movesElements(const onnx::NodeProto &node) {
-  return llvm::StringSwitch<bool>(node.op_type())
-      .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
-              "Unsqueeze"},
-             true)
-      .Default(false);
-}
 
 //===----------------------------------------------------------------------===//
 // Reading
@@ -112,7 +103,8 @@ std::string MendLayer::readActivations() {
       break;
     }
     bool isCycle = llvm::is_contained(moves, producer);
-    if (!movesElements(*producer) || !hasInput(*producer, 0) || isCycle)
+    if (!movesElements(producer->op_type()) || !hasInput(*producer, 0) ||
+        isCycle)
       return "the operator " + producer->op_type() +
              " stands between it and its activations' codes";
     moves.insert(moves.begin(), producer);

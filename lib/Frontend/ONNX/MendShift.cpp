@@ -69,15 +69,6 @@ static std::optional<CodeOperands> codeOperands(const ModelEditor &editor,
   return result;
 }
 
-/// All elements, elsewhere.
-static bool keepsElements(StringRef op) {
-  return llvm::StringSwitch<bool>(op)
-      .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
-              "Unsqueeze"},
-             true)
-      .Default(false);
-}
-
 /// Some of the elements, or those of several values.
 static bool choosesElements(StringRef op) {
   return llvm::StringSwitch<bool>(op)
@@ -144,7 +135,7 @@ bool CodeShift::addZero(onnx::NodeProto *node, int input, bool isOwn) {
 bool CodeShift::passMove(const onnx::NodeProto &node, bool isOwn) {
   StringRef op = node.op_type();
   bool isWhole = !isOwn || move.isWhole();
-  if (!keepsElements(op) && !(choosesElements(op) && isWhole))
+  if (!movesElements(op) && !(choosesElements(op) && isWhole))
     return false;
   // Both of a MaxPool's results cannot be codes.
   if (op == "MaxPool" && node.output_size() > 1)

@@ -10,6 +10,7 @@
 
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <algorithm>
 
@@ -353,4 +354,12 @@ Tensor frontend::gather(const Tensor &tensor, int64_t dim,
                            tensor.ints.begin() + from + inner);
     }
   return result;
+}
+
+bool a2q::frontend::movesElements(StringRef op) {
+  return llvm::StringSwitch<bool>(op)
+      .Cases({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose",
+              "Unsqueeze"},
+             true)
+      .Default(false);
 }

@@ -108,6 +108,9 @@ private:
   std::vector<Placed> placed;
 };
 
+/// Whether the operator gives out all elements that it takes, elsewhere.
+bool movesElements(llvm::StringRef op);
+
 /// Indices along one dimension, in any order and number.
 Tensor gather(const Tensor &tensor, int64_t dim,
               llvm::ArrayRef<int64_t> indices);
