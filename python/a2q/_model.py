@@ -58,11 +58,19 @@ class Compiled:
     >>> outputs = compiled.run({"ids": ids, "mask": m}) # doctest: +SKIP
     """
 
-    def __init__(self, core: _core.Compiled, model: Model, options: str):
+    def __init__(
+        self,
+        core: _core.Compiled,
+        model: Model,
+        options: str,
+        arguments: Mapping[str, Any],
+    ):
         self._core = core
         self._model = model
         #: Those of the command a2q-run that make the same program.
         self._options = options
+        #: Of `Model.compile`.
+        self._arguments = dict(arguments)
         self.inputs = tuple(TensorSpec(*fields) for fields in core.inputs())
         self.outputs = tuple(TensorSpec(*fields) for fields in core.outputs())
 
@@ -113,6 +121,11 @@ class Compiled:
                 "the object file"
             )
         self._core.save(name, header)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled again where it is unpickled, for the processor there unless one
+        was named."""
+        return _compiled, (self._model, self._arguments)
 
     def __repr__(self) -> str:
         return f"<a2q.Compiled {_signature(self.inputs, self.outputs)}>"
@@ -346,7 +359,19 @@ class Model:
         if check_accumulators:
             options.add("check_accumulators")
         with self._reproduced_by(f"a2q-compile - -o model.o{options}"):
-            return Compiled(self._core.compile(arguments), self, str(options))
+            core = self._core.compile(arguments)
+        return Compiled(
+            core,
+            self,
+            str(options),
+            dict(
+                accumulator=accumulator,
+                target_cpu=arguments.target_cpu,
+                isa=arguments.isa,
+                check_accumulators=arguments.check_accumulators,
+                prefix=arguments.prefix,
+            ),
+        )
 
     def run_reference(
         self, inputs: Arrays, emulate: str | None = None
@@ -388,6 +413,10 @@ class Model:
         flag = "--export-qonnx" if form == "qonnx" else "--export-onnx"
         with self._reproduced_by(f"a2q-translate {flag} -o model.onnx"):
             self._core.save(name, form == "qonnx")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As MLIR's text; the command that makes it goes along."""
+        return _parsed, (str(self), self._source, self._chosen)
 
     def __str__(self) -> str:
         """The network in MLIR's text."""
@@ -434,6 +463,14 @@ class Model:
             else:
                 error.command = f"cat model.mlir | {command}"
             raise
+
+
+def _parsed(text: str, source: str | None, chosen: bool) -> Model:
+    return Model(_core.parse(text), source, chosen)
+
+
+def _compiled(model: Model, arguments: Mapping[str, Any]) -> Compiled:
+    return model.compile(**arguments)
 
 
 class _Options:

@@ -21,8 +21,10 @@ again. A point that fails becomes a line with its error, and the others go on.
 `search` measures no more of a grid than it takes to find the narrowest
 accumulators that will do.
 
-`evaluate` runs in this process, in many (`jobs`), or on a Dask cluster (`client`
-or `scheduler`); it and its results are then sent between processes.
+`evaluate` runs in this process, in many (`jobs`, also by `joblib`), or on a Dask
+cluster (`client` or `scheduler`); it and its results are then sent between
+processes. A point whose process or worker is lost is measured once more; where it
+takes that one along too, its line says of what it died.
 `ConstrainedAccuracy` is such a function: the accuracy of a network that is
 quantized and whose weights are held to what the point says. The command `a2q-sweep` calls it.
 """
@@ -31,24 +33,28 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import concurrent.futures.process
+import contextlib
 import functools
 import hashlib
+import importlib
 import itertools
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pickle
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from a2q._errors import Error
+from a2q._report import optional
 
 Point = dict[str, Any]
 Entry = dict[str, Any]
@@ -108,12 +114,6 @@ def read(results: str | os.PathLike[str]) -> list[Entry]:
     return entries
 
 
-def _to_repeat(entry: Entry, retry_failed: bool) -> bool:
-    """What a process took along when it died says nothing of the point."""
-    error = entry.get("error")
-    return error is not None and (retry_failed or str(error).startswith(_DIED))
-
-
 def _identity_of(evaluate: Evaluate) -> str | None:
     identity = getattr(evaluate, "identity", None)
     return None if identity is None else str(identity())
@@ -137,6 +137,7 @@ def sweep(
     jobs: int = 1,
     client: Any = None,
     scheduler: str | None = None,
+    joblib: bool = False,
     retry_failed: bool = False,
     progress: bool = True,
 ) -> list[Entry]:
@@ -147,6 +148,8 @@ def sweep(
         one are not of these points: the same of another network, say.
     jobs: processes on this machine. client: a dask.distributed.Client.
     scheduler: the address of one, such as tcp://10.0.0.1:8786.
+    joblib: by joblib, with `jobs` processes where that is more than one, else as
+        joblib.parallel_config says.
     retry_failed: measures points whose line has an error again.
     """
     wanted = {key_of(point): point for point in points}
@@ -159,12 +162,12 @@ def sweep(
     todo = [
         point
         for key, point in wanted.items()
-        if key not in known or _to_repeat(known[key], retry_failed)
+        if key not in known or (retry_failed and "error" in known[key])
     ]
-    with _opened(Path(results)) as file:
-        for entry in _progress(
-            _entries(evaluate, todo, jobs, client, scheduler), len(todo), progress
-        ):
+    measured = _entries(evaluate, todo, jobs, client, scheduler, joblib)
+    # Closed in any case: processes end with it.
+    with _opened(Path(results)) as file, contextlib.closing(measured):
+        for entry in _progress(measured, len(todo), progress):
             if identity is not None:
                 entry["identity"] = identity
             file.write(json.dumps(entry, sort_keys=True) + "\n")
@@ -269,10 +272,13 @@ def _entries(
     jobs: int,
     client: Any,
     scheduler: str | None,
-) -> Iterator[Entry]:
+    joblib: bool,
+) -> Generator[Entry, None, None]:
     """The entries as they come."""
     if client is not None or scheduler is not None:
         yield from _on_cluster(evaluate, points, client, scheduler)
+    elif joblib:
+        yield from _by_joblib(evaluate, points, jobs)
     elif jobs <= 1:
         for point in points:
             yield _measure(evaluate, point)
@@ -280,86 +286,190 @@ def _entries(
         yield from _in_processes(evaluate, points, jobs)
 
 
+def _failed(point: Point, error: str) -> Entry:
+    return {"point": point, "error": error, "seconds": 0}
+
+
+class _Process:
+    """A process that measures one point at a time, so that it is known which one
+    was lost when it dies, and of what."""
+
+    def __init__(self, function: bytes):
+        # Forked children would share locks that threads of the parent hold.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function))
+        self.process.start()
+        theirs.close()
+        self.started = False
+
+    def check(self) -> None:
+        """An Error where it cannot measure; waits until it has begun."""
+        if self.started:
+            return
+        self.started = True
+        try:
+            problem = self.receive()
+        except EOFError:
+            problem = "it died when it began"
+        if problem:
+            raise _cannot_measure(problem)
+
+    def send(self, point: Point) -> None:
+        self.check()
+        # One that died meanwhile answers with the end of its file.
+        with contextlib.suppress(OSError):
+            self.connection.send(point)
+
+    def receive(self) -> Any:
+        """What it sent; EOFError where it died."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError) as problem:
+            raise EOFError from problem
+
+    def cause_of_death(self) -> str:
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"it ended with exit status {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        often = ", as happens where memory runs out" if name == "SIGKILL" else ""
+        return f"it was killed by {name}{often}"
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(connection: Any, function: bytes) -> None:
+    """What a process does: says what keeps it from measuring, or None; then
+    answers each point with its entry."""
+    try:
+        evaluate = pickle.loads(function)
+        connection.send(None)
+    except Exception as error:
+        connection.send(f"{type(error).__name__}: {error}")
+        return
+    while True:
+        try:
+            point = connection.recv()
+        except EOFError:
+            return
+        connection.send(_measure(evaluate, point))
+
+
 def _in_processes(
     evaluate: Evaluate, points: list[Point], jobs: int
 ) -> Iterator[Entry]:
-    """A pool for each process, so that one that dies takes one point along, which
-    is known."""
-
-    def start() -> concurrent.futures.Executor:
-        # Forked children would share locks that threads of the parent hold.
-        context = multiprocessing.get_context("spawn")
-        return concurrent.futures.ProcessPoolExecutor(1, context)
-
+    """Entries by processes of this machine. A point whose process dies is measured
+    once more."""
     if not points:
         return
-    idle = [start()]
-    _try_out(idle[0], evaluate)
-    idle += [start() for _ in range(min(jobs, len(points)) - 1)]
-    left = points[::-1]
-    running: dict[concurrent.futures.Future[Entry], tuple[Any, Point]] = {}
     try:
+        function = _sent(evaluate)
+    except Exception as error:
+        raise _cannot_measure(f"{type(error).__name__}: {error}") from error
+    left = points[::-1]
+    lost: set[str] = set()
+    idle: list[_Process] = []
+    running: dict[Any, tuple[_Process, Point]] = {}
+    try:
+        # What keeps the first one from measuring keeps them all.
+        idle.append(_first_process(function))
+        idle += [_Process(function) for _ in range(min(jobs, len(points)) - 1)]
         while left or running:
             while left and idle:
-                pool, point = idle.pop(), left.pop()
-                running[pool.submit(_measure, evaluate, point)] = pool, point
-            done, _ = concurrent.futures.wait(
-                running, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in done:
-                pool, point = running.pop(future)
+                process, point = idle.pop(), left.pop()
+                running[process.connection] = process, point
+                process.send(point)
+            for connection in multiprocessing.connection.wait(list(running)):
+                process, point = running.pop(connection)
                 try:
-                    entry = future.result()
-                except concurrent.futures.process.BrokenProcessPool:
-                    entry = _failed(point, _DIED)
-                    pool.shutdown(wait=False)
-                    pool = start()
-                except Exception as error:  # it cannot be sent to a process
-                    entry = _failed(point, f"{type(error).__name__}: {error}")
-                idle.append(pool)
-                yield entry
+                    entry = process.receive()
+                except EOFError:
+                    cause = process.cause_of_death()
+                    process.stop()
+                    process = _Process(function)
+                    entry = None
+                    if key_of(point) in lost:
+                        entry = _failed(point, f"{_DIED} twice: {cause}")
+                    else:
+                        # The point may be innocent.
+                        lost.add(key_of(point))
+                        left.append(point)
+                idle.append(process)
+                if entry:
+                    yield entry
     finally:
-        for pool in [*idle, *(pool for pool, _ in running.values())]:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for process in [*idle, *(process for process, _ in running.values())]:
+            process.stop()
 
 
-def _try_out(pool: concurrent.futures.Executor, evaluate: Evaluate) -> None:
-    """An Error where a new process does not come up or cannot take `evaluate`,
-    which is no fault of any point."""
+def _first_process(function: bytes) -> _Process:
     try:
-        problem = pool.submit(_received, pickle.dumps(evaluate)).result()
-    except concurrent.futures.process.BrokenProcessPool:
-        problem = "it died when it began"
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise Error(
-            f"a process cannot measure points: {problem}\n"
-            "note: processes import the script and the function: a script calls "
-            "this under `if __name__ == \"__main__\":`, and a notebook, or a script "
-            "from standard input, imports the function from a module; jobs=1 needs "
-            "neither"
-        )
-
-
-def _received(data: bytes) -> str:
-    """What is wrong with a function that was sent here, or nothing."""
+        process = _Process(function)
+    except RuntimeError as error:  # in a script that a process imports
+        raise _cannot_measure(f"{type(error).__name__}: {error}") from error
     try:
-        pickle.loads(data)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        process.check()
+    except Error:
+        process.stop()
+        raise
+    return process
 
 
-def _failed(point: Point, error: str) -> Entry:
-    return {"point": point, "error": error, "seconds": 0}
+def _sent(evaluate: Evaluate) -> bytes:
+    """The function as bytes: with cloudpickle, which joblib and Dask bring along,
+    those of notebooks and lambdas as well."""
+    cloudpickle: Any
+    for name in ("cloudpickle", "joblib.externals.cloudpickle"):
+        try:
+            cloudpickle = importlib.import_module(name)
+        except ImportError:
+            continue
+        return bytes(cloudpickle.dumps(evaluate))
+    return pickle.dumps(evaluate)
+
+
+def _cannot_measure(problem: str) -> Error:
+    """No fault of any point."""
+    return Error(
+        f"a process cannot measure points: {problem}\n"
+        "note: processes import the script and the function: a script is a file and "
+        "calls this under `if __name__ == \"__main__\":`; a function of a notebook "
+        "is imported from a module or needs cloudpickle (pip install 'a2q[sweep]'); "
+        "jobs=1 needs none of this"
+    )
+
+
+def _by_joblib(
+    evaluate: Evaluate, points: list[Point], jobs: int
+) -> Iterator[Entry]:
+    """joblib does not say which point a process that dies took along: what is not
+    known by then is measured in processes that do."""
+    joblib = optional("joblib", "sweep")
+    parallel = joblib.Parallel(
+        n_jobs=jobs if jobs > 1 else None, return_as="generator_unordered"
+    )
+    left = {key_of(point): point for point in points}
+    try:
+        for entry in parallel(joblib.delayed(_measure)(evaluate, p) for p in points):
+            del left[key_of(entry["point"])]
+            yield entry
+    except concurrent.futures.BrokenExecutor:
+        yield from _in_processes(evaluate, list(left.values()), max(jobs, 2))
 
 
 def _on_cluster(
     evaluate: Evaluate, points: list[Point], client: Any, scheduler: str | None
 ) -> Iterator[Entry]:
-    """Dask gives the points of a worker that is lost to the others."""
+    """Dask gives the points of a worker that is lost to the others, until one has
+    lost too many (`distributed.scheduler.allowed-failures`)."""
     try:
         from dask import distributed
     except ImportError as problem:
@@ -374,12 +484,23 @@ def _on_cluster(
             client.submit(_measure, evaluate, point, pure=False): point
             for point in points
         }
-        for future in distributed.as_completed(futures):
+        waiting = distributed.as_completed(futures)
+        lost: set[str] = set()
+        for future in waiting:
+            point = futures[future]
             try:
                 yield future.result()
-            except Exception as error:
-                # Nothing that a worker raised: it was lost again and again.
-                yield _failed(futures[future], f"{type(error).__name__}: {error}")
+            except distributed.KilledWorker as error:
+                # Others may have died under it: once more, when they are done.
+                if key_of(point) in lost:
+                    yield _failed(point, f"{_DIED} again and again: {error}")
+                    continue
+                lost.add(key_of(point))
+                again = client.submit(_measure, evaluate, point, pure=False)
+                futures[again] = point
+                waiting.add(again)
+            except Exception as error:  # nothing that `evaluate` raised
+                yield _failed(point, f"{type(error).__name__}: {error}")
     finally:
         if own is not None:
             own.close()
@@ -516,6 +637,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--results", required=True, metavar="results.jsonl")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--joblib", action="store_true", help="processes of joblib")
     parser.add_argument("--scheduler", help="of a Dask cluster, tcp://...")
     parser.add_argument("--retry-failed", action="store_true")
     return parser
@@ -532,7 +654,10 @@ def main(arguments: list[str] | None = None) -> int:
         given.model, given.input, given.labels, given.calibration
     )
     options = dict(
-        jobs=given.jobs, scheduler=given.scheduler, retry_failed=given.retry_failed
+        jobs=given.jobs,
+        joblib=given.joblib,
+        scheduler=given.scheduler,
+        retry_failed=given.retry_failed,
     )
     try:
         if given.narrowest is None:

@@ -5,6 +5,7 @@
 
 import html
 import json
+import pickle
 import threading
 
 import numpy as np
@@ -326,3 +327,22 @@ def test_reports_estimate_costs(digits):
     forms = {c["isa"]: c["form"] for c in digits.prove()["conv2"].data["costs"]}
     assert forms["portable"].startswith(("portable", "planes of"))
     assert forms["avx512vnni"].startswith("vpdpbusd")
+
+
+def test_networks_programs_reports_and_errors_are_pickled(digits, images):
+    narrow = digits.constrain(width=9)
+    again = pickle.loads(pickle.dumps(narrow))
+    assert str(again) == str(narrow)
+    # Accumulators stay chosen, and errors have their command.
+    assert again.compile(isa="portable")(images).tolist() == narrow.compile()(images).tolist()
+    with pytest.raises(a2q.Error) as caught:
+        again.constrain(width=2)
+    with pytest.raises(a2q.Error) as first:
+        narrow.constrain(width=2)
+    assert caught.value.command == first.value.command
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert str(copy) == str(caught.value) and copy.diagnostics == caught.value.diagnostics
+    program = pickle.loads(pickle.dumps(narrow.compile(isa="portable", prefix="p")))
+    assert np.array_equal(program(images), narrow.compile()(images))
+    report = pickle.loads(pickle.dumps(narrow.prove()))
+    assert str(report) == str(narrow.prove()) and report["fc"].widths["centred"] == 9

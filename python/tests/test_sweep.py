@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -64,19 +65,57 @@ def test_failures_are_recorded_and_not_fatal(jobs, tmp_path):
     assert len(read(path)) == 6
 
 
-def test_a_process_that_dies_takes_one_point_along(tmp_path):
+def test_a_point_that_kills_its_process_is_recorded_with_the_cause(tmp_path):
     path = tmp_path / "results.jsonl"
     entries = sweep(dies, grid(x=range(5)), path, jobs=2, progress=False)
     assert values(entries) == [None, 1, 4, None, 16]
-    assert entries[0]["error"] == entries[3]["error"]
-    assert "died" in entries[0]["error"] and len(read(path)) == 5
+    assert entries[0]["error"] == entries[3]["error"] and len(read(path)) == 5
+    assert "died twice: it was killed by SIGKILL" in entries[0]["error"]
+    # A failure like others.
+    sweep(slow, grid(x=range(5)), path, progress=False)
+    assert len(read(path)) == 5
+    again = sweep(square, grid(x=[0]), path, retry_failed=True, progress=False)
+    assert values(again) == [0]
 
 
-def test_what_a_process_took_along_is_measured_again(tmp_path):
+def dies_once(point):
+    """As one whose worker another one brought down."""
+    try:
+        with open(point["log"], "x"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    except FileExistsError:
+        return {"y": point["x"] ** 2}
+
+
+@pytest.mark.parametrize("joblib", [False, True])
+def test_a_point_that_lost_its_process_is_measured_again(joblib, tmp_path):
+    if joblib:
+        pytest.importorskip("joblib")
     path = tmp_path / "results.jsonl"
-    sweep(dies, grid(x=range(2)), path, jobs=2, progress=False)
-    assert values(read(path)).count(None) == 1
-    assert values(sweep(square, grid(x=range(2)), path, progress=False)) == [0, 1]
+    points = [{"x": x, "log": str(tmp_path / f"log{x % 2}")} for x in range(4)]
+    entries = sweep(
+        dies_once, points, path, jobs=2, joblib=joblib, progress=False
+    )
+    assert values(entries) == [0, 1, 4, 9] and len(read(path)) == 4
+
+
+def test_joblib_measures(tmp_path):
+    joblib = pytest.importorskip("joblib")
+    path = tmp_path / "results.jsonl"
+    entries = sweep(square, grid(x=range(6)), path, jobs=2, joblib=True, progress=False)
+    assert values(entries) == [0, 1, 4, None, 16, 25]
+    assert entries[3]["error"] == "ValueError: three is refused"
+    here = tmp_path / "here.jsonl"
+    pids = []
+
+    def local(point):
+        pids.append(os.getpid())
+        return {"y": point["x"]}
+
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert values(sweep(local, grid(x=range(3)), here, joblib=True,
+                            progress=False)) == [0, 1, 2]  # fmt: skip
+    assert pids == 3 * [os.getpid()]
 
 
 def leaves(point):
@@ -100,27 +139,49 @@ sweep(evaluate, [{"x": 1}, {"x": 2}], "results.jsonl", jobs=2, progress=False)
 """
 
 
+def run_script(how, tmp_path, prologue=""):
+    text = prologue + SCRIPT
+    (tmp_path / "script.py").write_text(text)
+    arguments = {"script": ["script.py"], "stdin": ["-"], "text": ["-c", text]}
+    return subprocess.run(
+        [sys.executable, *arguments[how]], cwd=tmp_path, capture_output=True,
+        text=True, input=text, timeout=120,
+    )  # fmt: skip
+
+
+#: As where neither Dask nor joblib is installed.
+NO_CLOUDPICKLE = """
+import sys
+sys.modules["cloudpickle"] = sys.modules["joblib"] = None
+"""
+
+
 @pytest.mark.parametrize("how", ["script", "stdin", "text"])
 def test_processes_that_cannot_start_are_one_error(how, tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    arguments = {"script": ["script.py"], "stdin": ["-"], "text": ["-c", SCRIPT]}
-    result = subprocess.run(
-        [sys.executable, *arguments[how]], cwd=tmp_path, capture_output=True,
-        text=True, input=SCRIPT, timeout=120,
-    )  # fmt: skip
+    result = run_script(how, tmp_path, NO_CLOUDPICKLE)
     assert result.returncode == 1
     assert result.stderr.count("a process cannot measure points") == 1 + (
         how == "script"  # the process that imported it said so as well
     )
     assert 'if __name__ == "__main__"' in result.stderr
+    assert "pip install 'a2q[sweep]'" in result.stderr
     # No point is to blame.
     assert read(tmp_path / "results.jsonl") == []
 
 
+def test_functions_that_no_module_has(tmp_path):
+    """As those of a notebook."""
+    pytest.importorskip("cloudpickle")
+    result = run_script("text", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert sorted(values(read(tmp_path / "results.jsonl"))) == [1, 2]
+
+
 def test_what_cannot_be_sent_to_a_process_is_an_error(tmp_path):
     path = tmp_path / "results.jsonl"
+    lock = threading.Lock()
     with pytest.raises(a2q.Error, match="(?i)pickle"):
-        sweep(lambda point: {}, [{"x": 1}], path, jobs=2, progress=False)
+        sweep(lambda point: {"n": lock}, [{"x": 1}], path, jobs=2, progress=False)
     assert read(path) == []
 
 
@@ -258,9 +319,26 @@ def test_a_cluster_that_loses_a_worker(tmp_path):
     assert len(log.read_text().splitlines()) > 8
 
 
-def _every(seconds, action):
-    import threading
+def test_a_point_that_kills_workers_of_a_cluster(tmp_path):
+    distributed = pytest.importorskip("dask.distributed")
+    path = tmp_path / "results.jsonl"
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        host="127.0.0.1",
+    ) as cluster, distributed.Client(cluster) as client:  # fmt: skip
+        client.run_on_scheduler(lambda dask_scheduler: setattr(
+            dask_scheduler, "allowed_failures", 0))  # fmt: skip
+        # Lost once, it is given to another; a killer is known in the end.
+        points = [{"x": 2, "log": str(tmp_path / "log")}]
+        assert values(sweep(dies_once, points, path, client=client,
+                            progress=False)) == [4]  # fmt: skip
+        entries = sweep(dies, grid(x=[3, 1]), path, client=client, progress=False)
+    assert values(entries) == [None, 1]
+    assert "the process that measured it died again and again" in entries[0]["error"]
+    assert len(read(path)) == 3
 
+
+def _every(seconds, action):
     stop = threading.Event()
 
     def run():
