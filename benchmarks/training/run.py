@@ -49,6 +49,7 @@ LATENCY_RATE = 0.002
 LATENCY_FOLDS = 3
 # What programs are compiled for: a processor with AVX2, and this one with VNNI.
 TARGETS = {"haswell": {"target_cpu": "haswell"}, "avx512vnni": {"isa": "avx512vnni"}}
+BORROWED = ("a2q-plus", "brevitas-a2q-plus", "projection", "centred-weight-norm")
 NARROW_METHODS = ("projection", "top-b", "a2q-plus")
 
 
@@ -96,8 +97,9 @@ def width_points(task):
 
 def borrowed_points(task):
     """Between the widths of the search, with the choice of the wider one."""
-    for fold in folds(task):
-        yield base(task, "borrowed", fold, method="a2q-plus", width=9, choice_of=10)
+    for method in BORROWED:
+        for fold in folds(task):
+            yield base(task, "borrowed", fold, method=method, width=9, choice_of=10)
 
 
 def tile_points(task):
