@@ -200,12 +200,39 @@ def find_ranges(graph, shape, output):
     return ranges
 
 
+def draw_units(graph, units):
+    """Makes the weights of all layers but the first and the last one 1, -1 and
+    0, times what keeps their variance."""
+    layers = [n for n in graph.nodes if n.op_type == "Conv"][1:]
+    for node in layers:
+        w = graph.constants[node.input[1]]
+        out, inputs, *kernel = w.shape
+        # Tiles follow the order of the sums: row, column, input channel.
+        drawn = np.zeros((out, w[0].size), np.float32)
+        length = units.tile or w[0].size
+        for row in drawn:
+            for first in range(0, len(row), length):
+                tile = row[first:first + length]
+                share = len(tile) / length
+                places = graph.rng.permutation(len(tile))
+                places = places[:round(units.count * share)]
+                tile[places] = graph.rng.choice([-1, 1], len(places))
+        scale = np.sqrt((w ** 2).sum() / np.abs(drawn).sum())
+        drawn = np.moveaxis(drawn.reshape(out, *kernel, inputs), -1, 1)
+        graph.constants[node.input[1]] = drawn * np.float32(scale)
+
+
 class Quantizer:
     """The same network with QuantizeLinear and DequantizeLinear."""
 
     def __init__(self, graph, ranges, widths):
         self.graph, self.ranges = graph, ranges
-        self.wbits, self.abits = WIDTHS[widths]
+        self.wbits, self.abits = widths.weights, widths.activations
+        self.units, self.narrow = widths.units, set()
+        if self.units:
+            names = [n.output[0] for n in graph.nodes]
+            kinds = [n.op_type for n in graph.nodes]
+            self.narrow = set(names[:kinds.index("GlobalAveragePool")])
         self.nodes, self.constants = [], {}
         self.scales, self.codes = {}, {}
         self.readers = {}
@@ -225,18 +252,28 @@ class Quantizer:
         """The codes of `name`, read back as reals."""
         if name in self.codes:
             return self.codes[name]
+        clip = name in self.narrow and not scale_of
         if scale_of:
             scale, zero = self.scales[scale_of]
         else:
             low, high = self.ranges[name]
-            top = 2 ** self.abits - 1
-            scale = np.float32((high - low) / top)
-            zero = np.uint8(np.rint(-low / scale))
+            # Few codes are not spent on the rare ends.
+            share = 0.6 if clip else 1
+            top = 2 ** (self.units.bits if clip else self.abits) - 1
+            scale = np.float32((high - low) * share / top)
+            zero = np.uint8(np.rint(-low * share / scale))
         self.scales[name] = scale, zero
+        if clip:
+            ends = [self.constant(name + end, np.float32(code * scale))
+                    for end, code in (("_lo", -float(zero)),
+                                      ("_hi", float(top - zero)))]
+            self.nodes.append(helper.make_node(
+                "Clip", [name, *ends], [name + "_c"]))
         s = self.constant(name + "_s", np.array(scale, np.float32))
         z = self.constant(name + "_z", np.array(zero, np.uint8))
         self.nodes.append(helper.make_node(
-            "QuantizeLinear", [name, s, z], [name + "_q"]))
+            "QuantizeLinear", [name + "_c" if clip else name, s, z],
+            [name + "_q"]))
         self.nodes.append(helper.make_node(
             "DequantizeLinear", [name + "_q", s, z], [name + "_d"]))
         self.codes[name] = name + "_d"
@@ -244,7 +281,8 @@ class Quantizer:
 
     def weights(self, name, axis):
         w = self.graph.constants[name]
-        top = 2 ** (self.wbits - 1) - 1
+        has_units = self.units and len(np.unique(np.abs(w))) == 2
+        top = 1 if has_units else 2 ** (self.wbits - 1) - 1
         rest = tuple(i for i in range(w.ndim) if i != axis)
         scale = (np.abs(w).max(rest) / top).astype(np.float32)
         shape = [1] * w.ndim
@@ -326,8 +364,10 @@ def build(network, widths, batch):
         kind = helper.tensor_dtype_to_np_dtype(
             value.type.tensor_type.elem_type)
         return model, images[:batch].reshape(batch, *shape).astype(kind)
-    graph = Graph()
+    graph, widths = Graph(), WIDTHS[widths]
     shape, output = globals()[network.build](graph, *network.arguments)
+    if widths.units:
+        draw_units(graph, widths.units)
     quantizer = Quantizer(graph, find_ranges(graph, shape, output), widths)
     result = quantizer.run(output)
     model = make_model(quantizer.nodes, quantizer.constants, (batch, *shape),

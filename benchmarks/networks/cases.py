@@ -21,6 +21,11 @@ NETWORKS = [
     Network("resnet18", "what everyone measures: 3x3 convolutions from 56x56 "
             "to 7x7, a strided 7x7 first layer, residual sums; random weights",
             "resnet18", (224,), batches=(1, 8), threads=(1, 2)),
+    Network("resnet18-sparse", "the same with what 8-bit accumulators leave of "
+            "the weights between the first and the last layer, at random "
+            "places: what planes are for",
+            "resnet18", (224,),
+            widths=("units17", "units17of144", "units85a2")),
     Network("mobilenetv2", "depthwise and 1x1 layers: little arithmetic per "
             "byte, so what surrounds the kernels shows; random weights",
             "mobilenetv2", (224,), threads=(1, 2)),
@@ -35,8 +40,32 @@ NETWORKS = [
             batches=(1, 8)),
 ]
 
-# Bits of weights and activations.
-WIDTHS = {"w4a8": (4, 8), "w8a8": (8, 8)}
+
+@dataclass(frozen=True)
+class Units:
+    """Weights of -1, 0 and 1 in all layers but the first and the last one."""
+    count: int  # that are not zero, in each tile of each channel
+    tile: int  # products; 0: all of the channel
+    bits: int  # of the activations between those layers
+
+
+@dataclass(frozen=True)
+class Widths:
+    weights: int
+    activations: int
+    units: Units | None = None
+
+
+WIDTHS = {
+    "w4a8": Widths(4, 8),
+    "w8a8": Widths(8, 8),
+    # Sums of a whole channel in 8 bits: 17 units of codes up to 15.
+    "units17": Widths(8, 8, Units(17, 0, 4)),
+    # The same in each tile: 12 % of the weights.
+    "units17of144": Widths(8, 8, Units(17, 144, 4)),
+    # Codes up to 3 leave room for 85.
+    "units85a2": Widths(8, 8, Units(85, 0, 2)),
+}
 
 
 @dataclass(frozen=True)

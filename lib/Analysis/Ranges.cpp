@@ -116,7 +116,7 @@ private:
   static SmallVector<RangeState, 1> transferRanges(Operation *op,
                                                    StateLookup states) {
     for (auto family : {transferQuantized, transferMoves, transferLinalg,
-                        transferTosa, transferReal})
+                        transferReal, transferTosa})
       if (Results results = family(op, states))
         return *results;
     return transferScalar(op, states);

@@ -18,6 +18,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -47,19 +48,33 @@ static MaybeReal divide(RealRange a, RealRange b) {
 
 static MaybeReal binary(Operation *op, RealRange a, RealRange b) {
   return TypeSwitch<Operation *, MaybeReal>(op)
-      .Case([&](arith::AddFOp) { return RealRange{a.lo + b.lo, a.hi + b.hi}; })
-      .Case([&](arith::SubFOp) { return RealRange{a.lo - b.hi, a.hi - b.lo}; })
+      .Case<arith::AddFOp, tosa::AddOp>(
+          [&](auto) { return RealRange{a.lo + b.lo, a.hi + b.hi}; })
+      .Case<arith::SubFOp, tosa::SubOp>(
+          [&](auto) { return RealRange{a.lo - b.hi, a.hi - b.lo}; })
       .Case([&](arith::MulFOp) {
         return corners(a, b, [](float x, float y) { return x * y; });
       })
       .Case([&](arith::DivFOp) { return divide(a, b); })
-      .Case<arith::MaximumFOp, arith::MaxNumFOp>([&](auto) {
+      .Case<arith::MaximumFOp, arith::MaxNumFOp, tosa::MaximumOp>([&](auto) {
         return RealRange{std::max(a.lo, b.lo), std::max(a.hi, b.hi)};
       })
-      .Case<arith::MinimumFOp, arith::MinNumFOp>([&](auto) {
+      .Case<arith::MinimumFOp, arith::MinNumFOp, tosa::MinimumOp>([&](auto) {
         return RealRange{std::min(a.lo, b.lo), std::min(a.hi, b.hi)};
       })
       .Default([](Operation *) { return std::nullopt; });
+}
+
+/// Ends may be infinite, which is how a Relu is written.
+static MaybeReal clamped(tosa::ClampOp op, RealRange a) {
+  auto lo = dyn_cast<FloatAttr>(op.getMinVal());
+  auto hi = dyn_cast<FloatAttr>(op.getMaxVal());
+  if (!lo || !hi)
+    return std::nullopt;
+  float least = lo.getValue().convertToFloat();
+  float most = hi.getValue().convertToFloat();
+  return RealRange{std::min(std::max(a.lo, least), most),
+                   std::min(std::max(a.hi, least), most)};
 }
 
 /// Rounding to integers, which is monotone; none of the modes leaves float32.
@@ -193,6 +208,8 @@ static RangeState resultState(Operation *op, StateLookup states) {
   MaybeReal a = states(op->getOperand(0)).getReal();
   if (isa<math::MathDialect>(op->getDialect()))
     return known(a ? rounded(op, *a) : std::nullopt);
+  if (auto clamp = dyn_cast<tosa::ClampOp>(op))
+    return known(a ? clamped(clamp, *a) : std::nullopt);
   if (isa<arith::NegFOp>(op) && a)
     return RangeState::ofReal({-a->hi, -a->lo});
   MaybeReal b = op->getNumOperands() == 2 ? states(op->getOperand(1)).getReal()
@@ -213,7 +230,8 @@ Results a2q::transferReal(Operation *op, StateLookup states) {
            arith::MaximumFOp, arith::MaxNumFOp, arith::MinimumFOp,
            arith::MinNumFOp, arith::NegFOp, arith::SIToFPOp, arith::UIToFPOp,
            arith::SelectOp, math::RoundEvenOp, math::RoundOp, math::FloorOp,
-           math::CeilOp, math::TruncOp>(op))
+           math::CeilOp, math::TruncOp, tosa::AddOp, tosa::SubOp,
+           tosa::MaximumOp, tosa::MinimumOp, tosa::ClampOp>(op))
     return std::nullopt;
   return SmallVector<RangeState, 1>{resultState(op, states)};
 }

@@ -65,3 +65,29 @@ func.func @choices(%x: tensor<4xi32> {a2q.range = [-50, 90]}) -> (tensor<4xi32>,
   } -> tensor<4xi32>
   return %c, %d : tensor<4xi32>, tensor<4xi32>
 }
+
+// A residual sum of codes and its Relu: operators of tosa on reals.
+!u4 = !quant.uniform<u8<0:15>:f32, 0.5>
+!s4 = !quant.uniform<u8<0:15>:f32, 0.5:8>
+!u8 = !quant.uniform<u8:f32, 0.5>
+// CHECK-LABEL: @residual
+func.func @residual(%x: tensor<4x!u4>, %y: tensor<4x!s4>) -> (tensor<4x!u8>, tensor<4x!u8>, tensor<4x!u8>) {
+  %0 = a2q.dequantize %x : tensor<4x!u4> to tensor<4xf32>
+  %1 = a2q.dequantize %y : tensor<4x!s4> to tensor<4xf32>
+  %2 = tosa.add %0, %1 : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %3 = tosa.clamp %2 {min_val = 0.0 : f32, max_val = 0x7F800000 : f32} : (tensor<4xf32>) -> tensor<4xf32>
+  // 7.5 + 3.5
+  // CHECK: a2q.quantize {{.*}}a2q.range = [0, 22]
+  %a = a2q.quantize %3 : tensor<4xf32> to tensor<4x!u8>
+  %4 = tosa.clamp %3 {min_val = 1.0 : f32, max_val = 7.5 : f32} : (tensor<4xf32>) -> tensor<4xf32>
+  // CHECK: a2q.quantize {{.*}}a2q.range = [2, 15]
+  %b = a2q.quantize %4 : tensor<4xf32> to tensor<4x!u8>
+  // From 2.5 to 7.5 + 4, but no more than what was added first, 0 to 7.5.
+  %5 = tosa.sub %0, %1 : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %least = "tosa.const"() {values = dense<2.5> : tensor<4xf32>} : () -> tensor<4xf32>
+  %7 = tosa.maximum %5, %least : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %8 = tosa.minimum %7, %0 : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  // CHECK: a2q.quantize {{.*}}a2q.range = [0, 15]
+  %c = a2q.quantize %8 : tensor<4xf32> to tensor<4x!u8>
+  return %a, %b, %c : tensor<4x!u8>, tensor<4x!u8>, tensor<4x!u8>
+}

@@ -140,6 +140,9 @@ private:
   bool arePlanes(Value codes, const PlaneLayout &layout,
                  const Candidate *reader);
   bool arePlanesRead(Value codes, const PlaneLayout &layout);
+  double findBorders(const Candidate &candidate);
+  double total();
+  bool improve();
   void tell(const Candidate &candidate);
 
   ChoiceOptions options;
@@ -163,33 +166,47 @@ static double leastPlanesTime(const Layer &layer, Isa isa) {
 Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     : options(options) {
   PlaneMargins margins;
-  for (const Layer &layer : layers)
-    margins.include(layer);
+  std::vector<bool> isHopeless;
   for (const Layer &layer : layers) {
     Candidate candidate;
     candidate.layer = &layer;
     candidate.dense =
         planLayer(layer, options.isa, options.check, candidate.noDense);
     candidate.denseTime = estimateDense(layer, candidate.dense, options.isa);
-    // Who is told why wants both times; listing the terms of a dense layer
-    // takes seconds.
-    bool isHopeless = !options.tell &&
-                      options.planes == UsePlanes::WhenFaster &&
-                      leastPlanesTime(layer, options.isa) > candidate.denseTime;
-    if (options.planes != UsePlanes::Never && !options.check && !isHopeless)
-      candidate.planes = planPlanes(layer, options.isa, margins,
-                                    options.laneBits, candidate.noPlanes);
-    if (candidate.planes) {
-      candidate.planesTime = estimatePlanes(*candidate.planes, options.isa);
-      // Phases move the same bytes, and transpose none of them.
-      if (candidate.planes->input != candidate.planes->source)
-        candidate.planesTime +=
-            estimateBorder(candidate.planes->source, options.isa) / 4;
-      candidate.takesPlanes = options.planes == UsePlanes::WhenPossible ||
-                              candidate.planesTime < candidate.denseTime;
-    }
+    isHopeless.push_back(
+        !hasPlanes(layer, candidate.noPlanes) ||
+        (options.planes == UsePlanes::WhenFaster &&
+         leastPlanesTime(layer, options.isa) > candidate.denseTime));
+    if (!isHopeless.back())
+      margins.include(layer);
     ofOp[layer.op] = candidates.size();
     candidates.push_back(std::move(candidate));
+  }
+  if (options.planes == UsePlanes::Never || options.check)
+    return;
+  for (auto [candidate, hopeless] : llvm::zip_equal(candidates, isHopeless)) {
+    // Who is told why wants both times; listing the terms of a dense layer
+    // takes seconds.
+    if ((hopeless && !options.tell) || !candidate.noPlanes.empty())
+      continue;
+    const Layer &layer = *candidate.layer;
+    PlaneMargins own = margins;
+    own.include(layer);
+    candidate.planes = planPlanes(layer, options.isa, own, options.laneBits,
+                                  candidate.noPlanes);
+    if (!candidate.planes)
+      continue;
+    const PlanePlan &plan = *candidate.planes;
+    candidate.planesTime = estimatePlanes(plan, options.isa);
+    // Phases move the same bytes, and transpose none of them.
+    if (plan.input != plan.source)
+      candidate.planesTime += estimateBorder(plan.source, options.isa) / 4;
+    // At best it saves its neighbours two conversions.
+    double saved = estimateBorder(plan.source, options.isa) +
+                   estimateBorder(plan.output, options.isa);
+    candidate.takesPlanes =
+        options.planes == UsePlanes::WhenPossible ||
+        (!hopeless && candidate.planesTime < candidate.denseTime + saved);
   }
 }
 
@@ -271,30 +288,62 @@ void Chooser::tell(const Candidate &candidate) {
         << text;
 }
 
-std::vector<Choice> Chooser::choose() {
-  // A layer that gives planes up costs its neighbours a conversion: until no
-  // layer does.
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (Candidate &candidate : candidates) {
-      if (!candidate.takesPlanes)
-        continue;
-      candidate.borders = 0;
-      if (!arePlanes(candidate.layer->op.getActivations(),
-                     candidate.planes->source, &candidate))
-        candidate.borders +=
-            estimateBorder(candidate.planes->source, options.isa);
-      if (!arePlanesRead(candidate.consumer().getResult(),
-                         candidate.planes->output))
-        candidate.borders +=
-            estimateBorder(candidate.planes->output, options.isa);
-      if (options.planes == UsePlanes::WhenPossible ||
-          candidate.planesTime + candidate.borders < candidate.denseTime)
-        continue;
-      candidate.takesPlanes = false;
-      changed = true;
+/// What conversions before and behind a layer on planes take.
+double Chooser::findBorders(const Candidate &candidate) {
+  const PlanePlan &plan = *candidate.planes;
+  double borders = 0;
+  if (!arePlanes(candidate.layer->op.getActivations(), plan.source, &candidate))
+    borders += estimateBorder(plan.source, options.isa);
+  if (!arePlanesRead(candidate.consumer().getResult(), plan.output))
+    borders += estimateBorder(plan.output, options.isa);
+  return borders;
+}
+
+/// All layers and all conversions, as they are chosen.
+double Chooser::total() {
+  double time = 0;
+  for (const Candidate &candidate : candidates)
+    time += candidate.takesPlanes
+                ? candidate.planesTime + findBorders(candidate)
+                : candidate.denseTime;
+  return time;
+}
+
+/// Takes planes from neighbours, one or several, where that gains most.
+bool Chooser::improve() {
+  SmallVector<Candidate *> on;
+  for (Candidate &candidate : candidates)
+    if (candidate.takesPlanes)
+      on.push_back(&candidate);
+  // Layers further apart hardly depend on each other.
+  constexpr size_t most = 24;
+  double least = total();
+  ArrayRef<Candidate *> best;
+  for (size_t first = 0; first < on.size(); ++first) {
+    size_t end = first;
+    for (; end < std::min(on.size(), first + most); ++end) {
+      on[end]->takesPlanes = false;
+      double time = total();
+      if (time < least) {
+        least = time;
+        best = ArrayRef(on).slice(first, end + 1 - first);
+      }
     }
+    for (size_t i = first; i < end; ++i)
+      on[i]->takesPlanes = true;
   }
+  for (Candidate *candidate : best)
+    candidate->takesPlanes = false;
+  return !best.empty();
+}
+
+std::vector<Choice> Chooser::choose() {
+  if (options.planes == UsePlanes::WhenFaster)
+    while (improve())
+      ;
+  for (Candidate &candidate : candidates)
+    if (candidate.takesPlanes)
+      candidate.borders = findBorders(candidate);
   std::vector<Choice> choices;
   for (Candidate &candidate : candidates) {
     tell(candidate);

@@ -34,8 +34,8 @@ static bool isElementwise(Operation *op) {
                       [&](Type operand) { return operand == type; });
 }
 
-/// What the op makes of operands that are all 0.
-static std::optional<float> evaluateZeros(Operation *op, float lhs, float rhs) {
+/// What the op makes of its operands.
+static std::optional<float> evaluate(Operation *op, float lhs, float rhs) {
   if (isa<tosa::AddOp, arith::AddFOp>(op))
     return lhs + rhs;
   if (isa<tosa::SubOp, arith::SubFOp>(op))
@@ -54,11 +54,14 @@ static std::optional<float> evaluateZeros(Operation *op, float lhs, float rhs) {
 }
 
 namespace {
-/// What a real is computed from, and what it is in the halo.
+/// Walks from a real to the codes that it is computed from.
 struct Walk {
   SmallVector<Value> leaves;
+  /// Codes of the leaves, in the order in which they are met; without them
+  /// each is its zero point, as in the halo.
+  ArrayRef<int64_t> codes;
 
-  std::optional<float> halo(Value real) {
+  std::optional<float> evaluate(Value real) {
     Operation *op = real.getDefiningOp();
     if (!op)
       return std::nullopt;
@@ -68,18 +71,33 @@ struct Walk {
       if (!type || codeBits(type) != 8)
         return std::nullopt;
       leaves.push_back(dequantize.getInput());
-      return 0.0f;
+      if (codes.empty())
+        return 0.0f;
+      int64_t code = codes.front();
+      codes = codes.drop_front();
+      return static_cast<float>(code - zeroPoint(type)) *
+             static_cast<float>(type.getScale());
     }
     if (!isElementwise(op))
       return std::nullopt;
     SmallVector<float> operands;
     for (Value operand : op->getOperands()) {
-      std::optional<float> value = halo(operand);
+      std::optional<float> value = evaluate(operand);
       if (!value)
         return std::nullopt;
       operands.push_back(*value);
     }
-    return evaluateZeros(op, operands.front(), operands.back());
+    return ::evaluate(op, operands.front(), operands.back());
+  }
+
+  std::optional<int64_t> evaluate(QuantizeOp op) {
+    auto type =
+        cast<quant::UniformQuantizedType>(getQuantizedType(op.getType()));
+    std::optional<float> value = evaluate(op.getInput());
+    if (!value)
+      return std::nullopt;
+    return quantize(*value, static_cast<float>(type.getScale()),
+                    zeroPoint(type), codeRange(type), op.getRounding());
   }
 };
 } // namespace
@@ -93,15 +111,15 @@ SmallVector<Value> a2q::elementwiseLeaves(Value codes) {
   if (!type || codeBits(type) != 8)
     return {};
   Walk walk;
-  std::optional<float> halo = walk.halo(quantized.getInput());
-  if (!halo)
-    return {};
-  int64_t code =
-      quantize(*halo, static_cast<float>(type.getScale()), zeroPoint(type),
-               codeRange(type), quantized.getRounding());
-  if (code != zeroPoint(type))
+  if (walk.evaluate(quantized) != zeroPoint(type))
     return {};
   return walk.leaves;
+}
+
+int64_t a2q::evaluateElement(QuantizeOp codes, ArrayRef<int64_t> leaves) {
+  Walk walk;
+  walk.codes = leaves;
+  return *walk.evaluate(codes);
 }
 
 /// The op on flat tensors of `size` elements.

@@ -264,8 +264,7 @@ PlaneTile PlanePlan::total(int64_t channel) const {
 // Shapes
 //===----------------------------------------------------------------------===//
 
-/// Whether the layer is one that planes know how to walk.
-static bool hasPlanes(const Layer &layer, std::string &reason) {
+bool a2q::hasPlanes(const Layer &layer, std::string &reason) {
   auto op = dyn_cast<Conv2DOp>(layer.op.getOperation());
   auto fail = [&](StringRef text) {
     reason = text.str();

@@ -149,6 +149,10 @@ struct PlanePlan {
   PlaneTile total(int64_t channel) const;
 };
 
+/// Whether the layer is one that planes know how to walk, or the reason why
+/// not.
+bool hasPlanes(const Layer &layer, std::string &reason);
+
 /// The widest reach beyond an image and the widest halo behind a row that the
 /// layers of a module ask for: all their planes have them, so that one layer
 /// writes what the next one reads.
@@ -194,6 +198,9 @@ mlir::Value emitHalo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
 /// The codes that others are computed from element by element, in reals, if the
 /// zero point comes out where all of them have theirs; else none.
 llvm::SmallVector<mlir::Value> elementwiseLeaves(mlir::Value codes);
+
+/// The code of an element, from the code of each leaf.
+int64_t evaluateElement(QuantizeOp codes, llvm::ArrayRef<int64_t> leaves);
 
 /// Computes them again from planes of the leaves, a flat tensor of `size`
 /// codes.

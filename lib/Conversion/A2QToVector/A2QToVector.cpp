@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../A2QToPlanes/Choose.h"
+#include "../A2QToPlanes/PairTables.h"
 #include "Lowering.h"
 
 #include "a2q/Conversion/Passes.h"
@@ -204,6 +205,8 @@ namespace {
 /// which is no more than a promise: nobody computes it when nobody reads it.
 class PlaneValues {
 public:
+  explicit PlaneValues(const PairFunctions &pairs) : pairs(pairs) {}
+
   /// What the plan reads, converted where it is not known.
   Value get(OpBuilder &b, Value dense, const PlanePlan &plan) {
     if (Value known = find(b, dense, plan.input))
@@ -235,7 +238,9 @@ private:
     }
     if (leaves.empty())
       return {};
-    Value codes = rebuildOnPlanes(b, dense, leaves, planes, layout.size());
+    Value codes = pairs.emit(b, dense, planes, layout.size());
+    if (!codes)
+      codes = rebuildOnPlanes(b, dense, leaves, planes, layout.size());
     add(dense, {codes, layout});
     return codes;
   }
@@ -248,6 +253,7 @@ private:
     return {};
   }
 
+  const PairFunctions &pairs;
   DenseMap<Value, SmallVector<PlaneValue>> values;
 };
 } // namespace
@@ -343,7 +349,8 @@ struct ConvertA2QToVector
     options.laneBits = lanes;
     std::vector<Choice> choices = chooseForms(layers, options);
     IRRewriter rewriter(&getContext());
-    PlaneValues values;
+    PairFunctions pairs(getOperation(), ranges, *target);
+    PlaneValues values(pairs);
     for (auto [layer, choice] : llvm::zip_equal(layers, choices))
       if (failed(choice.planes
                      ? lowerPlanes(rewriter, layer, *choice.planes, values)

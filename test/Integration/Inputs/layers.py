@@ -29,13 +29,15 @@ class Codes:
     hi: int
     zero: int = 0
     bits: int = 8
+    scale: float = 0.5
 
     @property
     def dtype(self):
         bits = 8 if self.bits <= 8 else 16 if self.bits <= 16 else 32
         return np.dtype(f"{'u' if self.lo >= 0 else ''}int{bits}")
 
-    def type(self, scale="0.5"):
+    def type(self, scale=None):
+        scale = scale or f"{self.scale!r}"
         sign = "u" if self.lo >= 0 else "i"
         zero = f":{self.zero}" if self.zero else ""
         return (f"!quant.uniform<{sign}{self.bits}<{self.lo}:{self.hi}>:f32, "

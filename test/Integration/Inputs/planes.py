@@ -49,9 +49,13 @@ class Sum:
             f"0x7F800000 : f32}} : ({real}) -> {real}",
             f"{n} = a2q.quantize {n}d : {real} to {codes}"]
 
-    def expect(self, a, a_zero, b, b_zero):
-        total = a.astype(np.int64) - a_zero + b - b_zero
-        codes = np.maximum(total, 0) + self.y.zero
+    def expect(self, a, a_codes, b, b_codes):
+        def real(x, codes):
+            return (x.astype(np.float32) - np.float32(codes.zero)) * \
+                np.float32(codes.scale)
+
+        total = np.maximum(real(a, a_codes) + real(b, b_codes), 0)
+        codes = np.rint(total / np.float32(self.y.scale)) + self.y.zero
         return np.clip(codes, self.y.lo, self.y.hi).astype(self.y.dtype)
 
 
@@ -172,6 +176,21 @@ def chains():
         square(y=Codes(-8, 7, -2)), Sum(0, 2, Codes(0, 15, 3)),
         layer(Codes(0, 15, 3), sparse(rng, (8, 3, 3, 8), 17), shape,
               padding=(1, 1, 1, 1)))
+    # Scales whose sums round anywhere; a code of 16 has no short list.
+    for name, a, b, y in (
+            ("scales", Codes(0, 15, scale=0.37), Codes(0, 15, 8, scale=0.61),
+             Codes(0, 15, scale=0.83)),
+            ("signed", Codes(-8, 7, 1, scale=0.37), Codes(0, 15, scale=0.21),
+             Codes(-8, 7, -3, scale=0.29)),
+            ("narrow", Codes(0, 3, scale=0.7), Codes(2, 9, 4, scale=0.9),
+             Codes(0, 15, scale=0.11)),
+            ("many", Codes(0, 16, scale=0.37), Codes(0, 15, 8, scale=0.61),
+             Codes(0, 15, scale=0.83))):
+        add("chain-residual-" + name, square(y=a),
+            layer(a, sparse(rng, (8, 3, 3, 8), 15), shape, y=b,
+                  padding=(1, 1, 1, 1)), Sum(0, 1, y),
+            layer(y, sparse(rng, (8, 3, 3, 8), 17), shape,
+                  padding=(1, 1, 1, 1)))
     add("chain-zero-points",
         layer(Codes(0, 15, 2), sparse(rng, (8, 3, 3, 8), 17), shape,
               y=Codes(-8, 7, 3), padding=(1, 1, 1, 1)),
@@ -207,15 +226,15 @@ def emit(number, chain):
 
 def expect(layers, x):
     """The codes that the last layer computes."""
-    results, zeros = [], []
+    results, codes = [], []
     for layer in layers:
         if isinstance(layer, Sum):
             a, b = layer.first, layer.second
-            x = layer.expect(results[a], zeros[a], results[b], zeros[b])
-            zeros.append(layer.y.zero)
+            x = layer.expect(results[a], codes[a], results[b], codes[b])
+            codes.append(layer.y)
         else:
             x = layer.expect(x, layer.weights)[0]
-            zeros.append(layer.consumers[0].codes.zero)
+            codes.append(layer.consumers[0].codes)
         results.append(x)
     return x
 
