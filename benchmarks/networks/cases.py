@@ -75,6 +75,8 @@ class Runner:
     reason: str
     environment: tuple = ()
     options: tuple = ()
+    # Whether it is there for networks of units, for others, or for both.
+    of_units: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,22 @@ class Cap:
 
 def a2q(isa, cpu, bits):
     return Runner(f"a2q {bits}", f"--accumulator={bits}",
-                  options=(("isa", isa), ("cpu", cpu), ("accumulator", bits)))
+                  options=(("isa", isa), ("cpu", cpu), ("accumulator", bits)),
+                  of_units=False)
 
 
-def openvino(cap):
+def units(isa, cpu):
+    """Planes where they are faster, and what they are faster than."""
+    options = (("isa", isa), ("cpu", cpu), ("accumulator", "auto"))
+    return (Runner("a2q planes", "as users call it", options=options,
+                   of_units=True),
+            Runner("a2q dense", "the same file without planes",
+                   options=(*options, ("planes", "never")), of_units=True))
+
+
+def openvino(cap, of_units=None):
     return Runner("openvino", "oneDNN inside, capped",
-                  (("ONEDNN_MAX_CPU_ISA", cap),))
+                  (("ONEDNN_MAX_CPU_ISA", cap),), of_units=of_units)
 
 
 def iree(cpu):
@@ -100,12 +112,17 @@ def iree(cpu):
 
 CAPS = [
     Cap("avx2", (a2q("avx2", "haswell", "16"), a2q("avx2", "haswell", "32"),
-                 openvino("AVX2"), iree("haswell"))),
+                 *units("avx2", "haswell"), openvino("AVX2"), iree("haswell"))),
     Cap("avx512bw", (a2q("avx512bw", "skylake-avx512", "16"),
                      a2q("avx512bw", "skylake-avx512", "32"),
+                     *units("avx512bw", "skylake-avx512"),
                      openvino("AVX512_CORE"), iree("skylake-avx512"))),
     Cap("avx512vnni", (a2q("avx512vnni", "cascadelake", "32"),
+                       *units("avx512vnni", "cascadelake"),
                        openvino("AVX512_CORE_VNNI"), iree("cascadelake"))),
+    # Tables of 256 entries. oneDNN has no code of its own for it.
+    Cap("avx512vbmi", (*units("avx512vbmi", "icelake-server"),
+                       openvino("AVX512_CORE_VNNI", of_units=True))),
     # They look at the processor themselves.
     Cap("uncapped", (Runner("onnxruntime", "as users call it"),
                      Runner("onnxruntime exact", "x64quantprecision=1",

@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 
-from cases import CAPS, NETWORKS
+from cases import CAPS, NETWORKS, WIDTHS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BATCH_NS = 40e6  # what one measurement lasts, at least one call
@@ -109,7 +109,8 @@ class Entry:
         command = [os.path.join(options.tools, "a2q-compile"),
                    self.model.path, "-o", stem + ".o", "--prefix=model",
                    f"--isa={facts['isa']}", f"--target-cpu={facts['cpu']}",
-                   f"--accumulator={facts['accumulator']}"]
+                   f"--accumulator={facts['accumulator']}",
+                   f"--planes={facts.get('planes', 'auto')}"]
         link = ["clang-22", "-O2", "-shared", "-fPIC",
                 os.path.join(HERE, "timer.c"), stem + ".o", "-o", stem + ".so"]
         if self.threads > 1:
@@ -197,7 +198,9 @@ def measure(model, threads, options, work):
             continue
         for runner in cap.runners:
             names = {runner.name, runner.name.split()[0]}
-            if names & set(options.without.split(",")):
+            has_units = bool(WIDTHS.get(model.widths, WIDTHS["w8a8"]).units)
+            if names & set(options.without.split(",")) or \
+                    runner.of_units not in (None, has_units):
                 continue
             entries.append(Entry(cap, runner, model, threads, options, work))
     for entry in entries:
@@ -381,7 +384,8 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--work")
     parser.add_argument("--only", default=",".join(n.name for n in NETWORKS))
-    parser.add_argument("--widths", default="w4a8,w8a8,w4a4")
+    parser.add_argument("--widths", default=",".join(
+        dict.fromkeys(w for n in NETWORKS for w in n.widths)))
     parser.add_argument("--caps", default=",".join(c.name for c in CAPS))
     parser.add_argument("--batches", default="1,8")
     parser.add_argument("--threads", default="1,2")
