@@ -14,6 +14,8 @@
 // RUN: %{count} vpmaddubsw | FileCheck %s --check-prefix=AVX512
 // RUN: %{compile} --isa=avx512vnni --target-cpu=cascadelake
 // RUN: %{count} vpdpbusd | FileCheck %s --check-prefix=VNNI
+// RUN: %{compile} --isa=portable --target-cpu=haswell --accumulator=16
+// RUN: %{count} vpmullw | FileCheck %s --check-prefix=PORTABLE
 
 // Two steps of 5 positions and 2 vectors of 8 channels.
 // AVX2: moves 0
@@ -42,6 +44,16 @@
 // VNNI-NOT: vpadd
 // VNNI: vpbroadcastd 16
 // VNNI: vpdpbusd 32
+
+// One step of 4 positions and 32 channels, which are two registers of LLVM's
+// choice: codes are read where they lie, weights are extended beforehand.
+// PORTABLE: moves 0
+// PORTABLE: vmovdqa 2
+// PORTABLE-NOT: vpmovsx
+// PORTABLE: vpaddw 8
+// PORTABLE: vpbroadcastb 4
+// PORTABLE: vpmovzxbw 4
+// PORTABLE: vpmullw 8
 
 !x = !quant.uniform<u8:f32, 0.1>
 !w = !quant.uniform<i8<-7:7>:f32, 0.1>

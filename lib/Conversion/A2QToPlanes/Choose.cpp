@@ -24,7 +24,7 @@ namespace {
 /// Picoseconds on the machine of docs/performance.md, where its figures come
 /// from.
 struct Costs {
-  // Of a product in a dense kernel.
+  // Of a product in a dense kernel; a portable one with 16-bit lanes.
   double portable, pairs, spilledPairs, words, quadruples, depthwise;
   // Of a vector of planes: a term, a spill of a tile, the requantization.
   double term, spill, arithmetic, count, search, table;
@@ -34,13 +34,13 @@ struct Costs {
 } // namespace
 
 static const Costs &costsOf(Isa isa) {
-  static const Costs portable = {60,  0,    0,    0, 0, 60,  180,
+  static const Costs portable = {14,  0,    0,    0, 0, 60,  180,
                                  800, 5000, 2900, 0, 0, 1500};
-  static const Costs avx2 = {40,  5,    10,   11,   0, 23,  185,
+  static const Costs avx2 = {14,  5,    10,   11,   0, 23,  185,
                              500, 4900, 3500, 1200, 0, 1300};
-  static const Costs avx512bw = {30,   2.5,  4,    5.7,  0, 14, 310,
+  static const Costs avx512bw = {10,   2.5,  4,    5.7,  0, 14, 310,
                                  1200, 7000, 4000, 2200, 0, 600};
-  static const Costs avx512vnni = {30,   2.5,  4,    5.7,  2.1,  14, 310,
+  static const Costs avx512vnni = {10,   2.5,  4,    5.7,  2.1,  14, 310,
                                    1200, 7000, 4000, 2200, 1600, 600};
   switch (isa) {
   case Isa::Portable:
@@ -62,7 +62,7 @@ double a2q::estimateDense(const Layer &layer, const Plan &plan, Isa isa) {
                     countPositions(layer).value_or(1);
   if (plan.depthwise)
     return products * costs.depthwise * 1e-3;
-  double each = costs.portable;
+  double each = costs.portable * plan.stageBits.front() / 16;
   switch (plan.form) {
   case KernelForm::Portable:
     break;

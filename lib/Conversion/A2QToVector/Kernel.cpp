@@ -578,16 +578,16 @@ Value Kernel::loadActivations(Value position, Value place, int64_t product) {
     indices = {arith::AddIOp::create(b, loc, position, place)};
   else if (layer.batched)
     std::swap(indices[0], indices[1]);
-  if (plan.form == KernelForm::Portable) {
-    Value code = tensor::ExtractOp::create(b, loc, source, indices);
-    return vector::BroadcastOp::create(
-        b, loc, VectorType::get({plan.block}, element), code);
-  }
+  bool portable = plan.form == KernelForm::Portable;
   Value codes = vector::TransferReadOp::create(
-      b, loc, VectorType::get({plan.chunk}, element), source, indices,
-      arith::ConstantIntOp::create(b, loc, element, 0),
+      b, loc, VectorType::get({portable ? 1 : plan.chunk}, element), source,
+      indices, arith::ConstantIntOp::create(b, loc, element, 0),
       AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
       ArrayRef<bool>{true});
+  if (portable)
+    return vector::BroadcastOp::create(
+        b, loc, VectorType::get({plan.block}, element),
+        vector::ExtractOp::create(b, loc, codes, ArrayRef<int64_t>{0}));
   unsigned stepBits = plan.chunk * element.getWidth();
   Value word = vector::BitCastOp::create(b, loc, vectorOf(stepBits, 1), codes);
   Value all = vector::BroadcastOp::create(

@@ -153,8 +153,9 @@ PackedWeights a2q::packWeights(OpBuilder &builder, const Layer &layer,
   if (!layer.weightCodes)
     return {packValues(builder, layer, plan, builder.getIntegerType(bits)), {}};
   // Extended here instead of in every step.
-  if (plan.form == KernelForm::Pmaddwd)
-    bits = 16;
+  if (plan.form == KernelForm::Pmaddwd ||
+      (plan.form == KernelForm::Portable && plan.stageBits.front() > 8))
+    bits = std::max(bits, 16u);
   IntegerType element = builder.getIntegerType(bits);
   int64_t vectors = plan.vectors;
   int64_t blocks = layer.channels / plan.channelsInBlock();

@@ -198,7 +198,26 @@ unsigned a2q::machineBits(unsigned width) {
   return std::max<unsigned>(8, llvm::PowerOf2Ceil(width));
 }
 
-static Plan planPortable(const Layer &layer, Isa isa, bool check) {
+/// Where every step's codes lie in memory behind those of the position; none if
+/// a step has codes that are not neighbours.
+static SmallVector<int64_t> offsetsOfSteps(const Layer &layer,
+                                           const Plan &plan) {
+  SmallVector<int64_t> offsetOf(layer.length), offsets;
+  for (const Run &run : runsOfTerms(layer))
+    for (int64_t i = 0; i < run.length; ++i)
+      offsetOf[run.term + i] = run.offset + i;
+  for (int64_t step = 0; step < plan.steps(); ++step) {
+    ArrayRef<int64_t> terms =
+        ArrayRef(plan.terms).slice(step * plan.chunk, plan.chunk);
+    for (auto [j, term] : llvm::enumerate(terms))
+      if (term < 0 || offsetOf[term] != offsetOf[terms[0]] + int64_t(j))
+        return {};
+    offsets.push_back(offsetOf[terms[0]]);
+  }
+  return offsets;
+}
+
+static Plan planPortable(const Layer &layer, bool check) {
   Plan plan;
   plan.check = check;
   plan.schedule = layer.schedule;
@@ -210,13 +229,15 @@ static Plan planPortable(const Layer &layer, Isa isa, bool check) {
     least = std::max(least, machineBits(stage.width));
     plan.stageBits.push_back(check ? 64 : least);
   }
-  int64_t vectorBits = isa >= Isa::Avx512bw ? 512 : 256;
+  // A cache line of accumulators: LLVM takes as many registers as it needs, and
+  // they share the loads of activations.
   plan.block = std::min<int64_t>(
       llvm::PowerOf2Ceil(layer.channels),
-      std::max<int64_t>(8, vectorBits / plan.stageBits.front()));
+      std::max<int64_t>(8, 512 / plan.stageBits.front()));
   if (check || lanes > 1)
     plan.positions = 1;
   layOutSteps(plan, plan.schedule);
+  plan.offsets = offsetsOfSteps(layer, plan);
   return plan;
 }
 
@@ -254,7 +275,7 @@ std::string a2q::describe(const Plan &plan) {
 Plan a2q::planLayer(const Layer &layer, Isa isa, bool check,
                     std::string &passedOver) {
   if (check)
-    return planPortable(layer, Isa::Portable, check);
+    return planPortable(layer, check);
   for (KernelForm form : candidates(layer, isa)) {
     std::string reason;
     std::optional<Plan> plan = isDepthwise(layer)
@@ -264,5 +285,5 @@ Plan a2q::planLayer(const Layer &layer, Isa isa, bool check,
       return *plan;
     passedOver += ("; not " + stringify(form) + ": " + reason).str();
   }
-  return planPortable(layer, isa, check);
+  return planPortable(layer, check);
 }
