@@ -156,7 +156,7 @@ class Peer:
         cap = ISAS[isa][1] if isa else ""
         if peer == "onednn":
             env["ONEDNN_MAX_CPU_ISA"] = cap
-        if peer == "fbgemm":
+        if peer.startswith("fbgemm"):
             env["FBGEMM_ENABLE_INSTRUCTIONS"] = \
                 "AVX2" if cap == "AVX2" else "AVX512"
         self.process = subprocess.Popen(
@@ -248,7 +248,7 @@ def markdown(rows, ceiling):
     for isa in dict.fromkeys(r["isa"] for r in rows if r["isa"]):
         ours = [(f"a2q {bits}", widths) for widths in WIDTHS
                 for bits in ISAS[isa][2]]
-        peers = [("onednn", isa), ("fbgemm", isa)]
+        peers = [("onednn", isa), ("fbgemm", isa), ("fbgemm16", isa)]
         if isa == list(ISAS)[-1]:
             peers.append(("ort", None))
         names = [f"{who[4:]}-bit {widths.upper()}" for who, widths in ours]
@@ -304,9 +304,10 @@ def main():
                                          kernel.time))
         if options.no_peers:
             continue
-        for peer, caps in (("onednn", isas), ("fbgemm", isas), ("ort", [None])):
+        for peer, caps in (("onednn", isas), ("fbgemm", isas),
+                           ("fbgemm16", isas), ("ort", [None])):
             for isa in caps:
-                if peer == "fbgemm" and isa == "avx512vnni":
+                if peer.startswith("fbgemm") and isa == "avx512vnni":
                     continue  # Its cap knows no difference.
                 key = (peer, isa)
                 if key not in peers:

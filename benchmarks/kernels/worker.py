@@ -7,13 +7,18 @@
 
 Reads lines `CASE BATCHES CALLS` and answers each with the nanoseconds of one
 call in each batch, as JSON; time is that of the thread, so that what else the
-machine does counts little. Peers are fbgemm and onednn, both inside the
-PyTorch package, and ort, the ONNX Runtime. Weights are packed beforehand and
+machine does counts little. Peers are fbgemm, fbgemm16 and onednn, all inside
+the PyTorch package, and ort, the ONNX Runtime. Weights are packed beforehand and
 results are requantized to bytes by the peer's own post-processing.
 """
 
+import ctypes
+import functools
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -54,6 +59,44 @@ def fbgemm(case):
     packed = torch.ops.quantized.conv2d_prepack(
         qw, None, [case.stride] * 2, pad, [1, 1], case.groups)
     return lambda: torch.ops.quantized.conv2d(q, packed, 9.0, 0)
+
+
+@functools.cache
+def fbgemm16_library():
+    """fbgemm16.cpp beside PyTorch's libraries, built once in a process."""
+    root = os.path.dirname(torch_threads().__file__)
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                          "fbgemm16.cpp")
+    path = os.path.join(tempfile.mkdtemp(prefix="a2q-bench-"), "fbgemm16.so")
+    subprocess.run(
+        ["clang++-22", "-O2", "-std=c++20", "-shared", "-fPIC", source,
+         f"-I{root}/include", f"-L{root}/lib", "-ltorch_cpu", "-lc10",
+         f"-Wl,-rpath,{root}/lib", "-o", path], check=True)
+    library = ctypes.CDLL(path)
+    library.create.restype = ctypes.c_void_p
+    return library
+
+
+def fbgemm16(case):
+    """FBGEMM with 16-bit accumulators, which saturate."""
+    if case.groups > 1:
+        raise ValueError("no groups")
+    library = fbgemm16_library()
+    x, w = data(case)
+    if not case.rows:
+        x = np.ascontiguousarray(np.moveaxis(x, 1, 3))
+        w = np.ascontiguousarray(np.moveaxis(w, 1, 3))
+    y = np.empty(case.macs // w[0].size, np.uint8)
+    pointer = lambda a: ctypes.c_void_p(a.ctypes.data)
+    layer = ctypes.c_void_p(library.create(
+        case.rows, case.channels, case.length, case.image, case.inputs,
+        case.kernel, case.stride, pointer(w), ctypes.c_float(0.001)))
+    arguments = layer, pointer(x), pointer(y)
+
+    def run():  # Holds the arrays.
+        library.run(*arguments)
+        return x, w, y
+    return run
 
 
 def onednn(case):
@@ -111,7 +154,8 @@ def ort(case):
 
 
 def main():
-    build = {"fbgemm": fbgemm, "onednn": onednn, "ort": ort}[sys.argv[1]]
+    build = {"fbgemm": fbgemm, "fbgemm16": fbgemm16, "onednn": onednn,
+             "ort": ort}[sys.argv[1]]
     cases = {case.name: case for case in CASES + SPARSE}
     ready = {}
     for line in sys.stdin:
