@@ -231,9 +231,9 @@ static Plan planPortable(const Layer &layer, bool check) {
   }
   // A cache line of accumulators: LLVM takes as many registers as it needs, and
   // they share the loads of activations.
-  plan.block = std::min<int64_t>(
-      llvm::PowerOf2Ceil(layer.channels),
-      std::max<int64_t>(8, 512 / plan.stageBits.front()));
+  plan.block =
+      std::min<int64_t>(llvm::PowerOf2Ceil(layer.channels),
+                        std::max<int64_t>(8, 512 / plan.stageBits.front()));
   if (check || lanes > 1)
     plan.positions = 1;
   layOutSteps(plan, plan.schedule);
