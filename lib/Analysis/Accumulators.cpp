@@ -325,11 +325,12 @@ void Collector::collectFact() {
   if (!fact || fact->isSigned == isUnsigned || op.getNumGroups() != 1 ||
       op.getActivationAxis() != fact->axis)
     return collectSecondFact();
-  // A padded position is like one of NaN, whose codes are the zero point.
-  std::optional<int64_t> padding = op.getPaddingCode();
-  if (padding &&
-      (padding != fact->zeroPoint || (fact->ball && !fact->ball->rest.empty())))
-    return;
+  std::optional<AxisFact> padded;
+  if (std::optional<int64_t> padding = op.getPaddingCode();
+      padding && fact->zeroPoint) {
+    auto code = static_cast<double>(Wide(*padding) - *fact->zeroPoint);
+    fact = &padded.emplace(padPositions(*fact, code, code));
+  }
   SmallVector<int64_t> indices;
   for (int64_t term = 0; term < result.problem.length; ++term)
     indices.push_back(op.getActivationChannel(0, term));

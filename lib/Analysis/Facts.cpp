@@ -402,6 +402,109 @@ static SharedFact concatenatedFact(ValueRange inputs, int64_t axis,
                           : commonFact(facts);
 }
 
+/// What stands around a padded tensor: codes less the zero point of the fact,
+/// or values. Nullopt where it may be anything.
+static std::optional<std::pair<double, double>>
+paddingRange(const AxisFact &fact, const RangeState &padding) {
+  if (!fact.zeroPoint) {
+    std::optional<RealRange> real = padding.getReal();
+    return real ? std::optional(std::pair<double, double>(real->lo, real->hi))
+                : std::nullopt;
+  }
+  std::optional<ElementRanges> codes =
+      padding.isInteger() ? padding.toRanges(fact.isSigned) : std::nullopt;
+  if (!codes)
+    return std::nullopt;
+  a2q::Range all = codes->joined();
+  auto lessZero = [&](int64_t code) {
+    return static_cast<double>(Wide(code) - *fact.zeroPoint);
+  };
+  return std::pair(lessZero(all.lo), lessZero(all.hi));
+}
+
+AxisFact a2q::padPositions(AxisFact fact, double lo, double hi) {
+  bool isNaN = fact.zeroPoint && lo == 0 && hi == 0;
+  // What a NaN has left is in the ball.
+  if (fact.ball && !(isNaN && fact.ball->rest.empty()))
+    fact.ball = covering(std::move(*fact.ball), lo, hi);
+  if (fact.simplex && lo >= 0)
+    fact.simplex->total =
+        std::max(fact.simplex->total,
+                 hi * static_cast<double>(fact.length) * (1 + 0x1p-20));
+  else
+    fact.simplex.reset();
+  return fact;
+}
+
+/// `before` and `after` coordinates of padding in each vector.
+static AxisFact padAxis(AxisFact fact, int64_t before, int64_t after, double lo,
+                        double hi) {
+  if (fact.ball) {
+    auto constants = [&](int64_t count) {
+      Ball ball = constantBall(count, lo, hi);
+      if (!fact.ball->rest.empty())
+        ball.rest = ball.centre;
+      return ball;
+    };
+    bool areCodes = fact.zeroPoint.has_value();
+    std::optional<Ball> ball =
+        concatenated(constants(before), *fact.ball, areCodes);
+    fact.ball = concatenated(*ball, constants(after), areCodes);
+  }
+  if (fact.simplex && lo >= 0)
+    fact.simplex->total +=
+        hi * static_cast<double>(before + after) * (1 + 0x1p-20);
+  else
+    fact.simplex.reset();
+  fact.length += before + after;
+  return fact;
+}
+
+/// `low` and `high` elements of `padding` around a tensor of this fact.
+static SharedFact paddedFact(const SharedFact &fact, const RangeState &padding,
+                             ArrayRef<int64_t> low, ArrayRef<int64_t> high) {
+  if (!fact || fact->axis >= static_cast<int64_t>(low.size()))
+    return nullptr;
+  auto range = paddingRange(*fact, padding);
+  int64_t before = low[fact->axis], after = high[fact->axis];
+  // Sizes of the run are negative.
+  if (!range || before < 0 || after < 0 || before > maxRangeIndices ||
+      after > maxRangeIndices ||
+      fact->length + before + after > maxRangeIndices)
+    return nullptr;
+  auto [lo, hi] = *range;
+  AxisFact result = *fact;
+  if (before + after > 0)
+    result = padAxis(std::move(result), before, after, lo, hi);
+  bool padsOthers = false;
+  for (size_t dim = 0; dim < low.size(); ++dim)
+    padsOthers |= static_cast<int64_t>(dim) != fact->axis &&
+                  (low[dim] != 0 || high[dim] != 0);
+  if (padsOthers)
+    result = padPositions(std::move(result), lo, hi);
+  return shared(std::move(result));
+}
+
+static SharedFact paddedFact(tensor::PadOp op, StateLookup states) {
+  Value padding = op.getConstantPaddingValue();
+  if (!padding)
+    padding = op.getRegion().front().getTerminator()->getOperand(0);
+  return paddedFact(states(op.getSource()).getFact(), states(padding),
+                    op.getStaticLow(), op.getStaticHigh());
+}
+
+static SharedFact paddedFact(tosa::PadOp op, StateLookup states) {
+  SmallVector<int64_t> counts, low, high;
+  if (!tosa::getConstShapeValues(op.getPadding().getDefiningOp(), counts))
+    return nullptr;
+  for (size_t i = 0; i + 1 < counts.size(); i += 2) {
+    low.push_back(counts[i]);
+    high.push_back(counts[i + 1]);
+  }
+  return paddedFact(states(op.getInput1()).getFact(), states(op.getPadConst()),
+                    low, high);
+}
+
 /// Bits change their name, not their value, as long as they are read alike.
 static SharedFact castFact(quant::StorageCastOp op, const SharedFact &fact) {
   quant::QuantizedType type = getQuantizedType(op.getType());
@@ -476,6 +579,8 @@ SharedFact a2q::transferFact(Operation *op, StateLookup states) {
       .Case([&](tensor::ConcatOp concat) {
         return concatenatedFact(concat.getInputs(), concat.getDim(), states);
       })
+      .Case<tensor::PadOp, tosa::PadOp>(
+          [&](auto pad) { return paddedFact(pad, states); })
       .Case([&](tosa::ClampOp clamp) {
         return clampedFact(clamp, of(clamp.getInput()));
       })

@@ -98,6 +98,10 @@ private:
   SharedFact fact;
 };
 
+/// The fact of vectors of which some are padding: all their elements, codes
+/// less the zero point or values, are between `lo` and `hi`.
+AxisFact padPositions(AxisFact fact, double lo, double hi);
+
 /// Width of the patterns that stand for elements of this type; 0 when they are
 /// no integers.
 unsigned patternWidth(mlir::Type type);

@@ -205,7 +205,8 @@ Ball sumOf(Ball a, Ball b) {
 
 std::optional<Ball> concatenated(const Ball &a, const Ball &b, bool areCodes) {
   // A NaN of one side has no number yet.
-  if (!areCodes && a.rest.empty() != b.rest.empty())
+  if (!areCodes && a.length() > 0 && b.length() > 0 &&
+      a.rest.empty() != b.rest.empty())
     return std::nullopt;
   Ball result = a;
   auto append = [](std::vector<double> &values,
@@ -229,6 +230,36 @@ Ball unboundedBall(size_t length) {
   ball.centre.assign(length, 0.0);
   ball.gain.assign(length, std::numeric_limits<double>::infinity());
   ball.slack.assign(length, 0.0);
+  return ball;
+}
+
+Ball constantBall(size_t length, double lo, double hi) {
+  Ball ball;
+  ball.centre.assign(length, lo / 2 + hi / 2);
+  ball.gain.assign(length, 0.0);
+  double half = hi / 2 - lo / 2, middle = std::abs(lo / 2 + hi / 2);
+  ball.slack.assign(length, (half + middle * roundoff) * (1 + roundoff));
+  return ball;
+}
+
+Ball covering(Ball ball, double lo, double hi) {
+  double squares = 0;
+  for (size_t k = 0; k < ball.length(); ++k) {
+    if (std::isinf(ball.gain[k]))
+      continue;
+    double centre = ball.centre[k];
+    double distance =
+        std::max(std::abs(lo - centre), std::abs(hi - centre)) - ball.slack[k];
+    if (distance <= 0)
+      continue;
+    double n = distance / ball.gain[k] * (1 + roundoff);
+    // More than all others may have: it would cost them more than it is worth.
+    if (!(n <= ball.radius))
+      release(ball, k);
+    else
+      squares += n * n;
+  }
+  ball.radius = std::max(ball.radius, std::sqrt(squares) * (1 + roundoff));
   return ball;
 }
 

@@ -194,6 +194,66 @@ TEST_F(FactsTest, RowsOfOtherGainsHaveNoCommonFact) {
   EXPECT_NE(of("%other_rows"), nullptr);
 }
 
+// Rows of padding obey the fact where their constant does, and move the radius
+// to where they are otherwise: 64 times 3 has norm 24.
+TEST_F(FactsTest, RowsOfPadding) {
+  auto of = [&](StringRef constant) {
+    std::string body = R"mlir(
+    %c = arith.constant CONSTANT : f32
+    %r = tensor.pad %n low[1, 0] high[2, 0] {
+    ^bb0(%i: index, %j: index):
+      tensor.yield %c : f32
+    } : tensor<4x64xf32> to tensor<7x64xf32>)mlir";
+    body.replace(body.find("CONSTANT"), 8, constant.str());
+    const AxisFact *fact = behindNormalization(body, "tensor<7x64xf32>");
+    return fact && fact->ball ? fact->ball->radius : 0;
+  };
+  EXPECT_NEAR(of("0.0"), 8, 0.01);
+  EXPECT_NEAR(of("-1.0"), 8, 0.01);
+  EXPECT_NEAR(of("3.0"), 24, 0.01);
+  EXPECT_EQ(of("0x7F800000"), 0) << "infinity";
+}
+
+// Elements beside those of a row have norm of their own.
+TEST_F(FactsTest, PaddedRows) {
+  const AxisFact *fact = behindNormalization(
+      R"mlir(
+    %c = "tosa.const"() <{values = dense<3.0> : tensor<1xf32>}> : () -> tensor<1xf32>
+    %counts = tosa.const_shape {values = dense<[0, 1, 2, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+    %r = tosa.pad %n, %counts, %c : (tensor<4x64xf32>, !tosa.shape<4>, tensor<1xf32>) -> tensor<5x66xf32>)mlir",
+      "tensor<5x66xf32>");
+  ASSERT_TRUE(fact && fact->ball);
+  EXPECT_EQ(fact->length, 66);
+  EXPECT_EQ(fact->ball->centre[0], 3);
+  EXPECT_EQ(fact->ball->gain[1], 0);
+  EXPECT_EQ(fact->ball->centre[2], 0);
+  EXPECT_EQ(fact->ball->gain[65], 1);
+  EXPECT_NEAR(fact->ball->radius, 24, 0.01) << "the fifth row is 3 throughout";
+}
+
+// Codes of zero point 3: 3 is what a NaN leaves, 35 is two units from it.
+TEST_F(FactsTest, PaddedCodes) {
+  auto of = [&](StringRef code) {
+    std::string source = normalization.str() + R"mlir(
+    %q = a2q.quantize %n : tensor<4x64xf32> to tensor<4x64x!x>
+    %stored = quant.scast %q : tensor<4x64x!x> to tensor<4x64xi8>
+    %c = arith.constant CODE : i8
+    %padded = tensor.pad %stored low[1, 0] high[0, 0] {
+    ^bb0(%i: index, %j: index):
+      tensor.yield %c : i8
+    } : tensor<4x64xi8> to tensor<5x64xi8>
+    %r = quant.scast %padded : tensor<5x64xi8> to tensor<5x64x!x>
+    return %r : tensor<5x64x!x>
+  })mlir";
+    source.replace(source.find("RESULT"), 6, "tensor<5x64x!x>");
+    source.replace(source.find("CODE"), 4, code.str());
+    const AxisFact *fact = factOf(source);
+    return fact && fact->ball ? fact->ball->radius : 0;
+  };
+  EXPECT_NEAR(of("3"), 8, 0.02);
+  EXPECT_NEAR(of("35"), 16, 0.5);
+}
+
 // Either operand of a product of two activations may be the normalized one, and
 // the first counts where both are.
 TEST_F(FactsTest, EitherOperandOfAProduct) {

@@ -264,6 +264,41 @@ TEST(CarriedFacts, ConcatenatedCodesStayWithinTheirBounds) {
   }
 }
 
+// Values with constants around them, whole vectors of those among others, with
+// an offset behind.
+TEST(CarriedFacts, PaddedVectorsStayWithinTheirBounds) {
+  std::mt19937 random(59);
+  for (int round = 0; round < 200; ++round) {
+    Normalization layer = randomLayer(random, 1 + random() % 48);
+    size_t before = random() % 4, length = layer.length() + before;
+    std::vector<int64_t> weights = weightsWithin(random, length, 7);
+    std::vector<float> offsets = normals(random, length, 0, 0.5f);
+    float constant = 0.5f * static_cast<float>(random() % 9) - 2;
+    Ball ball = dequantizedBall(*layer.fact().ball, layer.scale);
+    Ball constants = constantBall(before, constant, constant);
+    constants.rest = constants.centre;
+    ball = *concatenated(constants, ball, /*areCodes=*/false);
+    ball = covering(std::move(ball), constant, constant);
+    ball = shifted(std::move(ball), reals(offsets));
+    InputFact fact = factOf(quantizedBall(ball, 0.05f, 7, s8));
+    Range range = {s8.lo - 7, s8.hi - 7};
+    SumIntervals sums = boundSum({weights, {&range, 1}}, fact);
+    for (int sample = 0; sample < 40; ++sample) {
+      std::span<const int64_t> w = weights;
+      std::vector<float> values(before, constant);
+      std::vector<float> inner = dequantize(
+          layer.run(anyValues(random, layer, w.subspan(before))), layer.scale);
+      if (sample % 8 == 0)
+        inner.assign(layer.length(), constant);
+      values.insert(values.end(), inner.begin(), inner.end());
+      for (size_t k = 0; k < length; ++k)
+        values[k] += offsets[k];
+      std::vector<int64_t> codes = quantizeAll(values, 0.05f, 7, s8);
+      ASSERT_TRUE(sums.final.contains(dot(weights, codes)));
+    }
+  }
+}
+
 TEST(CarriedFacts, ValuesOfOneSideOnlyCannotBeSetBesideCodes) {
   Ball values = normalizedBall(4, 0.25);
   Ball restored = dequantizedBall(values, 1);

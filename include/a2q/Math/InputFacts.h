@@ -83,6 +83,11 @@
 // have become values again that 0 is a number as any other, which takes part in
 // what follows: the ball keeps track of where it `rest`s.
 //
+// Padding. A padded position is a vector of one constant. Codes of the zero
+// point are what a NaN leaves, so they are in the ball already. Any other
+// constant c is n_k = (c - c_k) / gain_k, and the radius becomes the norm of
+// that where it is larger: a ball holds both, the vectors and the padding.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef A2Q_MATH_INPUTFACTS_H
@@ -183,6 +188,14 @@ std::optional<Ball> concatenated(const Ball &a, const Ball &b, bool areCodes);
 
 /// Coordinates that are bounded by their ranges only.
 Ball unboundedBall(size_t length);
+
+/// Coordinates that are always between `lo` and `hi`.
+Ball constantBall(size_t length, double lo, double hi);
+
+/// The ball, as large as it takes to hold all vectors of coordinates between
+/// `lo` and `hi` as well: what stands where a tensor was padded. A coordinate
+/// that the ball is far from is left to its range.
+Ball covering(Ball ball, double lo, double hi);
 
 /// Those of `codes` (less the zero point) that coordinate k of a ball of codes
 /// can be, the rest included.
