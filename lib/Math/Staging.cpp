@@ -188,6 +188,9 @@ public:
             values[tile] + (held[tile * stage.lanes + lane].final + start);
         starts[tile] += start;
       }
+      // One lane holds the tile as `visit` has bounded it.
+      if (stage.lanes == 1)
+        continue;
       Held all = {values[tile], {}};
       values[tile] =
           together(stage, tile, all, Held{}.from(starts[tile])).final;
@@ -269,7 +272,8 @@ std::vector<StageNeed> proveSchedule(const AccumulationProblem &problem,
         need.lane = lane;
         need.interval = here.prefix;
       }
-      walk.handOver(stage, channel, held);
+      if (s + 1 < schedule.stages.size())
+        walk.handOver(stage, channel, held);
     }
   }
   return needs;
