@@ -11,10 +11,13 @@
 #include "RangeState.h"
 #include "Transfer.h"
 #include "a2q/IR/A2QDialect.h"
+#include "a2q/IR/A2QOps.h"
 
 #include "mlir/Analysis/DataFlow/DeadCodeAnalysis.h"
 #include "mlir/Analysis/DataFlow/SparseAnalysis.h"
 #include "mlir/Analysis/DataFlow/Utils.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/CallInterfaces.h"
@@ -23,13 +26,89 @@
 using namespace mlir;
 using namespace a2q;
 
+//===----------------------------------------------------------------------===//
+// RangeCache
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// All that the sums of an op depend on: it, what it reads, and what is known
+/// of that. Codes of weights are constants, which are never changed in place.
+struct SumInputs {
+  OperationName name;
+  DictionaryAttr attributes;
+  Type result;
+  SmallVector<Type> types;
+  SmallVector<Attribute> constants;
+  SmallVector<RangeState> states;
+
+  static SumInputs of(Operation *op, StateLookup states) {
+    SumInputs inputs = {op->getName(),
+                        op->getAttrDictionary(),
+                        op->getResult(0).getType(),
+                        {},
+                        {},
+                        {}};
+    for (Value operand : op->getOperands()) {
+      inputs.types.push_back(operand.getType());
+      inputs.states.push_back(states(operand));
+      if (auto cast = operand.getDefiningOp<quant::StorageCastOp>())
+        operand = cast.getInput();
+      Attribute &constant = inputs.constants.emplace_back();
+      matchPattern(operand, m_Constant(&constant));
+    }
+    return inputs;
+  }
+  bool operator==(const SumInputs &other) const = default;
+};
+} // namespace
+
+struct RangeCache::Impl {
+  DenseMap<std::pair<Attribute, Type>, RangeState> constants;
+  /// The last sums of each op, whose place another op may have taken.
+  DenseMap<Operation *, std::pair<SumInputs, RangeState>> sums;
+
+  /// `compute(op)`, or what it gave before.
+  template <typename Compute>
+  SmallVector<RangeState, 1> transfer(Operation *op, StateLookup states,
+                                      Compute compute) {
+    Attribute constant;
+    if (op->hasTrait<OpTrait::ConstantLike>() && op->getNumResults() == 1 &&
+        matchPattern(op, m_Constant(&constant))) {
+      auto [entry, isNew] = constants.try_emplace(
+          std::pair(constant, op->getResult(0).getType()));
+      if (isNew)
+        entry->second = compute().front();
+      return {entry->second};
+    }
+    if (!isa<MatmulOp, Conv2DOp>(op))
+      return compute();
+    SumInputs inputs = SumInputs::of(op, states);
+    auto entry = sums.find(op);
+    if (entry != sums.end() && entry->second.first == inputs)
+      return {entry->second.second};
+    SmallVector<RangeState, 1> results = compute();
+    if (!results.front().isUninitialized())
+      sums.insert_or_assign(op, std::pair(std::move(inputs), results.front()));
+    return results;
+  }
+};
+
+RangeCache::RangeCache(Operation *) : impl(new Impl) {}
+
+RangeCache::~RangeCache() = default;
+
+//===----------------------------------------------------------------------===//
+// The data flow
+//===----------------------------------------------------------------------===//
+
 namespace {
 /// Ranges along the edges of control flow and calls, which the framework
 /// follows; what an op does with them is in Transfer.h.
 class ElementRangeAnalysis
     : public dataflow::SparseForwardDataFlowAnalysis<RangeLattice> {
 public:
-  using SparseForwardDataFlowAnalysis::SparseForwardDataFlowAnalysis;
+  ElementRangeAnalysis(DataFlowSolver &solver, RangeCache *cache)
+      : SparseForwardDataFlowAnalysis(solver), cache(cache) {}
 
   LogicalResult initialize(Operation *top) override {
     collectCallers(top);
@@ -102,9 +181,10 @@ private:
 
   /// Facts are of a shape and an order of elements, so no family passes them
   /// on with a state: `transferFact` says which survive.
-  static SmallVector<RangeState, 1> transfer(Operation *op,
-                                             StateLookup states) {
-    SmallVector<RangeState, 1> results = transferRanges(op, states);
+  SmallVector<RangeState, 1> transfer(Operation *op, StateLookup states) {
+    auto compute = [&] { return transferRanges(op, states); };
+    SmallVector<RangeState, 1> results =
+        cache ? cache->get().transfer(op, states, compute) : compute();
     for (auto [index, state] : llvm::enumerate(results)) {
       state.setFact(nullptr);
       if (index == 0 && results.size() == 1 && !state.isUninitialized())
@@ -122,6 +202,7 @@ private:
     return transferScalar(op, states);
   }
 
+  RangeCache *cache;
   DenseMap<Operation *, SmallVector<CallOpInterface>> callers;
   /// Functions that more than calls refer to: anyone may call them.
   DenseSet<Operation *> indirect;
@@ -139,15 +220,22 @@ struct RangeAnalysis::Impl {
   DataFlowSolver solver;
 };
 
-RangeAnalysis::RangeAnalysis(Operation *root) : impl(new Impl) {
+RangeAnalysis::RangeAnalysis(Operation *root, RangeCache *cache)
+    : impl(new Impl) {
   while (Operation *parent = root->getParentOp())
     root = parent;
   dataflow::loadBaselineAnalyses(impl->solver);
-  impl->solver.load<ElementRangeAnalysis>();
+  impl->solver.load<ElementRangeAnalysis>(cache);
   // It fails only where an analysis refuses an op, and none of these does.
   if (failed(impl->solver.initializeAndRun(root)))
     impl.reset();
 }
+
+RangeAnalysis::RangeAnalysis(Operation *root)
+    : RangeAnalysis(root, /*cache=*/nullptr) {}
+
+RangeAnalysis::RangeAnalysis(Operation *root, RangeCache &cache)
+    : RangeAnalysis(root, &cache) {}
 
 RangeAnalysis::~RangeAnalysis() = default;
 

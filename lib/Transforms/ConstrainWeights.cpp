@@ -65,7 +65,8 @@ ConstrainWeights::constrainAll(ArrayRef<AccumulatingOpInterface> ops) {
   if (failed(overrides.checkNames(names, getOperation().getLoc())))
     return failure();
   // A layer's codes follow the weights before it, and so do their ranges.
-  auto ranges = std::make_unique<RangeAnalysis>(getOperation());
+  RangeCache &cache = getAnalysis<RangeCache>();
+  auto ranges = std::make_unique<RangeAnalysis>(getOperation(), cache);
   for (auto [name, op] : llvm::zip_equal(names, ops)) {
     FailureOr<ConstraintSpec> own =
         constraintOf(op, constraint, overrides.lookup(name));
@@ -77,7 +78,7 @@ ConstrainWeights::constrainAll(ArrayRef<AccumulatingOpInterface> ops) {
     if (failed(changed))
       return failure();
     if (*changed)
-      ranges = std::make_unique<RangeAnalysis>(getOperation());
+      ranges = std::make_unique<RangeAnalysis>(getOperation(), cache);
   }
   // Layers that are skipped, too: other codes may reach them now.
   for (AccumulatingOpInterface op : ops)

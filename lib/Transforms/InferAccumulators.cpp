@@ -160,7 +160,7 @@ struct InferAccumulators
           << "', expected datatype, a2q, a2q-plus, exact or centred";
       return signalPassFailure();
     }
-    RangeAnalysis ranges(getOperation());
+    RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
     SmallVector<AccumulatingOpInterface> ops;
     getOperation()->walk([&](AccumulatingOpInterface op) {
       if (op.isAccumulating())

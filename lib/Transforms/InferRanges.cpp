@@ -26,7 +26,7 @@ static constexpr size_t maxIndices = 64;
 namespace {
 struct InferRanges : a2q::impl::A2QInferRangesBase<InferRanges> {
   void runOnOperation() override {
-    RangeAnalysis ranges(getOperation());
+    RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
     getOperation()->walk([&](Operation *op) {
       if (op->getNumResults() != 1 || op->hasTrait<OpTrait::ConstantLike>() ||
           !isa<RankedTensorType>(op->getResult(0).getType()))

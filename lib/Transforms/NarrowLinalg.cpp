@@ -32,7 +32,7 @@ static unsigned provenWidth(const AccumulatingOp &layer) {
 namespace {
 struct NarrowLinalg : a2q::impl::A2QNarrowLinalgBase<NarrowLinalg> {
   void runOnOperation() override {
-    RangeAnalysis ranges(getOperation());
+    RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
     // First all proofs, then all rewriting: the analysis knows the old ops.
     SmallVector<std::pair<AccumulatingOpInterface, unsigned>> proven;
     getOperation()->walk([&](AccumulatingOpInterface op) {

@@ -223,7 +223,7 @@ LogicalResult StageAccumulators::stage(AccumulatingOpInterface op,
 void StageAccumulators::runOnOperation() {
   if (failed(checkOptions()))
     return signalPassFailure();
-  RangeAnalysis ranges(getOperation());
+  RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
   SmallVector<AccumulatingOpInterface> ops;
   getOperation()->walk([&](AccumulatingOpInterface op) {
     if (op.isAccumulating() && isa<AccumulatorType>(op.getAccumulatorType()))

@@ -115,7 +115,7 @@ namespace {
 struct VerifyAccumulators
     : a2q::impl::A2QVerifyAccumulatorsBase<VerifyAccumulators> {
   void runOnOperation() override {
-    RangeAnalysis ranges(getOperation());
+    RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
     bool failedAny = false;
     getOperation()->walk([&](quant::StorageCastOp op) {
       failedAny |= failed(verifyCodes(op, ranges));

@@ -324,4 +324,34 @@ TEST_F(RangesTest, ProblemOfGroups) {
   EXPECT_EQ(layer->weightBits, 8u);
 }
 
+// What a cache has is used only where nothing that it came from has changed:
+// the weights, the range of the codes, the padding, whatever the op's place.
+TEST_F(RangesTest, CacheFollowsChanges) {
+  parse(R"mlir(
+    func.func @f(%x: tensor<1x4x4x1x!y> {a2q.range = [0, 3]}) -> tensor<1x5x5x1x!a2q.acc<32>> {
+      %c = arith.constant dense<[[[[1], [2]], [[3], [-4]]]]> : tensor<1x2x2x1xi8>
+      %w = quant.scast %c : tensor<1x2x2x1xi8> to tensor<1x2x2x1x!w>
+      %s = a2q.conv_2d %x, %w padding [1, 1, 1, 1]
+          : tensor<1x4x4x1x!y>, tensor<1x2x2x1x!w> -> tensor<1x5x5x1x!a2q.acc<32>>
+      return %s : tensor<1x5x5x1x!a2q.acc<32>>
+    })mlir");
+  RangeCache cache;
+  auto claim = [&] {
+    Range claim = RangeAnalysis(function, cache).lookup(returned())->joined();
+    EXPECT_EQ(claim, RangeAnalysis(function).lookup(returned())->joined());
+    return claim;
+  };
+  EXPECT_EQ(claim(), (Range{-12, 18}));
+  EXPECT_EQ(claim(), (Range{-12, 18})) << "of the cache";
+  arith::ConstantOp codes = *function.getOps<arith::ConstantOp>().begin();
+  codes.setValueAttr(
+      DenseElementsAttr::get(cast<ShapedType>(codes.getType()), int8_t(1)));
+  EXPECT_EQ(claim(), (Range{0, 12}));
+  function.setArgAttr(0, "a2q.range",
+                      rangeAttr(&context, ElementRanges{{Range{0, 1}}}));
+  EXPECT_EQ(claim(), (Range{0, 8})) << "the padding is 2";
+  returned().getDefiningOp<Conv2DOp>().setPadding({0, 0, 0, 0});
+  EXPECT_EQ(claim(), (Range{0, 4}));
+}
+
 } // namespace

@@ -13,6 +13,7 @@
 #include "a2q/Math/InputFacts.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/Value.h"
+#include "mlir/Pass/AnalysisManager.h"
 
 #include <memory>
 #include <optional>
@@ -38,6 +39,26 @@ struct AxisFact {
   bool operator==(const AxisFact &) const = default;
 };
 
+/// What the costly steps of an analysis, constants and sums of products, have
+/// given, for the next analysis of a module that has changed little since. An
+/// entry is used where everything that the step depends on is the same, so
+/// passes may change the module as they like; as an analysis of MLIR's pass
+/// manager it is never invalidated and serves a whole pipeline.
+class RangeCache {
+public:
+  explicit RangeCache(mlir::Operation *root = nullptr);
+  ~RangeCache();
+  bool isInvalidated(const mlir::AnalysisManager::PreservedAnalyses &) {
+    return false;
+  }
+
+  struct Impl;
+  Impl &get() { return *impl; }
+
+private:
+  std::unique_ptr<Impl> impl;
+};
+
 /// Proven ranges of all integer values below `root`. They come from constants,
 /// from types, from upstream's integer range inference, from the ops that this
 /// project knows, and from `a2q.range` on function arguments, which callers
@@ -50,6 +71,7 @@ class RangeAnalysis {
 public:
   /// Analyses the whole module around `root`: calls are only right then.
   explicit RangeAnalysis(mlir::Operation *root);
+  RangeAnalysis(mlir::Operation *root, RangeCache &cache);
   ~RangeAnalysis();
 
   /// The ranges of a value; those of its type when no more is known. Signless
@@ -63,6 +85,8 @@ public:
   const AxisFact *lookupFact(mlir::Value value) const;
 
 private:
+  RangeAnalysis(mlir::Operation *root, RangeCache *cache);
+
   struct Impl;
   std::unique_ptr<Impl> impl;
 };

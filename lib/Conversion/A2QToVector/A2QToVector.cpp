@@ -332,7 +332,7 @@ struct ConvertA2QToVector
         ops.push_back(op);
     });
     // Ranges are those of the program as it came.
-    RangeAnalysis ranges(getOperation());
+    RangeAnalysis ranges(getOperation(), getAnalysis<RangeCache>());
     SmallVector<Layer> layers;
     for (AccumulatingOpInterface op : ops) {
       FailureOr<Layer> layer = failure();
