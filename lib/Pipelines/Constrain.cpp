@@ -8,12 +8,21 @@
 
 #include "a2q/Pipelines/Constrain.h"
 
+#include "a2q/Math/Constraining.h"
 #include "a2q/Pipelines/Prove.h"
 #include "a2q/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
+
+/// Whether constraining relies on accumulators that begin at their centres.
+static bool isCentred(StringRef method, StringRef bound) {
+  if (!bound.empty())
+    return bound == "centred";
+  const a2q::ConstraintMethod *known = a2q::lookupConstraintMethod(method);
+  return known && known->bounds.front() == a2q::Bound::Centred;
+}
 
 void a2q::buildConstrainPipeline(OpPassManager &pm,
                                  const ConstrainOptions &options) {
@@ -29,8 +38,12 @@ void a2q::buildConstrainPipeline(OpPassManager &pm,
   pm.addPass(createA2QConstrainWeights(constrain));
   // Methods leave some of the budget, and layers that fit were left alone: many
   // now need less than the width. Proving ends with a verification, so the
-  // constraint is not trusted either.
-  buildProvePipeline(pm, ProveOptions());
+  // constraint is not trusted either. What fits from its centre only has to
+  // begin there.
+  ProveOptions prove;
+  if (isCentred(options.method.getValue(), options.bound.getValue()))
+    prove.bound = "centred";
+  buildProvePipeline(pm, prove);
 }
 
 void a2q::registerConstrainPipeline() {

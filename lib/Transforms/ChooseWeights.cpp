@@ -11,6 +11,9 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
 
 using namespace mlir;
 using namespace a2q;
@@ -35,7 +38,7 @@ bool Change::changesScales() const {
 }
 
 Interval a2q::wholeSum(const AccumulationProblem &problem, int64_t channel) {
-  Interval sum = prefixInterval(problem.dot(channel));
+  Interval sum = problem.sum(channel).prefix;
   if (!problem.initial.empty()) {
     Range initial = withZero(problem.initial[channel]);
     sum = sum + Interval{initial.lo, initial.hi};
@@ -54,18 +57,28 @@ static Range joinedRange(const DotProduct &dot) {
   return joined;
 }
 
-/// Whether the products of each tile fit.
-static bool fits(const Goal &goal, const DotProduct &dot) {
-  bool all = true;
-  std::vector<uint32_t> ends = goal.ends(dot.weights.size());
-  forEachTile(dot.weights.size(), ends, [&](size_t begin, size_t end) {
-    DotProduct tile = dot;
-    tile.weights = dot.weights.subspan(begin, end - begin);
-    if (dot.ranges.size() > 1)
-      tile.ranges = dot.ranges.subspan(begin, end - begin);
-    all = all && goal.fits(prefixInterval(tile));
-  });
-  return all;
+/// What the partial sums of the terms from `begin` to `end` can be.
+static Interval tileSum(const AccumulationProblem &problem,
+                        const DotProduct &dot, size_t begin, size_t end) {
+  if (problem.fact) {
+    std::vector<int64_t> terms(end - begin);
+    std::iota(terms.begin(), terms.end(), static_cast<int64_t>(begin));
+    return boundTerms(dot, *problem.fact, terms).prefix;
+  }
+  DotProduct tile = dot;
+  tile.weights = dot.weights.subspan(begin, end - begin);
+  if (dot.ranges.size() > 1)
+    tile.ranges = dot.ranges.subspan(begin, end - begin);
+  return prefixInterval(tile);
+}
+
+/// Weights of `channel` instead of its own.
+static DotProduct withWeights(const AccumulationProblem &problem,
+                              int64_t channel,
+                              std::span<const int64_t> weights) {
+  DotProduct dot = problem.dot(channel);
+  dot.weights = weights;
+  return dot;
 }
 
 namespace {
@@ -222,8 +235,19 @@ public:
   }
 
 private:
+  bool fits(int64_t channel, std::span<const int64_t> weights) const;
+  bool fits(int64_t channel) const {
+    return fits(channel, problem.dot(channel).weights);
+  }
+  double spare(int64_t channel, std::span<const int64_t> weights) const;
+  bool knowsMore(const GroupChannels &group) const;
   GroupChannels channelsOf(int64_t group, bool all) const;
   LogicalResult run(const GroupChannels &group, Change &change);
+  LayerResult constrain(ArrayRef<int64_t> channels, Range range,
+                        std::span<const double> diagonal,
+                        Moments *moments) const;
+  void useSpare(const GroupChannels &group, std::span<const double> diagonal,
+                Moments *moments, LayerResult &result) const;
   std::vector<bool> keepsOld(ArrayRef<int64_t> channels,
                              ArrayRef<ScaledIntegers> chosen,
                              const Moments &moments) const;
@@ -241,6 +265,42 @@ private:
 };
 } // namespace
 
+/// Whether the products of each tile fit.
+bool Chooser::fits(int64_t channel, std::span<const int64_t> weights) const {
+  DotProduct dot = withWeights(problem, channel, weights);
+  bool all = true;
+  forEachTile(weights.size(), ends, [&](size_t begin, size_t end) {
+    all = all && goal.fits(tileSum(problem, dot, begin, end));
+  });
+  return all;
+}
+
+/// How often larger its sums could be, of the tile that has the least room.
+double Chooser::spare(int64_t channel, std::span<const int64_t> weights) const {
+  DotProduct dot = withWeights(problem, channel, weights);
+  double most = std::exp2(goal.width - 1), result = most;
+  forEachTile(weights.size(), ends, [&](size_t begin, size_t end) {
+    Interval sum = tileSum(problem, dot, begin, end);
+    auto lo = static_cast<double>(sum.lo), hi = static_cast<double>(sum.hi);
+    double reached =
+        goal.bound == Bound::Centred ? (hi - lo) / 2 : std::max(-lo, hi);
+    if (reached > 0)
+      result = std::min(result, (most - 0.5) / reached);
+  });
+  return result;
+}
+
+/// Whether sums are proven by more than one range for all terms, which is what
+/// the budgets of methods are of. Published bounds stay what they are.
+bool Chooser::knowsMore(const GroupChannels &group) const {
+  if (goal.bound != Bound::Centred && goal.bound != Bound::Exact)
+    return false;
+  std::span<const Range> ranges = problem.dot(group.channels.front()).ranges;
+  return problem.fact || llvm::any_of(ranges, [&](Range range) {
+           return range != group.range;
+         });
+}
+
 /// Channels that do not fit or, if `all` is set, have a weight.
 GroupChannels Chooser::channelsOf(int64_t group, bool all) const {
   GroupChannels result;
@@ -252,7 +312,7 @@ GroupChannels Chooser::channelsOf(int64_t group, bool all) const {
                                 problem.length);
     bool positive = llvm::any_of(row, [](double real) { return real > 0; });
     bool negative = llvm::any_of(row, [](double real) { return real < 0; });
-    if (fits(goal, problem.dot(channel)) && !(all && (positive || negative)))
+    if (fits(channel) && !(all && (positive || negative)))
       continue;
     if (result.channels.empty())
       result.range = joinedRange(problem.dot(channel));
@@ -309,7 +369,7 @@ std::vector<bool> Chooser::keepsOld(ArrayRef<int64_t> channels,
     errors.clear();
   };
   for (auto [index, channel] : llvm::enumerate(channels)) {
-    if (!fits(goal, problem.dot(channel)))
+    if (!fits(channel))
       continue;
     if (fitting.size() == most)
       compare();
@@ -322,12 +382,14 @@ std::vector<bool> Chooser::keepsOld(ArrayRef<int64_t> channels,
   return result;
 }
 
-/// These channels of a group: they read the same inputs.
-LogicalResult Chooser::run(const GroupChannels &group, Change &change) {
+/// Weights that meet the budget of one range for all terms.
+LayerResult Chooser::constrain(ArrayRef<int64_t> channels, Range range,
+                               std::span<const double> diagonal,
+                               Moments *moments) const {
   LayerConstraint layer;
-  layer.range = group.range;
+  layer.range = range;
   std::vector<double> rows;
-  for (int64_t channel : group.channels) {
+  for (int64_t channel : channels) {
     auto row = reals.begin() + channel * problem.length;
     rows.insert(rows.end(), row, row + problem.length);
   }
@@ -338,20 +400,87 @@ LogicalResult Chooser::run(const GroupChannels &group, Change &change) {
   layer.weightBits = codeBits({std::min<int64_t>(codes.lo, -1), codes.hi});
   layer.bound = goal.bound;
   layer.tiles = ends;
+  layer.diagonal = diagonal;
+  LayerResult result = goal.method->constrainLayer(layer, moments);
+  // Cutting a weight toward 0 only shrinks `pos` and `neg`.
+  for (ScaledIntegers &chosen : result.channels)
+    for (int64_t &weight : chosen.integers)
+      weight = std::clamp(weight, codes.lo, codes.hi);
+  return result;
+}
+
+/// The range as if codes were `factor` times smaller, at least one on a side
+/// that has codes.
+static Range dividedBy(Range range, double factor) {
+  return {
+      static_cast<int64_t>(std::floor(static_cast<double>(range.lo) / factor)),
+      static_cast<int64_t>(std::ceil(static_cast<double>(range.hi) / factor))};
+}
+
+/// A budget is of one range, and the proof may know more: ranges of each input,
+/// and facts of all together. What that leaves of the width is given to the
+/// method as a smaller range, for as long as the proof admits its weights.
+void Chooser::useSpare(const GroupChannels &group,
+                       std::span<const double> diagonal, Moments *moments,
+                       LayerResult &result) const {
+  constexpr int rounds = 3, stepsPerBit = 8;
+  struct Search {
+    int fits = 0, next = 0, fails = 64 * stepsPerBit; // steps of the factor
+  };
+  std::vector<Search> searches(group.channels.size());
+  auto aim = [&](size_t i) {
+    Search &search = searches[i];
+    double factor = spare(group.channels[i], result.channels[i].integers);
+    int steps = static_cast<int>(stepsPerBit * std::log2(factor));
+    search.next = std::min(search.fits + steps, search.fails - 1);
+  };
+  for (size_t i = 0; i < searches.size(); ++i)
+    aim(i);
+  for (int round = 0; round < rounds; ++round) {
+    std::map<int, SmallVector<size_t>> sameRange;
+    for (auto [i, search] : llvm::enumerate(searches))
+      if (search.next > search.fits)
+        sameRange[search.next].push_back(i);
+    for (const auto &[steps, indices] : sameRange) {
+      Range range = dividedBy(
+          group.range, std::exp2(static_cast<double>(steps) / stepsPerBit));
+      SmallVector<int64_t> channels = llvm::map_to_vector(
+          indices, [&](size_t i) { return group.channels[i]; });
+      LayerResult larger = constrain(channels, range, diagonal, moments);
+      if (!larger.refusal.empty())
+        return;
+      for (auto [i, chosen] : llvm::zip_equal(indices, larger.channels)) {
+        Search &search = searches[i];
+        if (fits(group.channels[i], chosen.integers)) {
+          search.fits = steps;
+          result.channels[i] = std::move(chosen);
+          aim(i);
+        } else {
+          search.fails = steps;
+          search.next = (search.fits + search.fails) / 2;
+        }
+      }
+    }
+  }
+}
+
+/// These channels of a group: they read the same inputs.
+LogicalResult Chooser::run(const GroupChannels &group, Change &change) {
   std::span<const double> known = statistics.diagonal(group.group);
   std::vector<double> diagonal(known.begin(), known.end());
   if (statistics.hasDiagonals())
     diagonal = inOrder<double>(diagonal, problem.length, order);
-  layer.diagonal = diagonal;
   std::optional<Moments> moments;
   if (goal.method->needsMoments())
     moments = inOrder(statistics.moments(group.group), order);
-  LayerResult result =
-      goal.method->constrainLayer(layer, moments ? &*moments : nullptr);
+  Moments *given = moments ? &*moments : nullptr;
+  LayerResult result = constrain(group.channels, group.range, diagonal, given);
   if (!result.refusal.empty())
     return op.emitError() << "weights cannot be constrained by '"
                           << StringRef(goal.method->name)
                           << "': " << result.refusal;
+  if (knowsMore(group))
+    useSpare(group, diagonal, given, result);
   std::vector<bool> keeps(group.channels.size());
   if (seesAll)
     keeps = keepsOld(group.channels, result.channels, *moments);
@@ -364,15 +493,12 @@ LogicalResult Chooser::run(const GroupChannels &group, Change &change) {
 
 LogicalResult Chooser::take(int64_t channel, ScaledIntegers chosen,
                             Change &change) {
-  // Cutting a weight toward 0 only shrinks `pos` and `neg`.
-  for (int64_t &weight : chosen.integers)
-    weight = std::clamp(weight, codes.lo, codes.hi);
   std::copy(chosen.integers.begin(), chosen.integers.end(),
             problem.weights.begin() + channel * problem.length);
   change.scales[channel] = chosen.scale;
   ++change.channels;
   change.emptied += norms(chosen.integers).l1() == 0;
-  if (fits(goal, problem.dot(channel)))
+  if (fits(channel))
     return success();
   return op.emitError() << "channel " << channel << " does not fit "
                         << goal.text(problem.length)

@@ -57,6 +57,17 @@ static LogicalResult checkUsers(AccumulatingOpInterface op) {
   return success();
 }
 
+/// Says that a sum of products of two activations stays what it is.
+static void leaveProducts(AccumulatingOpInterface op) {
+  StringRef note = "not constrained: products of two activations have no "
+                   "weights";
+  setNote(op, "constrain", note);
+  remark::missed(
+      op.getLoc(),
+      remark::RemarkOpts::name("constrain").category("a2q-constrain-weights"))
+      << note;
+}
+
 /// The layer, if its weights can be replaced.
 static FailureOr<AccumulatingOp> analyze(AccumulatingOpInterface op,
                                          const RangeAnalysis &ranges) {
@@ -474,6 +485,12 @@ FailureOr<bool> a2q::constrainLayer(AccumulatingOpInterface op,
                                     const LayerKnowledge &knowledge) {
   if (constraint.skip)
     return false;
+  // Of a whole network only what has weights is meant.
+  bool isOwn = op->hasAttr(A2QDialect::getConstrainAttrName());
+  if (!isOwn && !hasConstantCodes(op.getWeights())) {
+    leaveProducts(op);
+    return false;
+  }
   FailureOr<AccumulatingOp> layer = analyze(op, ranges);
   if (failed(layer))
     return failure();

@@ -46,7 +46,7 @@ func.func @too_narrow_for_many(%x: tensor<1x1x1x1x!x>) -> tensor<1x1x1x7xi32> {
 // expected-note @+1 {{a2q-stage-accumulators narrows accumulators of any product, and a2q.constrain = {skip} leaves a layer alone}}
 func.func @not_constant(%x: tensor<1x2x!x>, %w: tensor<2x2x!w>) -> tensor<1x2xi32> {
   // expected-error @+1 {{weights cannot be constrained: they are not constants}}
-  %s = a2q.matmul %x, %w : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<32>>
+  %s = a2q.matmul %x, %w {a2q.constrain = {method = "optimal"}} : tensor<1x2x!x>, tensor<2x2x!w> -> tensor<1x2x!a2q.acc<32>>
   %d = a2q.decode %s : tensor<1x2x!a2q.acc<32>> to tensor<1x2xi32>
   return %d : tensor<1x2xi32>
 }

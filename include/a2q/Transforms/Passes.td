@@ -44,7 +44,13 @@ def A2QConstrainWeights : Pass<"a2q-constrain-weights", "::mlir::ModuleOp"> {
     This changes what the model computes. `a2q-stage-accumulators` does not.
 
     - Weights are constants behind `quant.scast`. Ops that share a constant are
-      given one each, since they may read different ranges.
+      given one each, since they may read different ranges. Products of two
+      activations (attention) have no weights: they keep their accumulators, and
+      a note says so; an attribute `a2q.constrain` on them is an error.
+    - Budgets are of one range for all terms. Where the proof knows more, ranges
+      of each input or a fact of all of them (LayerNorm, softmax), the method is
+      called with smaller ranges for as long as the proof admits its weights;
+      with the bounds `a2q` and `a2q-plus` it is not.
     - The scale of the weights stays, except with `optimal`, `gpfq`, `optq` and
       `top-b`, and with any method where the variance of sums is brought back
       (see below). The weights become quantized per channel then, and what reads
