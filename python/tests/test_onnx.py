@@ -55,9 +55,10 @@ def test_digits(name, images, labels, tmp_path):
     path = str(tmp_path / "m.onnx")
     model.save(path)
     onnx.checker.check_model(path, full_check=True)
+    assert_all_have_shapes(path)
     ours = model.compile()(images)
     theirs = run(path, {"images": images})
-    # Kernels of reals add in other orders: a code may round otherwise.
+    # Kernels of reals add in other orders: ties may round otherwise.
     assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.98
     assert np.abs(ours - theirs).max() < 0.2 * np.abs(ours).max()
     # Read back, it is the same network to the last integer.
@@ -69,6 +70,43 @@ def test_digits(name, images, labels, tmp_path):
         ]
         assert before.widths == after.widths
     assert np.array_equal(again.compile()(images), ours)
+
+
+def assert_all_have_shapes(path):
+    graph = onnx.load(path).graph
+    known = {info.name for info in [*graph.value_info, *graph.output]}
+    assert [n.output[0] for n in graph.node if n.output[0] not in known] == []
+
+
+def test_where_other_runtimes_have_other_codes(images, tmp_path):
+    """Where the real lies in the middle of two codes to the last digits, which
+    float32 products decide as they are added; nowhere else."""
+    path, head = str(tmp_path / "m.onnx"), str(tmp_path / "head.onnx")
+    (flatten,) = (node for node in onnx.load(DIGITS / "digits-w4a4.onnx").graph.node
+                  if node.name == "flatten")  # fmt: skip
+    # Up to the codes behind the residual add, as reals.
+    onnx.utils.extract_model(
+        str(DIGITS / "digits-w4a4.onnx"), head, ["images"], [flatten.input[0]]
+    )
+    model = a2q.load(head).constrain(width=9)
+    model.save(path)
+    ours, theirs = model.compile()(images), run(path, {"images": images})
+    proto = onnx.load(path)
+    (add,) = (node for node in proto.graph.node if node.op_type == "Add")
+    (quantize,) = (n for n in proto.graph.node if n.input[0] == add.output[0])
+    (scale,) = (onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer
+                if tensor.name == quantize.input[1])  # fmt: skip
+    shape = [1, *theirs.shape[1:]]
+    del proto.graph.output[:]
+    proto.graph.output.append(
+        onnx.helper.make_tensor_value_info(add.output[0], 1, shape)
+    )
+    onnx.save(proto, path)
+    from_tie = np.abs(run(path, {"images": images}) / scale % 1 - 0.5)
+    differ = np.abs(ours - theirs) > 1e-6
+    assert 0 < differ.mean() < 0.01
+    assert np.abs(ours - theirs).max() == scale
+    assert from_tie[differ].max() < 1e-5 < np.median(from_tie)
 
 
 def test_constrained_integers_are_in_the_file(images, tmp_path):
@@ -136,6 +174,7 @@ def test_qonnx(name, images, tmp_path):
     graph = onnx.load(path).graph
     kinds = [node.op_type for node in graph.node]
     assert kinds.count("Quant") >= 7 and "QuantizeLinear" not in kinds
+    assert_all_have_shapes(path)
     again = a2q.load(path)
     for before, after in zip(model.report(), again.report(), strict=True):
         # Ranges are those of types: Quant's reals prove no narrower ones.
@@ -205,6 +244,7 @@ def test_arithmetic_of_reals(name, tmp_path):
     again = str(tmp_path / "again.onnx")
     a2q.load(path).save(again)
     onnx.checker.check_model(again, full_check=True)
+    assert_all_have_shapes(again)
     assert np.allclose(run(again, {"x": x}), expected, atol=1e-5)
     assert np.allclose(a2q.load(again).compile()(x), expected, atol=1e-5)
 
@@ -265,6 +305,123 @@ def test_layers_of_four_dimensions_that_are_no_images(tmp_path):
     x = np.random.RandomState(3).normal(0, 1, (1, 3, 5, 8)).astype(np.float32)
     a2q.load(path).save(again)
     assert np.allclose(run(again, {"x": x}), run(path, {"x": x}), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["qdq", "qonnx"])
+@pytest.mark.parametrize("pads", [0, 1])
+@pytest.mark.parametrize("code", [np.uint8, np.int8])
+def test_largest_codes_of_windows(code, pads, form, tmp_path):
+    path, again = str(tmp_path / "m.onnx"), str(tmp_path / "again.onnx")
+    nodes = [
+        ("QuantizeLinear", ["x", "s", "z"], ["q"], {}),
+        ("DequantizeLinear", ["q", "s", "z"], ["d"], {}),
+        ("MaxPool", ["d"], ["p"],
+         {"kernel_shape": [3, 3], "strides": [2, 2], "pads": 4 * [pads]}),
+        ("QuantizeLinear", ["p", "s", "z"], ["r"], {}),
+        ("DequantizeLinear", ["r", "s", "z"], ["y"], {}),
+    ]  # fmt: skip
+    constants = {"s": np.float32(0.1), "z": code(0)}
+    onnx.save(graph_of(nodes, {"x": [1, 2, 8, 8]}, ["y"], constants), path)
+    a2q.load(path).save(again, form=form)
+    assert_all_have_shapes(again)
+    x = np.random.RandomState(7).normal(0, 5, (1, 2, 8, 8)).astype(np.float32)
+    assert np.array_equal(a2q.load(again).compile()(x), run(path, {"x": x}))
+    assert [n.op_type for n in onnx.load(again).graph.node].count("Pad") == 0
+    if form == "qdq":
+        onnx.checker.check_model(again, full_check=True)
+        assert np.array_equal(run(again, {"x": x}), run(path, {"x": x}))
+
+
+def trained(bias_shape, words=False):
+    """What a2q.torch writes: real biases, batch norm's, behind convolutions."""
+    random = np.random.RandomState(5)
+    code = np.int16 if words else np.uint8
+    constants = {
+        "s": np.float32(0.01 if words else 0.1), "z": code(0), "zw": np.int8(0),
+        "lo": np.uint8(0), "hi": np.uint8(15),
+        "w1": random.randint(-7, 8, (6, 3, 3, 3)).astype(np.int8),
+        "w2": random.randint(-7, 8, (4, 6, 1, 1)).astype(np.int8),
+        "b1": random.normal(0, 0.5, bias_shape).astype(np.float32),
+        "g2": random.rand(4, 1, 1).astype(np.float32) + 0.5,
+    }  # fmt: skip
+    nodes = []
+
+    def layer(x, weight, y):
+        clips = [("Clip", [f"{y}_q", "lo", "hi"], [f"{y}_c"], {})]
+        nodes.extend([
+            ("QuantizeLinear", [x, "s", "z"], [f"{y}_q"], {}),
+            *([] if words else clips),
+            ("DequantizeLinear", [f"{y}_{'q' if words else 'c'}", "s", "z"],
+             [f"{y}_d"], {}),
+            ("DequantizeLinear", [weight, "s", "zw"], [f"{weight}_d"], {}),
+            ("Conv", [f"{y}_d", f"{weight}_d"], [y], {"pads": 4 * [0]}),
+        ])  # fmt: skip
+
+    layer("x", "w1", "y1")
+    nodes.append(("Add", ["y1", "b1"], ["a1"], {}))
+    nodes.append(("Relu", ["a1"], ["r1"], {}))
+    layer("r1", "w2", "y2")
+    nodes.append(("Mul", ["y2", "g2"], ["m2"], {}))
+    nodes.append(("Tanh", ["m2"], ["y"], {}))
+    if words:
+        del constants["lo"], constants["hi"]
+    model = graph_of(nodes, {"x": [2, 3, 8, 8]}, ["y"], constants)
+    model.opset_import[0].version = 21 if words else 17
+    model.ir_version = 10
+    return model
+
+
+@pytest.mark.parametrize("form", ["qdq", "qonnx"])
+@pytest.mark.parametrize("bias", [(1, 6, 1, 1), (6, 6, 6)])
+def test_reals_behind_layers(form, bias, tmp_path):
+    path, again = str(tmp_path / "m.onnx"), str(tmp_path / "again.onnx")
+    onnx.save(trained(bias), path)
+    x = np.random.RandomState(6).rand(2, 3, 8, 8).astype(np.float32)
+    model = a2q.load(path)
+    narrow = model.constrain(width=9)
+    for network in (model, narrow):
+        network.save(again, form=form)
+        assert_all_have_shapes(again)
+        assert np.allclose(a2q.load(again).compile()(x), network.compile()(x), atol=1e-6)
+        if form == "qdq":
+            onnx.checker.check_model(again, full_check=True)
+            assert np.allclose(run(again, {"x": x}), network.compile()(x), atol=1e-4)
+    model.save(again)
+    assert np.allclose(run(again, {"x": x}), run(path, {"x": x}), atol=1e-4)
+    # Images keep ONNX's layout, also where something is added to each channel.
+    transposes = [n for n in onnx.load(again).graph.node if n.op_type == "Transpose"]
+    assert len(transposes) <= (2 if len(bias) == 4 else 4)
+
+
+@pytest.mark.parametrize("form", ["qdq", "qonnx"])
+def test_codes_of_16_bits(form, tmp_path):
+    path, again = str(tmp_path / "m.onnx"), str(tmp_path / "again.onnx")
+    onnx.save(trained((1, 6, 1, 1), words=True), path)
+    x = np.random.RandomState(6).normal(0, 100, (2, 3, 8, 8)).astype(np.float32)
+    model = a2q.load(path)
+    assert model.report().layers[0].data["activation"]["bits"] == 16
+    model.save(again, form=form)
+    assert_all_have_shapes(again)
+    back = a2q.load(again)
+    assert np.allclose(back.compile()(x), model.compile()(x), atol=1e-6)
+    assert back.report().layers[0].data["activation"]["bits"] == 16
+    if form == "qdq":
+        onnx.checker.check_model(again, full_check=True)
+        assert np.allclose(run(again, {"x": x}), run(path, {"x": x}), atol=1e-4)
+
+
+def test_refusals_say_what_helps(tmp_path):
+    model = a2q.parse(
+        "func.func @main(%x: tensor<2x!quant.uniform<u8:f32:0, {0.5, 0.25}>>)"
+        " -> tensor<2xf32> {\n"
+        "  %y = a2q.dequantize %x : tensor<2x!quant.uniform<u8:f32:0, {0.5, 0.25}>>"
+        " to tensor<2xf32>\n"
+        "  return %y : tensor<2xf32>\n}"
+    )
+    with pytest.raises(a2q.Error, match="cannot be exported") as caught:
+        model.save(tmp_path / "m.onnx")
+    assert "as MLIR the network can be saved whole" in str(caught.value)
+    model.save(tmp_path / "m.mlir")
 
 
 def test_what_has_no_counterpart(tmp_path):

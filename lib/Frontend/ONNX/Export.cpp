@@ -20,6 +20,8 @@ using namespace a2q::frontend;
 /// The oldest version with all that is written here: Clip of bytes, per-channel
 /// DequantizeLinear.
 static constexpr int64_t opsetVersion = 13, irVersion = 8;
+/// The oldest one that quantizes to 16 bits.
+static constexpr int64_t wordsVersion = 21, wordsIrVersion = 10;
 
 /// [N, H, W, C] to [N, C, H, W], and back.
 static constexpr int64_t toChannelsFirst[] = {0, 3, 1, 2};
@@ -30,7 +32,10 @@ static constexpr int64_t toChannelsLast[] = {0, 2, 3, 1};
 //===----------------------------------------------------------------------===//
 
 std::string Exporter::addConstant(StringRef hint, const Tensor &tensor) {
-  return appendConstant(*graph, names, hint, tensor)->name();
+  onnx::TensorProto *added = appendConstant(*graph, names, hint, tensor);
+  shapes[added->name()] = {added->data_type(),
+                           llvm::to_vector_of<int64_t>(tensor.shape)};
+  return added->name();
 }
 
 std::string Exporter::addInteger(ElementType type, int64_t value) {
@@ -103,6 +108,10 @@ void Exporter::define(Value value, ElementType type, Form form,
                       std::string name) {
   Known &known = values[value];
   known.type = type;
+  SmallVector<int64_t> dims(cast<RankedTensorType>(value.getType()).getShape());
+  if (form == Form::ChannelsFirst)
+    dims = {dims[0], dims[3], dims[1], dims[2]};
+  shapes[name] = {static_cast<int32_t>(type), dims};
   known.names[static_cast<int>(form)] = std::move(name);
 }
 
@@ -178,11 +187,26 @@ Exporter::Form Exporter::formOf(ValueRange operands) const {
 // The graph
 //===----------------------------------------------------------------------===//
 
+/// Whether anything is quantized to more than 8 bits.
+static bool hasWords(func::FuncOp entry) {
+  return entry
+      .walk([](Operation *op) {
+        bool any = llvm::any_of(op->getResultTypes(), [](Type type) {
+          quant::QuantizedType quantized = getQuantizedType(type);
+          return quantized && quantized.getStorageTypeIntegralWidth() > 8;
+        });
+        return any ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 Exporter::Exporter(func::FuncOp entry, ONNXForm target)
     : entry(entry), target(target) {
-  model.set_ir_version(irVersion);
+  bool isNewer = target == ONNXForm::QDQ && hasWords(entry);
+  opset = isNewer ? wordsVersion : opsetVersion;
+  model.set_ir_version(isNewer ? wordsIrVersion : irVersion);
   model.set_producer_name("a2q");
-  model.add_opset_import()->set_version(opsetVersion);
+  model.add_opset_import()->set_version(opset);
   if (target == ONNXForm::QONNX) {
     onnx::OperatorSetIdProto &quant = *model.add_opset_import();
     quant.set_domain(quantDomain.str());
@@ -193,11 +217,11 @@ Exporter::Exporter(func::FuncOp entry, ONNXForm target)
 }
 
 static void describe(onnx::ValueInfoProto &info, const std::string &name,
-                     ElementType type, ArrayRef<int64_t> shape) {
+                     const ValueShape &shape) {
   info.set_name(name);
   auto &tensor = *info.mutable_type()->mutable_tensor_type();
-  tensor.set_elem_type(static_cast<int32_t>(type));
-  for (int64_t size : shape)
+  tensor.set_elem_type(shape.type);
+  for (int64_t size : shape.dims)
     tensor.mutable_shape()->add_dim()->set_dim_value(size);
 }
 
@@ -240,10 +264,24 @@ LogicalResult Exporter::exportInterface() {
     std::string name = interfaceName(attributes, "input" + Twine(number));
     if (failed(take(name)))
       return failure();
-    describe(*graph->add_input(), name, *kind, type.getShape());
     define(argument, *kind, Form::Plain, name);
+    describe(*graph->add_input(), name, shapes[name]);
   }
   return success();
+}
+
+void Exporter::describeValues() {
+  llvm::StringSet<> described;
+  for (const onnx::ValueInfoProto &output : graph->output())
+    described.insert(output.name());
+  for (const onnx::NodeProto &node : graph->node()) {
+    const std::string &name = node.output(0);
+    if (!shapes.contains(name))
+      if (std::optional<ValueShape> shape = shapeOfNode(node, shapes, sizes))
+        shapes[name] = *shape;
+    if (shapes.contains(name) && described.insert(name).second)
+      describe(*graph->add_value_info(), name, shapes[name]);
+  }
 }
 
 FailureOr<std::string> Exporter::run() {
@@ -268,9 +306,12 @@ FailureOr<std::string> Exporter::run() {
              << "result " << index << " is codes, which QONNX does not have";
     onnx::NodeProto &node = addNode("Identity", *name);
     node.set_output(0, output);
-    describe(*graph->add_output(), output, *typeOf(value),
-             cast<RankedTensorType>(value.getType()).getShape());
+    shapes[output] = {
+        static_cast<int32_t>(*typeOf(value)),
+        llvm::to_vector(cast<RankedTensorType>(value.getType()).getShape())};
+    describe(*graph->add_output(), output, shapes[output]);
   }
+  describeValues();
   if (model.ByteSizeLong() > INT32_MAX) {
     emitError(entry.getLoc())
         << "is larger than the 2 GiB that one ONNX file can have";
@@ -358,6 +399,13 @@ LogicalResult Exporter::exportOp(Operation *op) {
         return exportMaxPool(op, op.getInput(), op.getKernel(), op.getStride(),
                              op.getPad());
       })
+      .Case([&](linalg::PoolingNhwcMaxOp op) {
+        return exportCodePool(op, /*isUnsigned=*/false);
+      })
+      .Case([&](linalg::PoolingNhwcMaxUnsignedOp op) {
+        return exportCodePool(op, /*isUnsigned=*/true);
+      })
+      .Case([&](tensor::PadOp op) { return exportPad(op); })
       .Case([&](tosa::AvgPool2dOp op) { return exportAveragePool(op); })
       .Case([&](tosa::Conv2DOp op) {
         return exportRealConv(op, op.getInput(), op.getWeight(), op.getBias(),
@@ -384,5 +432,14 @@ LogicalResult Exporter::exportOp(Operation *op) {
 FailureOr<std::string> a2q::exportONNX(func::FuncOp entry, ONNXForm form) {
   if (!entry.getBody().hasOneBlock())
     return entry.emitError() << "has several blocks, and a graph has none";
+  // Whatever is refused, the same helps.
+  ScopedDiagnosticHandler handler(
+      entry.getContext(), [](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+          diagnostic.attachNote()
+              << "as MLIR the network can be saved whole; ONNX takes what the "
+                 "importer and the quantizer make of quantized networks";
+        return failure();
+      });
   return Exporter(entry, form).run();
 }

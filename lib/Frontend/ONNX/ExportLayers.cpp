@@ -37,10 +37,10 @@ LogicalResult Exporter::checkPerTensor(Operation *op, Type type) {
     return op->emitError()
            << "codes of type " << type
            << " cannot be exported: one scale for the whole tensor is";
-  if (quantized.getStorageTypeIntegralWidth() > 8)
+  if (quantized.getStorageTypeIntegralWidth() > 16)
     return op->emitError() << "codes of "
                            << quantized.getStorageTypeIntegralWidth()
-                           << " bits cannot be exported: up to 8 can";
+                           << " bits cannot be exported: up to 16 can";
   return success();
 }
 
@@ -83,20 +83,30 @@ std::string Exporter::addQuantize(const std::string &reals,
     auto [bits, isNarrow] = bitsOf(range);
     a2q::Range held = IntegerFormat{bits, isSigned(range)}.range();
     held.lo += isNarrow;
-    if (held == range)
-      return quantized;
-    return add("Clip", {quantized, addReal((range.lo - zero) * scale),
-                        addReal((range.hi - zero) * scale)});
+    return held == range ? quantized : clipWords(quantized, type);
   }
   ElementType element = codeType(type);
   std::string scale = addReal(static_cast<float>(scales(type).front()));
   std::string zero = addInteger(element, zeroPoint(type));
-  std::string codes = add("QuantizeLinear", {reals, scale, zero});
   a2q::Range range = codeRange(type);
-  if (range == integerFormat(element)->range())
+  bool isWhole = range == integerFormat(element)->range();
+  bool isWord = integerFormat(element)->bits > 8;
+  std::string codes =
+      add("QuantizeLinear",
+          {isWord && !isWhole ? clipWords(reals, type) : reals, scale, zero});
+  if (isWhole || isWord)
     return codes;
   return add("Clip", {codes, addInteger(element, range.lo),
                       addInteger(element, range.hi)});
+}
+
+std::string Exporter::clipWords(const std::string &reals,
+                                quant::QuantizedType type) {
+  a2q::Range range = codeRange(type);
+  auto scale = static_cast<float>(scales(type).front());
+  auto zero = static_cast<float>(zeroPoint(type));
+  return add("Clip", {reals, addReal((range.lo - zero) * scale),
+                      addReal((range.hi - zero) * scale)});
 }
 
 std::string Exporter::addDequantize(const std::string &codes,
@@ -225,9 +235,11 @@ static ElementsAttr constantOf(linalg::GenericOp op, Value value) {
   return elements;
 }
 
-/// `float(sum + bias) * factor`, as the importer and the quantizer write it.
-/// Two factors round twice, which no single one does.
-FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
+/// The first ops of the body as `float(sum + bias) * factor`, which the
+/// importer and the quantizer write; `reals` is what they give. Two factors
+/// round twice, which no single one does: the second belongs to the rest.
+FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op,
+                                            Value &reals) {
   bool isElementwise =
       op.getNumLoops() != 0 && op.getNumParallelLoops() == op.getNumLoops() &&
       op.getMatchingIndexingMap(op.getDpsInputOperand(0)).isIdentity() &&
@@ -242,6 +254,8 @@ FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
   Value known = op.getBody()->getArgument(0);
   bool hasFactor = false;
   for (Operation &inner : op.getBody()->without_terminator()) {
+    if (hasFactor)
+      break;
     std::optional<std::vector<int64_t>> bias;
     std::optional<std::vector<double>> factor;
     if (isa<arith::AddIOp>(inner) && inner.getOperand(0) == known)
@@ -249,25 +263,27 @@ FailureOr<SumFactors> Exporter::readDecoded(linalg::GenericOp op) {
     else if (isa<arith::MulFOp>(inner) && inner.getOperand(0) == known)
       factor =
           perChannel<double>(constantOf(op, inner.getOperand(1)), channels);
+    else if (inner.getNumOperands() == 0)
+      continue;
     else if (!isa<arith::SIToFPOp, arith::ExtSIOp>(inner) ||
              inner.getOperand(0) != known)
-      return failure();
+      break;
     if (isa<arith::AddIOp>(inner) && !bias)
       return failure();
     if (isa<arith::MulFOp>(inner) && !factor)
-      return failure();
+      break;
     if (bias)
       for (auto [sum, value] : llvm::zip_equal(factors.bias, *bias))
         if (llvm::AddOverflow(sum, value, sum))
           return failure();
-    if (factor && std::exchange(hasFactor, true))
-      return failure();
+    hasFactor = factor.has_value();
     if (factor)
       factors.factor = std::move(*factor);
     known = inner.getResult(0);
   }
-  if (op.getBody()->getTerminator()->getOperand(0) != known)
+  if (!known.getType().isF32())
     return failure();
+  reals = known;
   return factors;
 }
 
@@ -309,17 +325,21 @@ LogicalResult Exporter::exportGeneric(linalg::GenericOp op) {
     bool isReal = getElementTypeOrSelf(op.getResultTypes().front()).isF32();
     return isReal ? exportRealGeneric(op) : exportClip(op);
   }
-  FailureOr<SumFactors> factors = readDecoded(op);
+  KnownScalar known;
+  FailureOr<SumFactors> factors = readDecoded(op, known.value);
   if (failed(factors))
-    return op.emitError() << "what is done with the sums of a layer cannot be "
-                             "exported: bias and factors are";
+    return op.emitError() << "what is done with the integer sums of a layer "
+                             "cannot be exported: bias and factors are, and "
+                             "what is done with the reals behind them";
   FailureOr<std::string> reals = exportLayer(decode.getInput(), *factors);
   if (failed(reals))
     return failure();
+  known.name = *reals;
+  known.isChannelsFirst = isa<Conv2DOp>(decode.getInput().getDefiningOp());
+  if (op.getBody()->getTerminator()->getOperand(0) != known.value)
+    return exportRealGeneric(op, known);
   define(op.getResult(0), ElementType::Float,
-         isa<Conv2DOp>(decode.getInput().getDefiningOp()) ? Form::ChannelsFirst
-                                                          : Form::Plain,
-         *reals);
+         known.isChannelsFirst ? Form::ChannelsFirst : Form::Plain, *reals);
   return success();
 }
 
@@ -361,7 +381,8 @@ Exporter::addWeights(const Tensor &codes, a2q::Range range, int64_t axis,
   zeros.type = codes.type;
   zeros.ints.resize(bias.size());
   std::string integers = addConstant((name + "_weight").str(), codes);
-  if (range != integerFormat(codes.type)->range())
+  if (range != integerFormat(codes.type)->range() &&
+      integerFormat(codes.type)->bits <= 8)
     integers = add("Clip", {integers, addInteger(codes.type, range.lo),
                             addInteger(codes.type, range.hi)});
   onnx::NodeProto &weights =
@@ -453,10 +474,10 @@ static FailureOr<Tensor> readWeights(Operation *op, Value weights) {
     return op->emitError()
            << "weights that are not constant cannot be exported";
   quant::QuantizedType type = getQuantizedType(weights.getType());
-  if (type.getStorageTypeIntegralWidth() > 8)
+  if (type.getStorageTypeIntegralWidth() > 16)
     return op->emitError() << "weights of "
                            << type.getStorageTypeIntegralWidth()
-                           << " bits cannot be exported: up to 8 can";
+                           << " bits cannot be exported: up to 16 can";
   Tensor tensor;
   tensor.type = codeType(type);
   tensor.shape =

@@ -131,7 +131,53 @@ spread(AffineMap map, ArrayRef<int64_t> shape, unsigned loops) {
 // Structured ops
 //===----------------------------------------------------------------------===//
 
-LogicalResult Exporter::exportRealGeneric(linalg::GenericOp op) {
+/// Whether the op only serves to compute what is known.
+static bool makes(Operation &op, const KnownScalar &known) {
+  Operation *last = known.value ? known.value.getDefiningOp() : nullptr;
+  return last && (&op == last || op.isBeforeInBlock(last));
+}
+
+namespace {
+/// What a structured op reads.
+struct LoopInput {
+  Value value, argument;
+  SmallVector<int64_t> sizes; ///< over the loops
+  bool isWhole;               ///< by an identity map
+};
+} // namespace
+
+/// The inputs that something else than `known` is computed from; failure with
+/// the reason for what cannot be broadcast.
+static FailureOr<SmallVector<LoopInput>>
+inputsOf(linalg::GenericOp op, const KnownScalar &known, StringRef &problem) {
+  SmallVector<LoopInput> inputs;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    BlockArgument argument = op.getMatchingBlockArgument(input);
+    if (llvm::all_of(argument.getUsers(),
+                     [&](Operation *user) { return makes(*user, known); }))
+      continue;
+    problem = "it reads other values than reals";
+    if (!isReal(input->get()))
+      return failure();
+    AffineMap map = op.getMatchingIndexingMap(input);
+    FailureOr<SmallVector<int64_t>> sizes =
+        spread(map, shapeOf(input->get()), op.getNumLoops());
+    problem = "it transposes or gathers what it reads";
+    if (failed(sizes))
+      return failure();
+    inputs.push_back({input->get(), argument, *sizes, map.isIdentity()});
+  }
+  return inputs;
+}
+
+/// Whether values whose loops have these sizes keep their order where channels
+/// come first.
+static bool isSpreadAlongOne(ArrayRef<int64_t> shape) {
+  return llvm::count_if(shape, [](int64_t size) { return size != 1; }) <= 1;
+}
+
+LogicalResult Exporter::exportRealGeneric(linalg::GenericOp op,
+                                          KnownScalar known) {
   auto refuse = [&](Operation *inner, StringRef why) {
     InFlightDiagnostic error = op.emitError()
                                << "operation 'linalg.generic' cannot be "
@@ -139,38 +185,51 @@ LogicalResult Exporter::exportRealGeneric(linalg::GenericOp op) {
     error.attachNote(inner->getLoc()) << why;
     return error;
   };
-  if (op.getNumDpsInits() != 1 || !llvm::all_of(op.getInputs(), isReal))
-    return refuse(op, "it reads other values than reals, or gives several");
+  if (op.getNumDpsInits() != 1)
+    return refuse(op, "it gives several values");
   unsigned loops = op.getNumLoops();
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  // Images whose elements keep their places may stay as they are.
-  bool isImage = loops == 4 &&
-                 llvm::all_of(op.getIndexingMapsArray(),
-                              [](AffineMap map) { return map.isIdentity(); });
-  Form form = isImage ? formOf(op.getInputs()) : Form::Plain;
-  if (form == Form::ChannelsFirst)
-    ranges = {ranges[0], ranges[3], ranges[1], ranges[2]};
 
-  // Inputs, spread over the loops.
+  StringRef problem;
+  FailureOr<SmallVector<LoopInput>> inputs = inputsOf(op, known, problem);
+  if (failed(inputs))
+    return refuse(op, problem);
+
+  // Images whose elements keep their places may stay as they are.
+  SmallVector<Value> images;
+  bool isImage =
+      loops == 4 && op.getNumParallelLoops() == 4 &&
+      op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity();
+  for (const LoopInput &input : *inputs) {
+    if (input.isWhole)
+      images.push_back(input.value);
+    isImage &= input.isWhole || isSpreadAlongOne(input.sizes);
+  }
+  Form form = Form::Plain;
+  if (isImage && (known.value ? known.isChannelsFirst
+                              : formOf(images) == Form::ChannelsFirst))
+    form = Form::ChannelsFirst;
+  auto inForm = [&](ArrayRef<int64_t> sizes) -> SmallVector<int64_t> {
+    if (form == Form::Plain)
+      return SmallVector<int64_t>(sizes);
+    return {sizes[0], sizes[3], sizes[1], sizes[2]};
+  };
+  ranges = inForm(ranges);
+
   llvm::DenseMap<Value, Broadcast> scalars;
-  for (OpOperand *input : op.getDpsInputOperands()) {
-    BlockArgument argument = op.getMatchingBlockArgument(input);
-    if (argument.use_empty())
-      continue;
-    ArrayRef<int64_t> shape = shapeOf(input->get());
-    FailureOr<SmallVector<int64_t>> wide =
-        spread(op.getMatchingIndexingMap(input), shape, loops);
-    if (failed(wide))
-      return refuse(op, "it transposes or gathers what it reads");
-    FailureOr<std::string> name = nameOf(input->get(), form);
+  if (known.value && known.isChannelsFirst && form == Form::Plain)
+    known.name = addTranspose(known.name, {0, 2, 3, 1});
+  if (known.value)
+    scalars[known.value] = {known.name, ranges};
+  for (const LoopInput &input : *inputs) {
+    FailureOr<std::string> name =
+        nameOf(input.value, input.isWhole ? form : Form::Plain);
     if (failed(name))
       return failure();
-    std::string known = *name;
-    if (isImage)
-      wide = ranges;
-    else if (ArrayRef<int64_t>(*wide) != shape)
-      known = addReshape(known, *wide);
-    scalars[argument] = {known, *wide};
+    SmallVector<int64_t> sizes = inForm(input.sizes);
+    if (!input.isWhole && ArrayRef<int64_t>(sizes) != shapeOf(input.value))
+      *name = addReshape(*name, sizes);
+    scalars[input.argument] = {*name, sizes};
   }
 
   // The body, a node each. The last op may put its result together with what
@@ -190,22 +249,27 @@ LogicalResult Exporter::exportRealGeneric(linalg::GenericOp op) {
                      SmallVector<int64_t>(loops, 1)};
   };
   for (Operation &inner : op.getBody()->without_terminator()) {
-    if (&inner == combiner || inner.hasTrait<OpTrait::ConstantLike>())
+    if (&inner == combiner || makes(inner, known) ||
+        inner.hasTrait<OpTrait::ConstantLike>())
       continue;
     StringRef name = operatorOf(inner);
     if (name.empty())
       return refuse(&inner, "there is no operator for this");
-    SmallVector<std::string> inputs;
+    SmallVector<std::string> operands;
     Broadcast scalar{"", SmallVector<int64_t>(loops, 1)};
     for (Value operand : inner.getOperands()) {
-      std::optional<Broadcast> known = scalarOf(operand);
-      if (!known)
+      std::optional<Broadcast> read = scalarOf(operand);
+      if (!read)
         return refuse(&inner, "this reads what is no real input");
-      inputs.push_back(known->name);
-      for (auto [size, other] : llvm::zip_equal(scalar.shape, known->shape))
+      operands.push_back(read->name);
+      for (auto [size, other] : llvm::zip_equal(scalar.shape, read->shape))
         size = std::max(size, other);
     }
-    scalar.name = add(name, inputs);
+    APFloat limit(1.0f);
+    bool isRelu = isa<arith::MaximumFOp>(inner) &&
+                  matchPattern(inner.getOperand(1), m_ConstantFloat(&limit)) &&
+                  limit.isPosZero();
+    scalar.name = isRelu ? add("Relu", operands.front()) : add(name, operands);
     scalars[inner.getResult(0)] = scalar;
   }
 
@@ -261,7 +325,9 @@ std::string Exporter::addSizes(StringRef hint, ArrayRef<int64_t> sizes) {
   list.type = ElementType::Int64;
   list.shape = {static_cast<int64_t>(sizes.size())};
   list.ints.assign(sizes.begin(), sizes.end());
-  return addConstant(hint, list);
+  std::string name = addConstant(hint, list);
+  this->sizes[name].assign(sizes.begin(), sizes.end());
+  return name;
 }
 
 std::string Exporter::addReshape(const std::string &value,
@@ -271,8 +337,8 @@ std::string Exporter::addReshape(const std::string &value,
 
 std::string Exporter::addReduction(StringRef name, const std::string &value,
                                    ArrayRef<int64_t> axes) {
-  // In this version of ONNX the axes of sums alone are an input.
-  if (name == "ReduceSum")
+  // Before version 18 of ONNX the axes of sums alone are an input.
+  if (name == "ReduceSum" || opset >= 18)
     return add(name, {value, addSizes("axes", axes)});
   onnx::NodeProto &node = addNode(name, value);
   addAttribute(node, "axes", axes);

@@ -211,6 +211,100 @@ LogicalResult Exporter::exportMaxPool(Operation *op, Value input,
   return success();
 }
 
+/// The constant that a pad is made of, and nothing else; null otherwise.
+static Attribute padValue(tensor::PadOp op) {
+  Attribute value;
+  Value padding = op.getConstantPaddingValue();
+  bool isStatic = llvm::none_of(op.getStaticLow(), ShapedType::isDynamic) &&
+                  llvm::none_of(op.getStaticHigh(), ShapedType::isDynamic);
+  if (padding && isStatic)
+    matchPattern(padding, m_Constant(&value));
+  return value;
+}
+
+/// The image before a pad that no window's largest element comes from, or null.
+static tensor::PadOp ignoredPad(Value image, bool isUnsigned) {
+  auto pad = image.getDefiningOp<tensor::PadOp>();
+  auto value = pad ? dyn_cast_or_null<IntegerAttr>(padValue(pad)) : nullptr;
+  if (!value)
+    return {};
+  bool isLowest = isUnsigned ? value.getValue().isMinValue()
+                             : value.getValue().isMinSignedValue();
+  ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
+  bool isOfImage = low.size() == 4 && low[0] == 0 && low[3] == 0 &&
+                   high[0] == 0 && high[3] == 0;
+  return isLowest && isOfImage ? pad : tensor::PadOp();
+}
+
+LogicalResult Exporter::exportCodePool(linalg::LinalgOp op, bool isUnsigned) {
+  Value image = op.getDpsInputs()[0];
+  auto isOf8Bits = tensorType(image).getElementType().isInteger(8);
+  auto attribute = [&](StringRef name) {
+    return llvm::to_vector(
+        op->getAttrOfType<DenseIntElementsAttr>(name).getValues<int64_t>());
+  };
+  SmallVector<int64_t> pads = {0, 0, 0, 0};
+  if (tensor::PadOp pad = ignoredPad(image, isUnsigned)) {
+    ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
+    pads = {low[1], low[2], high[1], high[2]};
+    image = pad.getSource();
+  }
+  FailureOr<ElementType> type = typeOf(image);
+  FailureOr<std::string> name = nameOf(image, Form::ChannelsFirst);
+  if (failed(type) || failed(name))
+    return failure();
+  std::optional<IntegerFormat> format = integerFormat(*type);
+  bool isSame = *type == ElementType::Float ||
+                (format && isOf8Bits && format->isSigned != isUnsigned);
+  if (!isSame)
+    return op.emitError() << "the largest of windows of " << toString(*type)
+                          << " cannot be exported to ONNX: of bytes can";
+  onnx::NodeProto &node = addNode("MaxPool", *name);
+  addAttribute(node, "kernel_shape",
+               tensorType(op.getDpsInputs()[1]).getShape());
+  addAttribute(node, "strides", attribute("strides"));
+  addAttribute(node, "dilations", attribute("dilations"));
+  addAttribute(node, "pads", pads);
+  define(op->getResult(0), *type, Form::ChannelsFirst, node.output(0));
+  return success();
+}
+
+LogicalResult Exporter::exportPad(tensor::PadOp op) {
+  // A pool that alone reads it has pads of its own.
+  auto poolsIt = [&](Operation *user) {
+    return (isa<linalg::PoolingNhwcMaxOp>(user) &&
+            ignoredPad(op.getResult(), false)) ||
+           (isa<linalg::PoolingNhwcMaxUnsignedOp>(user) &&
+            ignoredPad(op.getResult(), true));
+  };
+  if (llvm::all_of(op->getUsers(), poolsIt))
+    return success();
+  Attribute value = padValue(op);
+  FailureOr<ElementType> type = typeOf(op.getSource());
+  if (failed(type))
+    return failure();
+  auto real = dyn_cast_or_null<FloatAttr>(value);
+  auto integer = dyn_cast_or_null<IntegerAttr>(value);
+  bool isReal = *type == ElementType::Float;
+  if (isReal ? !real : !integer)
+    return op.emitError() << "operation 'tensor.pad' cannot be exported to "
+                             "ONNX: constant sizes and a constant can, and "
+                             "codes in the form that keeps them integers";
+  FailureOr<std::string> name = nameOf(op.getSource(), Form::Plain);
+  if (failed(name))
+    return failure();
+  SmallVector<int64_t> pads(op.getStaticLow());
+  llvm::append_range(pads, op.getStaticHigh());
+  std::string number =
+      isReal ? addReal(real.getValueAsDouble())
+             : addInteger(*type, integerFormat(*type)->isSigned
+                                     ? integer.getValue().getSExtValue()
+                                     : integer.getValue().getZExtValue());
+  define(op, *type, Form::Plain,
+         add("Pad", {*name, addSizes("pads", pads), number}));
+  return success();
+}
+
 LogicalResult Exporter::exportAveragePool(tosa::AvgPool2dOp op) {
   if (!tensorType(op).getElementType().isF32())
     return op.emitError() << "averages of integers cannot be exported to ONNX";

@@ -23,8 +23,10 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace a2q::frontend {
@@ -35,12 +37,33 @@ struct SumFactors {
   std::vector<double> factor;
 };
 
+/// A scalar of the body of a structured op that the graph has already: the
+/// element of a tensor at the same place.
+struct KnownScalar {
+  mlir::Value value;
+  std::string name;
+  bool isChannelsFirst = false;
+};
+
+/// The type and dimensions of a value of the graph.
+struct ValueShape {
+  int32_t type = onnx::TensorProto::FLOAT;
+  llvm::SmallVector<int64_t> dims;
+};
+
 /// Row-major reals of a constant, dense or a resource; nullopt where there are
 /// none.
 std::optional<std::vector<float>> realElements(mlir::ElementsAttr elements);
 
 /// Of QONNX's operators.
 inline constexpr llvm::StringLiteral quantDomain = "qonnx.custom_op.general";
+
+/// What a node of the exporter gives, from what is known of its inputs; nullopt
+/// where that is not enough. sizes: of constant shapes and axes.
+std::optional<ValueShape>
+shapeOfNode(const onnx::NodeProto &node,
+            const llvm::StringMap<ValueShape> &shapes,
+            const llvm::StringMap<llvm::SmallVector<int64_t>> &sizes);
 
 class Exporter {
 public:
@@ -69,6 +92,8 @@ private:
     return addNode(op, inputs).output(0);
   }
   std::string addSizes(llvm::StringRef hint, llvm::ArrayRef<int64_t> sizes);
+  /// Types and shapes of all values, which some readers do not infer.
+  void describeValues();
   std::string addReshape(const std::string &value,
                          llvm::ArrayRef<int64_t> sizes);
   /// Its dimensions stay, as 1.
@@ -88,6 +113,10 @@ private:
   // Codes. In QONNX they are reals, and dequantizing changes nothing.
   ElementType typeOfCodes(mlir::quant::QuantizedType type) const;
   mlir::LogicalResult checkPerTensor(mlir::Operation *op, mlir::Type type);
+  /// `reals` where codes are narrower than their 16-bit type: no runtime has a
+  /// Clip of these.
+  std::string clipWords(const std::string &reals,
+                        mlir::quant::QuantizedType type);
   std::string addQuantize(const std::string &reals,
                           mlir::quant::QuantizedType type);
   /// A node of QONNX; `scale` and `zero` are constants.
@@ -97,7 +126,8 @@ private:
                             mlir::quant::QuantizedType type);
 
   // Layers. `result` is the op that reads the sums.
-  mlir::FailureOr<SumFactors> readDecoded(mlir::linalg::GenericOp op);
+  mlir::FailureOr<SumFactors> readDecoded(mlir::linalg::GenericOp op,
+                                          mlir::Value &reals);
   mlir::FailureOr<std::string> exportLayer(mlir::Value sums,
                                            const SumFactors &factors);
   mlir::FailureOr<std::string> exportConv(Conv2DOp op,
@@ -127,7 +157,9 @@ private:
   mlir::LogicalResult exportDequantize(DequantizeOp op);
   mlir::LogicalResult exportGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult exportClip(mlir::linalg::GenericOp op);
-  mlir::LogicalResult exportRealGeneric(mlir::linalg::GenericOp op);
+  /// `known` is what comes before the rest of the body, if there is something.
+  mlir::LogicalResult exportRealGeneric(mlir::linalg::GenericOp op,
+                                        KnownScalar known = {});
   mlir::LogicalResult exportReduction(mlir::Operation *op, llvm::StringRef name,
                                       mlir::Value input, int64_t axis);
   mlir::LogicalResult exportSlice(mlir::tosa::SliceOp op);
@@ -146,6 +178,10 @@ private:
                                     llvm::ArrayRef<int64_t> kernel,
                                     llvm::ArrayRef<int64_t> strides,
                                     llvm::ArrayRef<int64_t> pads);
+  /// Largest codes of windows; `isUnsigned` says how integers are compared.
+  mlir::LogicalResult exportCodePool(mlir::linalg::LinalgOp op,
+                                     bool isUnsigned);
+  mlir::LogicalResult exportPad(mlir::tensor::PadOp op);
   mlir::LogicalResult exportAveragePool(mlir::tosa::AvgPool2dOp op);
   mlir::LogicalResult exportRealConv(mlir::Operation *op, mlir::Value input,
                                      mlir::Value weights, mlir::Value bias,
@@ -158,10 +194,15 @@ private:
 
   mlir::func::FuncOp entry;
   ONNXForm target;
+  int64_t opset;
   onnx::ModelProto model;
   onnx::GraphProto *graph;
   llvm::DenseMap<mlir::Value, Known> values;
   llvm::StringSet<> names;
+  /// What is known of the graph's values by name.
+  llvm::StringMap<ValueShape> shapes;
+  /// Constant shapes and axes.
+  llvm::StringMap<llvm::SmallVector<int64_t>> sizes;
   /// The layer whose nodes are being added.
   std::string layer;
 };

@@ -56,6 +56,54 @@ def test_other_runtimes_compute_the_same(form, trained, images, tmp_path):
         assert layers[name].widths["centred"] == 8
 
 
+@pytest.fixture
+def execute(monkeypatch):
+    """Runs a QONNX file by the package qonnx, node by node."""
+    pytest.importorskip("qonnx")
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    # It gives nodes the newest version of onnx, which ONNX Runtime may not know.
+    monkeypatch.setattr(onnx, "IR_VERSION", 10)
+
+    def run(path, x, infer=False):
+        model = ModelWrapper(str(path))
+        model.set_tensor_shape(model.graph.input[0].name, list(x.shape))
+        if infer:
+            model = model.transform(InferShapes())
+        (output,) = execute_onnx(model, {model.graph.input[0].name: x}).values()
+        return output
+
+    return run
+
+
+def test_qonnx_executes_what_we_write(trained, images, execute, tmp_path):
+    model, expected = trained
+    path, again = tmp_path / "model.onnx", tmp_path / "again.onnx"
+    a2q.torch.export(model, path, images[:1], format="qonnx")
+    x = images[:2].numpy()
+    assert np.allclose(execute(path, x, infer=True), expected[:2], atol=1e-4)
+    # What this project writes knows its shapes.
+    a2q.load(path, batch=2).constrain(width=10).save(again, form="qonnx")
+    constrained = a2q.load(path, batch=2).constrain(width=10).compile()(x)
+    assert np.allclose(execute(again, x), constrained, atol=1e-4)
+
+
+def test_trained_networks_are_saved_as_onnx(trained, images, tmp_path):
+    """Loaded, constrained further and saved for others."""
+    runtime = pytest.importorskip("onnxruntime")
+    path, again = tmp_path / "model.onnx", tmp_path / "again.onnx"
+    a2q.torch.export(trained[0], path, images[:1])
+    x = images[:1].numpy()
+    narrow = a2q.load(path).constrain(width=10)
+    narrow.save(again)
+    session = runtime.InferenceSession(str(again))
+    (output,) = session.run(None, {session.get_inputs()[0].name: x})
+    assert np.allclose(output, narrow.compile()(x), atol=1e-4)
+    assert np.allclose(a2q.load(again).compile()(x), narrow.compile()(x), atol=1e-6)
+
+
 def test_the_compilers_tiles_are_those_of_training(float_network, images, tmp_path):
     model = a2q.torch.prepare(float_network, images, accumulator_width=8, tile=20)
     path = tmp_path / "model.onnx"
