@@ -74,10 +74,36 @@ WIDTHS = {
     "w8a8": (8, 8, "pairs saturate: no 16-bit accumulator without VNNI"),
 }
 
+# Weights of one or two bits, drawn evenly from these values, bits of the
+# activations, and why. Measured with look-ups and with products.
+SUB_BYTE = {
+    "binary-a2": ((-1, 1), 2, "one bit of each weight, sums and differences"),
+    "ternary-a2": ((-1, 0, 1), 2, "two bits, 21 look-ups in a byte"),
+    "w2a2": ((-2, -1, 0, 1), 2, "as ternary: no more than other digits"),
+    "w2a4": ((-2, -1, 0, 1), 4, "wider codes fill a byte with 4 look-ups"),
+}
+SUB_BYTE_CASES = [
+    Case("gemm", "see above", rows=196, channels=256, length=2304),
+    Case("gemm8", "eight rows, as few as share the weights",
+         rows=8, channels=1024, length=1024),
+    Case("conv3x3", "nine windows read a table", image=56, inputs=64,
+         channels=64, kernel=3),
+    Case("conv3x3-14", "more channels", image=14, inputs=256, channels=256,
+         kernel=3),
+    Case("conv1x1", "a table is read for 128 channels only",
+         image=56, inputs=64, channels=128),
+    Case("fc", "batch of 64, as behind a pooling", rows=64, channels=1000,
+         length=512),
+]
+
 # Instructions of the kernels; the processor that they are compiled for, so that
 # no register is used which the cap denies; the cap of oneDNN; accumulators.
 ISAS = {
     "avx2": ("haswell", "AVX2", (16, 32)),
     "avx512bw": ("skylake-avx512", "AVX512_CORE", (16, 32)),
     "avx512vnni": ("cascadelake", "AVX512_CORE_VNNI", (32,)),
+}
+SUB_BYTE_ISAS = {
+    **ISAS,
+    "avx512vbmi": ("icelake-server", "AVX512_CORE_VNNI", (32,)),
 }

@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
                         : !strcmp(argv[1], "avx512bw-32")   ? zmm32
                         : !strcmp(argv[1], "avx512vnni-16") ? zmm16
                         : !strcmp(argv[1], "avx512vnni-32") ? vnni
+                        : !strcmp(argv[1], "avx512vbmi-32") ? vnni
                                                             : NULL;
   if (!run)
     return fprintf(stderr, "unknown form %s\n", argv[1]), 2;

@@ -5,6 +5,7 @@
 
     run.py --tools=build/release/bin [--json=kernels.json] [--only=CASE,...]
            [--widths=w4a8,...] [--isas=avx2,...] [--rounds=9] [--no-peers]
+    run.py --tools=build/release/bin --sub-byte [--json=sub-byte.json] ...
     run.py --from=kernels.json --markdown
 
 Needs numpy and clang; for the peers torch, onnx and onnxruntime. Every kernel
@@ -24,7 +25,8 @@ import tempfile
 
 import numpy as np
 
-from cases import CASES, ISAS, WIDTHS
+from cases import (CASES, ISAS, SUB_BYTE, SUB_BYTE_CASES, SUB_BYTE_ISAS,
+                   WIDTHS)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BATCH_NS = 30e6  # what one measurement lasts
@@ -39,11 +41,20 @@ def codes(bits, signed):
 class Kernel:
     """One case, compiled by a2q-compile."""
 
-    def __init__(self, case, widths, isa, accumulator, options, work):
+    def __init__(self, case, widths, isa, who, options, work):
         self.case = case
-        wbits, xbits, _ = WIDTHS[widths]
         rng = np.random.default_rng(0)
-        (wlo, whi), (xlo, xhi) = codes(wbits, True), codes(xbits, False)
+        if widths in SUB_BYTE:
+            values, xbits, _ = SUB_BYTE[widths]
+            wbits, (wlo, whi) = 2, (min(values), max(values))
+            flags = ["--accumulator=16", "--planes=never", "--look-ups=" +
+                     ("always" if who == "look-ups" else "never")]
+        else:
+            wbits, xbits, _ = WIDTHS[widths]
+            wlo, whi = codes(wbits, True)
+            values = range(wlo, whi + 1)
+            flags = [f"--accumulator={who.split()[1]}"]
+        xlo, xhi = codes(xbits, False)
         if case.rows:
             self.xshape = (case.rows, case.length)
             wshape = (case.channels, case.length)
@@ -57,7 +68,7 @@ class Kernel:
             op = "conv_2d"
             geometry = (f"strides {[case.stride] * 2} dilations [1, 1] padding "
                         f"{[case.kernel // 2] * 4} groups {case.groups}")
-        self.w = rng.integers(wlo, whi + 1, wshape).astype(np.int8)
+        self.w = rng.choice(values, wshape).astype(np.int8)
         self.x = rng.integers(xlo, xhi + 1, self.xshape).astype(np.uint8)
         self.factor = np.float32(
             2.0 ** (7 - wbits - xbits) / np.sqrt(np.prod(wshape[1:])) * 16)
@@ -67,7 +78,8 @@ class Kernel:
         raw = f"tensor<{dims(wshape)}xi8>"
         sum_ = f"tensor<{dims(self.yshape)}x!a2q.acc<32>>"
         yt = f"tensor<{dims(self.yshape)}x!y>"
-        name = os.path.join(work, f"{case.name}-{widths}-{isa}-{accumulator}")
+        name = os.path.join(work, f"{case.name}-{widths}-{isa}-{who}"
+                            .replace(" ", "-"))
         with open(name + ".mlir", "w") as f:
             f.write(f"""!x = !quant.uniform<u8<{xlo}:{xhi}>:f32, 0.1>
 !w = !quant.uniform<i8<{wlo}:{whi}>:f32, 0.1>
@@ -84,8 +96,7 @@ func.func @main(%x: {xt}) -> {yt} {{
 """)
         compile_ = [os.path.join(options.tools, "a2q-compile"), name + ".mlir",
                     "-o", name + ".o", "--prefix=model", f"--isa={isa}",
-                    f"--target-cpu={ISAS[isa][0]}",
-                    f"--accumulator={accumulator}"]
+                    f"--target-cpu={SUB_BYTE_ISAS[isa][0]}", *flags]
         link = ["clang-22", "-O2", "-shared", "-fPIC",
                 os.path.join(HERE, "timer.c"), name + ".o", "-o", name + ".so"]
         for command in (compile_, link):
@@ -153,7 +164,7 @@ class Peer:
     def __init__(self, peer, isa):
         env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1",
                    PYTHONWARNINGS="ignore")
-        cap = ISAS[isa][1] if isa else ""
+        cap = SUB_BYTE_ISAS[isa][1] if isa else ""
         if peer == "onednn":
             env["ONEDNN_MAX_CPU_ISA"] = cap
         if peer.startswith("fbgemm"):
@@ -268,46 +279,78 @@ def markdown(rows, ceiling):
                 + " |")
 
 
+def sub_byte(rows, _):
+    """The tables of look-ups: one per instruction set."""
+    rates = {(r["case"], r["isa"], r["who"], r["widths"]): r["gmacs"]
+             for r in rows if "gmacs" in r}
+    cases = list(dict.fromkeys(r["case"] for r in rows))
+    for isa in dict.fromkeys(r["isa"] for r in rows if r["isa"]):
+        peers = [p for p in ("onednn", "fbgemm", "fbgemm16")
+                 if any((c, isa, p, None) in rates for c in cases)]
+        print(f"\n`{isa}`\n")
+        print("| GMAC/s | " + " | ".join([*SUB_BYTE, "products", *peers])
+              + " |")
+        print("| --- |" + " ---: |" * (len(SUB_BYTE) + 1 + len(peers)))
+        for case in cases:
+            products = rates.get((case, isa, "products", "ternary-a2"))
+            beside = [products] + [rates.get((case, isa, p, None))
+                                   for p in peers]
+            cells = ["" if rate is None else f"{rate:.0f}" for rate in
+                     [rates.get((case, isa, "look-ups", w))
+                      for w in SUB_BYTE] + beside]
+            print(f"| {case} | " + " | ".join(cells) + " |")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools")
     parser.add_argument("--from", dest="given")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json")
-    parser.add_argument("--only", default=",".join(c.name for c in CASES))
-    parser.add_argument("--widths", default=",".join(WIDTHS))
-    parser.add_argument("--isas", default=",".join(ISAS))
+    parser.add_argument("--sub-byte", action="store_true")
+    parser.add_argument("--only")
+    parser.add_argument("--widths")
+    parser.add_argument("--isas")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
+    every, widths, isas = CASES, WIDTHS, ISAS
+    if options.sub_byte:
+        every, widths, isas = SUB_BYTE_CASES, SUB_BYTE, SUB_BYTE_ISAS
     if options.given:
         with open(options.given) as f:
             saved = json.load(f)
-        show = markdown if options.markdown else table
+        show = sub_byte if options.sub_byte else markdown
+        show = show if options.markdown else table
         return show(saved["rows"], saved["ceilings"])
     if not options.tools:
         parser.error("--tools or --from is needed")
-    cases = [c for c in CASES if c.name in options.only.split(",")]
-    isas = options.isas.split(",")
+    def chosen(names, all_):
+        return [n for n in all_ if not names or n in names.split(",")]
+    names = chosen(options.only, [c.name for c in every])
+    cases = [c for c in every if c.name in names]
+    widths, limits = chosen(options.widths, widths), isas
+    isas = chosen(options.isas, isas)
     work = tempfile.mkdtemp(prefix="a2q-bench-")
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
     program = Ceiling(work)
-    ceiling = {f"{isa}-{bits}": [] for isa in isas for bits in ISAS[isa][2]}
+    ceiling = {f"{isa}-{bits}": [] for isa in isas for bits in limits[isa][2]}
     entries, peers = [], {}
     for case in cases:
         for isa in isas:
-            for widths in options.widths.split(","):
-                for bits in ISAS[isa][2]:
-                    kernel = Kernel(case, widths, isa, bits, options, work)
-                    entries.append(Entry(case, widths, isa, f"a2q {bits}",
-                                         kernel.time))
+            for each in widths:
+                forms = ["look-ups", "products"] if options.sub_byte else \
+                    [f"a2q {bits}" for bits in limits[isa][2]]
+                for who in forms:
+                    kernel = Kernel(case, each, isa, who, options, work)
+                    entries.append(Entry(case, each, isa, who, kernel.time))
         if options.no_peers:
             continue
         for peer, caps in (("onednn", isas), ("fbgemm", isas),
                            ("fbgemm16", isas), ("ort", [None])):
             for isa in caps:
-                if peer.startswith("fbgemm") and isa == "avx512vnni":
+                if peer.startswith("fbgemm") and "avx512v" in isa:
                     continue  # Its cap knows no difference.
                 key = (peer, isa)
                 if key not in peers:

@@ -23,7 +23,7 @@ import time
 
 import numpy as np
 
-from cases import CASES, SPARSE
+from cases import CASES, SPARSE, SUB_BYTE_CASES
 
 
 def data(case):
@@ -156,7 +156,7 @@ def ort(case):
 def main():
     build = {"fbgemm": fbgemm, "fbgemm16": fbgemm16, "onednn": onednn,
              "ort": ort}[sys.argv[1]]
-    cases = {case.name: case for case in CASES + SPARSE}
+    cases = {case.name: case for case in SUB_BYTE_CASES + CASES + SPARSE}
     ready = {}
     for line in sys.stdin:
         name, batches, calls = line.split()

@@ -588,6 +588,20 @@ LogicalResult DecodeOp::verify() {
 // Mac
 //===----------------------------------------------------------------------===//
 
+LogicalResult LookUpOp::verify() {
+  auto table = cast<VectorType>(getTable().getType());
+  auto indices = cast<VectorType>(getIndices().getType());
+  // C1
+  if (table.isScalable() ||
+      (table.getNumElements() != 16 && table.getNumElements() != 64))
+    return emitOpError() << "table " << table << " must have 16 or 64 elements";
+  // C2
+  if (indices.isScalable())
+    return emitOpError() << "indices " << indices
+                         << " must have a fixed length";
+  return success();
+}
+
 LogicalResult MacOp::verify() {
   auto acc = cast<VectorType>(getAcc().getType());
   auto lhs = cast<VectorType>(getLhs().getType());

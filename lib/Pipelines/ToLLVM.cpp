@@ -167,6 +167,7 @@ void a2q::buildToLLVMPipeline(OpPassManager &pm, const ToLLVMOptions &options) {
   kernels.isa = isa;
   kernels.check = options.checkAccumulators;
   kernels.planes = options.planes;
+  kernels.lookUps = options.lookUps;
   kernels.lanes = options.lanes;
   pm.addPass(createConvertA2QToVector(kernels));
   // Instructions that saturate are licensed by a proof that is made twice.

@@ -191,6 +191,7 @@ mlir::LogicalResult a2q::lowerNetwork(mlir::ModuleOp module,
   options.isa = choice.isa.empty() ? target.bestIsa().str() : choice.isa;
   options.checkAccumulators = choice.checkAccumulators;
   options.planes = choice.planes;
+  options.lookUps = choice.lookUps;
   options.lanes = choice.lanes;
   options.prefix = choice.prefix;
   options.threads = choice.threads;

@@ -88,6 +88,9 @@ Error CompileOptions::verify(const CpuTarget &target) const {
   if (!is_contained(uses, planes))
     return createStringError("--planes is '" + planes +
                              "'; it takes auto, always or never");
+  if (!is_contained(uses, lookUps))
+    return createStringError("--look-ups is '" + lookUps +
+                             "'; it takes auto, always or never");
   if (isa.empty())
     return Error::success();
   if (!CpuTarget::isKnownIsa(isa))
@@ -154,6 +157,7 @@ mlir::LogicalResult CompileOptions::lower(mlir::ModuleOp module,
   choice.checkAccumulators = checkAccumulators;
   choice.prefix = prefix.str();
   choice.planes = planes;
+  choice.lookUps = lookUps;
   if (StringRef(accumulator).getAsInteger(10, choice.lanes))
     choice.lanes = 0;
   choice.threads = threads;

@@ -26,7 +26,7 @@ def A2QVerifyMacs : Pass<"a2q-verify-macs"> {
 def ConvertA2QMacToArith : Pass<"convert-a2q-mac-to-arith"> {
   let summary = "Lower a2q.mac to extensions, products and sums of vectors";
   let description = [{
-    Exact for every reduction factor and every width, on any target. Adds wrap
+    And `a2q.look_up` lane by lane. Exact for every reduction factor and every width, on any target. Adds wrap
     in the accumulator's width; none is flagged `nsw`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
@@ -41,6 +41,8 @@ def ConvertA2QMacToX86 : Pass<"convert-a2q-mac-to-x86"> {
     | `pmaddubsw` and an addition   | pairs of u8 x s8 into 16 bits | `pair_exact` |
     | `pmaddwd` and an addition     | pairs into 32 bits; bytes are extended | |
     | `vpdpbusd`                    | quadruples of u8 x s8 into 32 bits | `avx512vnni` |
+    | `pshufb`                      | `a2q.look_up` in 16 entries | |
+    | `vpermb`                      | `a2q.look_up` in 64 entries, 64 lanes | `avx512vbmi` |
 
     Everything else is left to `convert-a2q-mac-to-arith`: pairs that are not
     proven exact among it, because `pmaddubsw` would saturate them.
@@ -50,7 +52,8 @@ def ConvertA2QMacToX86 : Pass<"convert-a2q-mac-to-x86"> {
            "Instructions of the target: avx2, avx512bw, avx512vnni, "
            "avx512vbmi">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-                           "::mlir::LLVM::LLVMDialect"];
+                           "::mlir::LLVM::LLVMDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def ConvertA2QToLinalg : Pass<"convert-a2q-to-linalg", "::mlir::ModuleOp"> {
@@ -115,6 +118,16 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     and tiles, and why others were not taken, are remarks of the category
     `a2q-kernels`.
 
+    Weights of a bit or two, and activations of a few, become *look-ups* where
+    that is estimated to be faster: for every 4 neighbouring codes a table of the
+    16 sums of their subsets, which weights packed as bits index, 8 of them in
+    each vector of bytes (`pshufb`). Sums are bytes in tiles that are proven from
+    the weights and the ranges of the codes, in tiles of 16 bits, in 32 bits
+    where that is needed. A layer without such a proof does not take this form;
+    `look-ups` chooses by hand. They need constant weights with at most 4 values
+    that are sums of two, or 1 and -1 alone; codes of 8 bits that are not
+    negative, but for 1 and -1; and no groups.
+
     Convolutions of sparse weights become *planes* where that is estimated to be
     faster: lists of the activations that each channel adds and subtracts, one
     plane of positions per channel, with lanes of 8 bits (16 where a single
@@ -143,6 +156,9 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
            "Compare every accumulator with what its type promises">,
     Option<"planes", "planes", "std::string", /*default=*/"\"auto\"",
            "Layers that become lists of planes: auto (where that is faster), "
+           "always (where it is possible), never">,
+    Option<"lookUps", "look-ups", "std::string", /*default=*/"\"auto\"",
+           "Layers that look sums up in tables: auto (where that is faster), "
            "always (where it is possible), never">,
     Option<"lanes", "lanes", "unsigned", /*default=*/"0",
            "Bits of the lanes of planes: 8, 16, 32; 0 chooses">];

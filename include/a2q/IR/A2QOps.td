@@ -253,6 +253,41 @@ def A2Q_DecodeOp : A2Q_Op<"decode", [Pure]> {
 // On vectors
 //===----------------------------------------------------------------------===//
 
+def A2Q_LookUpOp : A2Q_Op<"look_up",
+    [Pure, AllTypesMatch<["indices", "result"]>]> {
+  let summary = "read a table by the lanes of a vector";
+  let description = [{
+    ```
+    result[i] = table[indices[i]]
+    ```
+
+    One instruction of x86: `pshufb` for tables of 16 bytes, `vpermb` for tables
+    of 64. A table of all sums that some codes can take, read by weights that
+    say which of the codes they add, is that many products of one bit at once;
+    see lib/Conversion/A2QToVector/LookUps.cpp.
+
+    An index beyond the table gives any value.
+
+    Constraints:
+
+    - (C1) The table is a vector of 16 or 64 i8.
+    - (C2) The indices are a vector of rank 1 and fixed length of i8; the result
+      has their type.
+  }];
+  let arguments = (ins
+    VectorOfRankAndType<[1], [I8]>:$table,
+    VectorOfRankAndType<[1], [I8]>:$indices);
+  let results = (outs VectorOfRankAndType<[1], [I8]>:$result);
+  let assemblyFormat = [{
+    $table `at` $indices attr-dict `:` type($table) `,` type($indices)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$table,
+                                 "::mlir::Value":$indices), [{
+    build($_builder, $_state, indices.getType(), table, indices);
+  }]>];
+  let hasVerifier = 1;
+}
+
 def A2Q_MacOp : A2Q_Op<"mac", [Pure]> {
   let summary = "multiply codes and add the products into accumulator lanes";
   let description = [{

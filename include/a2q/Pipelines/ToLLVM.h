@@ -35,6 +35,11 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
       llvm::cl::desc("layers that become lists of planes: auto (where that is "
                      "faster), always (where it is possible), never"),
       llvm::cl::init("auto")};
+  Option<std::string> lookUps{
+      *this, "look-ups",
+      llvm::cl::desc("layers that look sums up in tables: auto (where that is "
+                     "faster), always (where it is possible), never"),
+      llvm::cl::init("auto")};
   Option<unsigned> lanes{
       *this, "lanes",
       llvm::cl::desc("bits of the lanes of planes: 8, 16, 32; 0 chooses"),

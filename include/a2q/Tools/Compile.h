@@ -62,7 +62,8 @@ struct LoweringChoice {
   std::string targetCpu = {}; ///< empty: this processor
   std::string isa = {};
   bool checkAccumulators = false;
-  std::string planes = "auto"; ///< or always, never
+  std::string planes = "auto";  ///< or always, never
+  std::string lookUps = "auto"; ///< or always, never
   unsigned lanes = 0; ///< bits of the lanes of planes; 0: what is fastest
   std::string prefix = "model";
   unsigned threads = 1;

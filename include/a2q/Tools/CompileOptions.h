@@ -76,6 +76,13 @@ public:
                      "always (where it is possible), never"),
       llvm::cl::value_desc("when"), llvm::cl::init("auto"),
       llvm::cl::cat(getToolOptions())};
+  llvm::cl::opt<std::string> lookUps{
+      "look-ups",
+      llvm::cl::desc("layers of weights of one or two bits that look sums up "
+                     "in tables instead of multiplying: auto (where that is "
+                     "faster, default), always (where it is possible), never"),
+      llvm::cl::value_desc("when"), llvm::cl::init("auto"),
+      llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<bool> checkAccumulators{
       "check-accumulators",
       llvm::cl::desc("generate code that stops when an accumulator leaves what "

@@ -30,18 +30,21 @@ struct Costs {
   double term, spill, arithmetic, count, search, table;
   // Of 16 codes that change their layout.
   double transposed;
+  // Of a vector of look-ups: one of them, a spill of a tile; of the tables of
+  // eight codes.
+  double lookUp, lookUpSpill, tables;
 };
 } // namespace
 
 static const Costs &costsOf(Isa isa) {
-  static const Costs portable = {14,  0,    0,    0, 0, 60,  180,
-                                 800, 5000, 2900, 0, 0, 1500};
-  static const Costs avx2 = {14,  5,    10,   11,   0, 23,  185,
-                             500, 4900, 3500, 1200, 0, 1300};
-  static const Costs avx512bw = {10,   2.5,  4,    5.7,  0, 14, 310,
-                                 1200, 7000, 4000, 2200, 0, 600};
-  static const Costs avx512vnni = {10,   2.5,  4,    5.7,  2.1,  14, 310,
-                                   1200, 7000, 4000, 2200, 1600, 600};
+  static const Costs portable = {14,   0,    0, 0, 0,    60, 180, 800,
+                                 5000, 2900, 0, 0, 1500, 0,  0,   0};
+  static const Costs avx2 = {14,   5,    10,   11, 0,    23,  185, 500,
+                             4900, 3500, 1200, 0,  1300, 145, 700, 1500};
+  static const Costs avx512bw = {10,   2.5,  4,    5.7, 0,   14,  310, 1200,
+                                 7000, 4000, 2200, 0,   600, 200, 900, 1500};
+  static const Costs avx512vnni = {10,   2.5,  4,    5.7,  2.1, 14,  310, 1200,
+                                   7000, 4000, 2200, 1600, 600, 200, 900, 1500};
   switch (isa) {
   case Isa::Portable:
     return portable;
@@ -56,8 +59,37 @@ static const Costs &costsOf(Isa isa) {
   llvm_unreachable("unknown isa");
 }
 
+/// Pixels of an image, or rows of a matrix.
+static double countPixels(const Layer &layer) {
+  auto conv = dyn_cast<Conv2DOp>(layer.op.getOperation());
+  if (!conv)
+    return static_cast<double>(countPositions(layer).value_or(1));
+  double pixels = 1;
+  auto type = cast<RankedTensorType>(conv.getInput().getType());
+  for (int64_t size : type.getShape().drop_back())
+    pixels *= ShapedType::isDynamic(size) ? 1 : static_cast<double>(size);
+  return pixels;
+}
+
+static double estimateLookUps(const Layer &layer, const Plan &plan,
+                              const Costs &costs) {
+  const LookUps &lookUps = *plan.lookUps;
+  double vectors =
+      static_cast<double>(countPositions(layer).value_or(1)) *
+      static_cast<double>(llvm::divideCeil(layer.channels, plan.block));
+  double tables = countPixels(layer) * static_cast<double>(lookUps.pixel) /
+                  static_cast<double>(lookUps.stepBytes());
+  double each =
+      static_cast<double>(plan.steps() * lookUps.tables) * costs.lookUp +
+      static_cast<double>(plan.schedule.stages[0].tiles()) * costs.lookUpSpill /
+          static_cast<double>(plan.digits());
+  return (vectors * each + tables * costs.tables) * 1e-3;
+}
+
 double a2q::estimateDense(const Layer &layer, const Plan &plan, Isa isa) {
   const Costs &costs = costsOf(isa);
+  if (plan.lookUps)
+    return estimateLookUps(layer, plan, costs);
   double products = static_cast<double>(layer.allChannels()) * layer.length *
                     countPositions(layer).value_or(1);
   if (plan.depthwise)
@@ -76,6 +108,8 @@ double a2q::estimateDense(const Layer &layer, const Plan &plan, Isa isa) {
   case KernelForm::Vpdpbusd:
     each = costs.quadruples;
     break;
+  case KernelForm::LookUps:
+    llvm_unreachable("estimated above");
   }
   return products * each * 1e-3;
 }
@@ -143,6 +177,7 @@ private:
   double findBorders(const Candidate &candidate);
   double total();
   bool improve();
+  void considerLookUps(Candidate &candidate);
   void tell(const Candidate &candidate);
 
   ChoiceOptions options;
@@ -173,16 +208,17 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     candidate.dense =
         planLayer(layer, options.isa, options.check, candidate.noDense);
     candidate.denseTime = estimateDense(layer, candidate.dense, options.isa);
+    considerLookUps(candidate);
     isHopeless.push_back(
         !hasPlanes(layer, candidate.noPlanes) ||
-        (options.planes == UsePlanes::WhenFaster &&
+        (options.planes == Use::WhenFaster &&
          leastPlanesTime(layer, options.isa) > candidate.denseTime));
     if (!isHopeless.back())
       margins.include(layer);
     ofOp[layer.op] = candidates.size();
     candidates.push_back(std::move(candidate));
   }
-  if (options.planes == UsePlanes::Never || options.check)
+  if (options.planes == Use::Never || options.check)
     return;
   for (auto [candidate, hopeless] : llvm::zip_equal(candidates, isHopeless)) {
     // Who is told why wants both times; listing the terms of a dense layer
@@ -205,9 +241,35 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     double saved = estimateBorder(plan.source, options.isa) +
                    estimateBorder(plan.output, options.isa);
     candidate.takesPlanes =
-        options.planes == UsePlanes::WhenPossible ||
+        options.planes == Use::WhenPossible ||
         (!hopeless && candidate.planesTime < candidate.denseTime + saved);
   }
+}
+
+/// Look-ups instead of products, if they are faster.
+void Chooser::considerLookUps(Candidate &candidate) {
+  if (options.lookUps == Use::Never || options.check)
+    return;
+  const Layer &layer = *candidate.layer;
+  std::string reason;
+  std::optional<Plan> plan = planLookUps(layer, options.isa, reason);
+  if (!plan) {
+    if (!reason.empty())
+      candidate.noDense += "; not look-ups: " + reason;
+    return;
+  }
+  double time = estimateDense(layer, *plan, options.isa);
+  if (options.lookUps == Use::WhenFaster && time >= candidate.denseTime) {
+    candidate.noDense += llvm::formatv("; not look-ups: {0:f1} us instead of "
+                                       "{1:f1} us",
+                                       time * 1e-3, candidate.denseTime * 1e-3);
+    return;
+  }
+  candidate.noDense =
+      llvm::formatv(", {0:f1} us; {1} would take {2:f1} us", time * 1e-3,
+                    describe(candidate.dense), candidate.denseTime * 1e-3);
+  candidate.dense = std::move(*plan);
+  candidate.denseTime = time;
 }
 
 /// The layer that has the op, if it takes planes.
@@ -338,7 +400,7 @@ bool Chooser::improve() {
 }
 
 std::vector<Choice> Chooser::choose() {
-  if (options.planes == UsePlanes::WhenFaster)
+  if (options.planes == Use::WhenFaster)
     while (improve())
       ;
   for (Candidate &candidate : candidates)
@@ -362,11 +424,11 @@ std::vector<Choice> Chooser::choose() {
   return choices;
 }
 
-std::optional<UsePlanes> a2q::parseUsePlanes(StringRef name) {
-  return llvm::StringSwitch<std::optional<UsePlanes>>(name)
-      .Case("auto", UsePlanes::WhenFaster)
-      .Case("always", UsePlanes::WhenPossible)
-      .Case("never", UsePlanes::Never)
+std::optional<Use> a2q::parseUse(StringRef name) {
+  return llvm::StringSwitch<std::optional<Use>>(name)
+      .Case("auto", Use::WhenFaster)
+      .Case("always", Use::WhenPossible)
+      .Case("never", Use::Never)
       .Default(std::nullopt);
 }
 

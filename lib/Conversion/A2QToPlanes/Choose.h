@@ -28,18 +28,19 @@ struct Choice {
   double time = 0;  ///< nanoseconds that it is estimated at, borders included
 };
 
-/// When a layer goes to planes.
-enum class UsePlanes {
+/// When a layer takes a form.
+enum class Use {
   WhenFaster,
   WhenPossible,
   Never,
 };
-std::optional<UsePlanes> parseUsePlanes(llvm::StringRef name);
+std::optional<Use> parseUse(llvm::StringRef name);
 
 struct ChoiceOptions {
   Isa isa = Isa::Portable;
   bool check = false;
-  UsePlanes planes = UsePlanes::WhenFaster;
+  Use planes = Use::WhenFaster;
+  Use lookUps = Use::WhenFaster;
   unsigned laneBits = 0; ///< of planes; 0: what is fastest
   bool tell = true;      ///< whether remarks say why
 };

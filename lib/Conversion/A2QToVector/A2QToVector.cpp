@@ -315,9 +315,15 @@ struct ConvertA2QToVector
              "avx512vbmi";
       return signalPassFailure();
     }
-    std::optional<UsePlanes> usePlanes = parseUsePlanes(planes);
+    std::optional<Use> usePlanes = parseUse(planes);
     if (!usePlanes) {
       getOperation().emitError() << "planes is '" << planes.getValue()
+                                 << "'; it takes auto, always or never";
+      return signalPassFailure();
+    }
+    std::optional<Use> useLookUps = parseUse(lookUps);
+    if (!useLookUps) {
+      getOperation().emitError() << "look-ups is '" << lookUps.getValue()
                                  << "'; it takes auto, always or never";
       return signalPassFailure();
     }
@@ -346,6 +352,7 @@ struct ConvertA2QToVector
     options.isa = *target;
     options.check = check;
     options.planes = *usePlanes;
+    options.lookUps = *useLookUps;
     options.laneBits = lanes;
     std::vector<Choice> choices = chooseForms(layers, options);
     IRRewriter rewriter(&getContext());

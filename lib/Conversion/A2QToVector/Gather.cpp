@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -312,14 +313,14 @@ static Value gatherMatmul(OpBuilder &builder, MatmulOp op, const Layer &layer,
 namespace {
 /// How an image lies in memory, padding included, and how a filter walks it.
 struct Image {
-  explicit Image(Conv2DOp op)
+  Image(Conv2DOp op, std::optional<int64_t> bytes = std::nullopt)
       : op(op),
         filter(cast<RankedTensorType>(op.getFilter().getType()).getShape()),
         result(cast<RankedTensorType>(op.getType()).getShape()) {
     ArrayRef<int64_t> shape =
         cast<RankedTensorType>(op.getInput().getType()).getShape();
     ArrayRef<int64_t> padding = op.getPadding();
-    pixel = shape[3];
+    pixel = bytes.value_or(shape[3]);
     row = (shape[2] + padding[1] + padding[3]) * pixel;
     image = (shape[1] + padding[0] + padding[2]) * row;
   }
@@ -434,13 +435,25 @@ static OpFoldResult countOf(OpBuilder &builder, Location loc, Value tensor,
       .getResult();
 }
 
+/// The codes as the kernel reads them where they lie, [elements]; or tables of
+/// theirs.
+static Value readAll(OpBuilder &builder, Location loc, Value codes,
+                     const Plan &plan) {
+  if (!plan.lookUps)
+    return flatten(builder, loc, codes);
+  int64_t width = plan.lookUps->width;
+  codes =
+      padLast(builder, loc, codes, llvm::alignTo(width, plan.chunk) - width);
+  return emitTables(builder, loc, flatten(builder, loc, codes), plan);
+}
+
 static Activations readImage(OpBuilder &builder, Conv2DOp op,
-                             const Layer &layer) {
+                             const Layer &layer, const Plan &plan) {
   Location loc = op.getLoc();
   Value padded = padImage(builder, op, toCodes(builder, op.getInput()));
-  Image image(op);
+  Image image = plan.lookUps ? Image(op, plan.lookUps->pixel) : Image(op);
   Activations result;
-  result.codes = flatten(builder, loc, padded);
+  result.codes = readAll(builder, loc, padded, plan);
   OpFoldResult batch = tensor::getMixedSize(builder, loc, padded, 0);
   int64_t perImage = image.result[1] * image.result[2];
   if (std::optional<int64_t> known = getConstantIntValue(batch))
@@ -458,17 +471,17 @@ static Activations readImage(OpBuilder &builder, Conv2DOp op,
 }
 
 static Activations readMatrix(OpBuilder &builder, MatmulOp op,
-                              const Layer &layer) {
+                              const Layer &layer, const Plan &plan) {
   Location loc = op.getLoc();
   Value codes = toCodes(builder, op.getLhs());
   auto type = cast<RankedTensorType>(codes.getType());
   int64_t rank = type.getRank(), rows = type.getDimSize(rank - 2);
   Activations result;
-  result.codes = flatten(builder, loc, codes);
+  result.codes = readAll(builder, loc, codes, plan);
   int64_t outer = layer.batched ? rank - 2 : 0;
   result.positions = countOf(builder, loc, codes, outer, rank - 1);
   result.outer = countOf(builder, loc, codes, 0, outer);
-  int64_t length = layer.length;
+  int64_t length = plan.lookUps ? plan.lookUps->pixel : layer.length;
   bool batched = layer.batched;
   result.origin = [=, &builder](Value position, Value batch) -> Value {
     auto times = [&](Value v, int64_t factor) -> Value {
@@ -491,8 +504,8 @@ Activations a2q::gatherActivations(OpBuilder &builder, const Layer &layer,
   Location loc = op->getLoc();
   auto conv = dyn_cast<Conv2DOp>(op);
   if (!plan.offsets.empty())
-    return conv ? readImage(builder, conv, layer)
-                : readMatrix(builder, cast<MatmulOp>(op), layer);
+    return conv ? readImage(builder, conv, layer, plan)
+                : readMatrix(builder, cast<MatmulOp>(op), layer, plan);
   Activations result;
   result.codes = conv ? gatherConv(builder, conv, layer, plan)
                       : gatherMatmul(builder, cast<MatmulOp>(op), layer, plan);

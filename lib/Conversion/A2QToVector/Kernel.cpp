@@ -62,8 +62,14 @@ private:
   unsigned bits(size_t stage) const { return plan.stageBits[stage]; }
   size_t stages() const { return plan.stageBits.size(); }
 
-  Value emitBlocks(Value out);
-  Value emitPositions(Value out);
+  using Body = function_ref<Value(Value out)>;
+  using PositionBody =
+      function_ref<Value(Value out, Value position, int64_t count)>;
+  Value emitBlocks(Value out, Body body);
+  Value emitPositions(Value out, PositionBody body);
+  void prepareEpilogues();
+  Value emitBlocksFirst(Value out);
+  Value emitPositionsFirst(Value out);
   Value emitPositionBlock(Value out, Value position, int64_t count);
   Value store(Value out, Value position, int64_t vector, Value result);
 
@@ -86,6 +92,8 @@ private:
   SmallVector<Value> emitTile(size_t stage, Index tile);
   SmallVector<Value> step(Value index, ValueRange accumulators);
   SmallVector<Value> portableStep(Value index, ValueRange accumulators);
+  SmallVector<Value> lookUpStep(Value index, ValueRange accumulators);
+  SmallVector<Value> readWeights(Value index, int64_t row);
   Value stepPlace(Value index);
   Value loadActivations(Value position, Value place, int64_t product);
   Value spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer);
@@ -170,12 +178,34 @@ Value Kernel::emit(Value out) {
       b, loc, index(0), toIndex(b, loc, activations.outer), 1, out,
       [&](Index g, ValueRange carried) -> SmallVector<Value> {
         group = g.value;
-        return {emitBlocks(carried[0])};
+        return {plan.lookUps ? emitPositionsFirst(carried[0])
+                             : emitBlocksFirst(carried[0])};
       },
       LoopKind::Parallel)[0];
 }
 
-Value Kernel::emitBlocks(Value out) {
+/// A block of weights stays in a cache while all positions pass.
+Value Kernel::emitBlocksFirst(Value out) {
+  return emitBlocks(out, [&](Value out) {
+    prepareEpilogues();
+    return emitPositions(out, [&](Value out, Value position, int64_t count) {
+      return emitPositionBlock(out, position, count);
+    });
+  });
+}
+
+/// Tables are larger than weights of a few bits: those of some positions stay
+/// in a cache while all weights pass.
+Value Kernel::emitPositionsFirst(Value out) {
+  return emitPositions(out, [&](Value out, Value position, int64_t count) {
+    return emitBlocks(out, [&](Value out) {
+      prepareEpilogues();
+      return emitPositionBlock(out, position, count);
+    });
+  });
+}
+
+Value Kernel::emitBlocks(Value out, Body body) {
   int64_t whole = layer.channels / plan.channelsInBlock();
   weights = packed.whole;
   vectors = plan.vectors;
@@ -184,7 +214,7 @@ Value Kernel::emitBlocks(Value out) {
       b, loc, index(0), index(whole), 1, out,
       [&](Index i, ValueRange carried) -> SmallVector<Value> {
         block = weightBlock = i.value;
-        return {emitPositions(carried[0])};
+        return {body(carried[0])};
       },
       LoopKind::Parallel)[0];
   blockChannels = layer.channels % plan.channelsInBlock();
@@ -196,7 +226,7 @@ Value Kernel::emitBlocks(Value out) {
     weights = packed.rest;
     weightBlock = number(0);
   }
-  return emitPositions(out);
+  return body(out);
 }
 
 Value Kernel::vectorIndex(int64_t vector) {
@@ -208,12 +238,15 @@ Value Kernel::vectorIndex(int64_t vector) {
   return first;
 }
 
-Value Kernel::emitPositions(Value out) {
+void Kernel::prepareEpilogues() {
   epilogues.assign(vectors, epilogue);
   for (int64_t v = 0; v < vectors; ++v)
     epilogues[v].prepare(b, loc, [&](ArrayRef<Attribute> values, Type element) {
       return channelTable(v, values, element);
     });
+}
+
+Value Kernel::emitPositions(Value out, PositionBody body) {
   Index count = toIndex(b, loc, activations.positions);
   int64_t several = plan.positions;
   Index whole = count;
@@ -227,7 +260,7 @@ Value Kernel::emitPositions(Value out) {
     out = emitFor(
         b, loc, lo, hi, step, out,
         [&](Index p, ValueRange carried) -> SmallVector<Value> {
-          return {emitPositionBlock(carried[0], p.value, step)};
+          return {body(carried[0], p.value, step)};
         },
         LoopKind::Parallel)[0];
   };
@@ -349,7 +382,7 @@ SmallVector<Value> Kernel::starts(size_t stage, Index tile, int64_t vector) {
   unsigned width = bits(stage);
   bool paired = interleaved(stage);
   int64_t registers = paired ? 1 : schedule.lanes;
-  int64_t row = paired ? 2 * plan.block : plan.block;
+  int64_t row = plan.block * (paired ? 2 : stage == 0 ? plan.digits() : 1);
   VectorType type = vectorOf(width, row);
   if (llvm::all_of(schedule.starts, [](int64_t s) { return s == 0; })) {
     Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
@@ -488,11 +521,11 @@ SmallVector<Value> Kernel::emitTile(size_t stage, Index tile) {
 Value Kernel::stepPlace(Value index) {
   bool inOrder = true;
   for (auto [s, offset] : llvm::enumerate(plan.offsets))
-    inOrder &= offset == static_cast<int64_t>(s) * plan.chunk;
+    inOrder &= offset == static_cast<int64_t>(s) * plan.stepStride();
   if (inOrder)
-    return plan.chunk == 1
+    return plan.stepStride() == 1
                ? index
-               : arith::MulIOp::create(b, loc, index, number(plan.chunk))
+               : arith::MulIOp::create(b, loc, index, number(plan.stepStride()))
                      .getResult();
   SmallVector<int32_t> offsets(plan.offsets.begin(), plan.offsets.end());
   auto type = RankedTensorType::get({plan.steps()}, b.getI32Type());
@@ -532,21 +565,73 @@ SmallVector<Value> Kernel::portableStep(Value index, ValueRange accumulators) {
   return results;
 }
 
+/// A step's vectors of weights, `row` elements each.
+SmallVector<Value> Kernel::readWeights(Value index, int64_t row) {
+  auto type = cast<RankedTensorType>(weights.getType());
+  SmallVector<Value> rows;
+  for (int64_t v = 0; v < vectors; ++v) {
+    SmallVector<Value> indices = {group, weightBlock, index};
+    if (type.getRank() == 5)
+      indices.push_back(number(v));
+    rows.push_back(readRow(b, loc, weights, indices,
+                           vectorOf(type.getElementTypeBitWidth(), row)));
+  }
+  return rows;
+}
+
+/// The bits of a step's weights say which sums of its codes are added.
+SmallVector<Value> Kernel::lookUpStep(Value index, ValueRange accumulators) {
+  const LookUps &lookUps = *plan.lookUps;
+  SmallVector<Value> rows = readWeights(index, plan.block * plan.digits());
+  auto splat = [&](int8_t value) -> Value {
+    return arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(cast<VectorType>(rows[0].getType()), value));
+  };
+  // [vectors][tables]
+  SmallVector<Value> indices;
+  for (Value row : rows)
+    if (lookUps.tables == 1)
+      indices.push_back(row);
+    else
+      for (int64_t t = 0; t < lookUps.tables; ++t) {
+        Value bits = row;
+        if (t)
+          bits = arith::ShRUIOp::create(b, loc, bits, splat(4 * t));
+        else
+          bits = arith::AndIOp::create(b, loc, bits, splat(15));
+        indices.push_back(bits);
+      }
+  Value place = stepPlace(index);
+  Value zero = arith::ConstantIntOp::create(b, loc, b.getI8Type(), 0);
+  SmallVector<Value> results(accumulators);
+  for (auto [p, position] : llvm::enumerate(positions))
+    for (int64_t t = 0; t < lookUps.tables; ++t) {
+      Value at = arith::AddIOp::create(b, loc, position, place);
+      if (t)
+        at = arith::AddIOp::create(b, loc, at, number(t * lookUps.entries()));
+      Value table = vector::TransferReadOp::create(
+          b, loc, vectorOf(8, lookUps.entries()), activations.codes, at, zero,
+          b.getMultiDimIdentityMap(1), ArrayRef<bool>{true});
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value sums =
+            LookUpOp::create(b, loc, table, indices[v * lookUps.tables + t]);
+        Value &acc = results[p * vectors + v];
+        acc = arith::AddIOp::create(b, loc, acc, sums);
+      }
+    }
+  return results;
+}
+
 /// One step: `chunk` products into the accumulators of every position.
 SmallVector<Value> Kernel::step(Value index, ValueRange accumulators) {
   if (plan.form == KernelForm::Portable)
     return portableStep(index, accumulators);
+  if (plan.form == KernelForm::LookUps)
+    return lookUpStep(index, accumulators);
   unsigned weightBits =
       cast<RankedTensorType>(weights.getType()).getElementTypeBitWidth();
-  bool several = cast<RankedTensorType>(weights.getType()).getRank() == 5;
-  SmallVector<Value> rows;
-  for (int64_t v = 0; v < vectors; ++v) {
-    SmallVector<Value> row = {group, weightBlock, index};
-    if (several)
-      row.push_back(number(v));
-    rows.push_back(readRow(b, loc, weights, row,
-                           vectorOf(weightBits, plan.block * plan.chunk)));
-  }
+  SmallVector<Value> rows = readWeights(index, plan.block * plan.chunk);
   bool pairExact = plan.form == KernelForm::Pmaddubsw;
   a2q::Range codes = layer.joinedRange();
   auto range = pairExact ? b.getDenseI64ArrayAttr({codes.lo, codes.hi})
@@ -608,6 +693,19 @@ Value Kernel::spill(size_t stage, ArrayRef<Value> lanesOfOutput, Value outer) {
     return MacOp::create(b, loc, type, outer, lanesOfOutput[0], ones,
                          /*lhs_unsigned=*/false, /*rhs_unsigned=*/false,
                          /*pair_exact=*/false, DenseI64ArrayAttr());
+  }
+  if (plan.digits() > 1 && stage == 1) {
+    // Lanes of digits of one weight are neighbours.
+    SmallVector<int8_t> digits;
+    for (int64_t lane = 0; lane < plan.block * plan.digits(); ++lane)
+      digits.push_back(plan.lookUps->digits[lane % plan.digits()]);
+    Value weights = arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(cast<VectorType>(lanesOfOutput[0].getType()),
+                               ArrayRef<int8_t>(digits)));
+    return MacOp::create(b, loc, type, outer, lanesOfOutput[0], weights,
+                         /*lhs_unsigned=*/true, /*rhs_unsigned=*/false,
+                         /*pair_exact=*/true, b.getDenseI64ArrayAttr({0, 255}));
   }
   for (Value lane : lanesOfOutput) {
     if (lane.getType() != type)

@@ -12,6 +12,7 @@
 //             and where each stage lives                          (Plan.cpp)
 //   gather    activations where they lie, or as [positions][groups][K'] in
 //             the order in which the kernel reads them            (Gather.cpp)
+//             or tables of their sums                            (LookUps.cpp)
 //   pack      weights in the order in which the kernel reads them   (Pack.cpp)
 //   kernel    loops over channel blocks, positions, tiles of each stage and
 //             steps; `a2q.mac` in the middle                      (Kernel.cpp)
@@ -89,13 +90,30 @@ enum class KernelForm {
   Portable,  ///< one product per step and lane, accumulators of any width
   Pmaddubsw, ///< u8 x s8 pairs into 16-bit lanes, two lanes per output
   Pmaddwd,   ///< 16-bit pairs into 32-bit lanes
-  Vpdpbusd   ///< u8 x s8 quadruples into 32-bit lanes
+  Vpdpbusd,  ///< u8 x s8 quadruples into 32-bit lanes
+  LookUps    ///< sums of several codes from tables, into 8-bit lanes
 };
 llvm::StringRef stringify(KernelForm form);
 
 /// What the target offers; each has all that the ones before it have.
 enum class Isa { Portable, Avx2, Avx512bw, Avx512vnni, Avx512vbmi };
 std::optional<Isa> parseIsa(llvm::StringRef name);
+
+/// How look-ups read the codes and the weights; see LookUps.cpp.
+struct LookUps {
+  /// A weight is the sum of those digits whose bits are set; with one digit,
+  /// 1 where the bit is set and -1 where not.
+  llvm::SmallVector<int64_t, 2> digits;
+  int64_t codes = 4;  ///< whose sums a table holds
+  int64_t tables = 2; ///< that a step reads
+  int64_t width = 0;  ///< codes of a pixel, or of a row of a matrix
+  /// Bytes of all tables of such a pixel.
+  int64_t pixel = 0;
+
+  bool bothSigns() const { return digits.size() == 1; }
+  int64_t entries() const { return int64_t(1) << codes; }
+  int64_t stepBytes() const { return tables * entries(); }
+};
 
 struct Plan {
   KernelForm form = KernelForm::Portable;
@@ -117,12 +135,17 @@ struct Plan {
   llvm::SmallVector<llvm::SmallVector<int64_t>> bounds;
   /// Where the codes of each step (depthwise: of each term) begin, behind those
   /// of the position, in the image as it lies in memory; empty: the activations
-  /// are gathered.
+  /// are gathered. Look-ups: where their tables begin, in bytes.
   llvm::SmallVector<int64_t> offsets;
+  std::optional<LookUps> lookUps; ///< of that form
 
   int64_t channelsInBlock() const { return block * vectors; }
   int64_t steps() const { return terms.size() / chunk; }
   int64_t lanes() const { return schedule.stages.front().lanes; }
+  /// Bits of each weight that have a lane of their own.
+  int64_t digits() const { return lookUps ? lookUps->digits.size() : 1; }
+  /// From one step to the next one in memory.
+  int64_t stepStride() const { return lookUps ? lookUps->stepBytes() : chunk; }
 };
 
 /// Fills `terms` and `bounds` for the order and the tiles of the schedule.
@@ -130,6 +153,12 @@ void layOutSteps(Plan &plan, const Schedule &schedule);
 
 /// The smallest of 8, 16, 32, 64 bits that holds `width`.
 unsigned machineBits(unsigned width);
+
+/// The dot products with their terms in the places of K'.
+AccumulationProblem inPlaces(const Layer &layer, const Plan &plan);
+/// Whether what the kernel accumulates fits its registers; wrapping adds.
+bool proveRegisters(const AccumulationProblem &problem, const Plan &plan,
+                    std::string &reason);
 
 /// A form of x86 for the layer, or null and the reason why the layer cannot
 /// have it.
@@ -144,8 +173,15 @@ void layOutTaps(const Layer &layer, Plan &plan);
 std::optional<Plan> planDepthwise(const Layer &layer, Isa isa, KernelForm form,
                                   std::string &reason);
 
-/// The best dense form for the layer, and why those before it, which a proof
-/// does not license, are passed over.
+/// Which digits add up to the weight, as bits; digits as in LookUps.
+unsigned bitsOfWeight(llvm::ArrayRef<int64_t> digits, int64_t weight);
+/// The same with look-ups; no reason where weights have more bits than any
+/// look-up takes.
+std::optional<Plan> planLookUps(const Layer &layer, Isa isa,
+                                std::string &reason);
+
+/// The best other dense form for the layer, and why those before it, which a
+/// proof does not license, are passed over.
 Plan planLayer(const Layer &layer, Isa isa, bool check,
                std::string &passedOver);
 
@@ -187,6 +223,10 @@ struct Activations {
 };
 Activations gatherActivations(mlir::OpBuilder &builder, const Layer &layer,
                               const Plan &plan);
+/// The tables of codes, [elements], whose last dimension was padded to whole
+/// steps.
+mlir::Value emitTables(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::Value codes, const Plan &plan);
 
 /// Weights as [groups][blocks][steps][vectors][block * chunk], without the
 /// fourth dimension where it is 1; product j of channel c of a vector at

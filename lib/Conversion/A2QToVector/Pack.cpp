@@ -22,16 +22,23 @@ int64_t a2q::placeInStep(const Plan &plan, int64_t channel, int64_t product) {
   return channel * plan.chunk + product;
 }
 
+/// `count` blocks of `vectors` vectors, `row` elements of each in a step.
+static RankedTensorType packedType(const Layer &layer, const Plan &plan,
+                                   IntegerType element, int64_t count,
+                                   int64_t vectors, int64_t row) {
+  SmallVector<int64_t> shape = {layer.groups, count, plan.steps(), row};
+  if (vectors > 1)
+    shape.insert(shape.end() - 1, vectors);
+  return RankedTensorType::get(shape, element);
+}
+
 /// Packed at compile time: `count` blocks of `vectors` vectors from channel
 /// `first` of each group. Channels beyond the last are 0.
 static Value packConstants(OpBuilder &builder, const Layer &layer,
                            const Plan &plan, IntegerType element, int64_t first,
                            int64_t count, int64_t vectors) {
   int64_t row = plan.block * plan.chunk;
-  SmallVector<int64_t> shape = {layer.groups, count, plan.steps(), row};
-  if (vectors > 1)
-    shape.insert(shape.end() - 1, vectors);
-  auto type = RankedTensorType::get(shape, element);
+  RankedTensorType type = packedType(layer, plan, element, count, vectors, row);
   SmallVector<APInt> packed(type.getNumElements(),
                             APInt(element.getWidth(), 0));
   int64_t inBlock = vectors * plan.block;
@@ -55,6 +62,34 @@ static Value packConstants(OpBuilder &builder, const Layer &layer,
     }
   return arith::ConstantOp::create(builder, layer.op.getLoc(),
                                    DenseElementsAttr::get(type, packed));
+}
+
+/// The same for look-ups, a byte for each digit of the weights of a channel in
+/// a step: bit j belongs to product j.
+static Value packBits(OpBuilder &builder, const Layer &layer, const Plan &plan,
+                      IntegerType element, int64_t first, int64_t count,
+                      int64_t vectors) {
+  ArrayRef<int64_t> digits = plan.lookUps->digits;
+  int64_t row = plan.block * plan.digits();
+  RankedTensorType type = packedType(layer, plan, element, count, vectors, row);
+  SmallVector<char> packed(type.getNumElements(), 0);
+  int64_t inBlock = vectors * plan.block;
+  int64_t last = std::min(layer.channels, first + count * inBlock);
+  for (int64_t c = first; c < last; ++c) {
+    const int64_t *codes = layer.weightCodes->data() + c * layer.length;
+    for (auto [place, term] : llvm::enumerate(plan.terms)) {
+      int64_t step = (c - first) / inBlock * plan.steps() + place / plan.chunk;
+      int64_t vector = (c - first) % inBlock / plan.block;
+      int64_t index = (step * vectors + vector) * row +
+                      (c - first) % plan.block * plan.digits();
+      unsigned bits = term < 0 ? 0 : bitsOfWeight(digits, codes[term]);
+      for (int64_t d = 0; d < plan.digits(); ++d)
+        packed[index + d] |= (bits >> d & 1) << place % plan.chunk;
+    }
+  }
+  return arith::ConstantOp::create(
+      builder, layer.op.getLoc(),
+      DenseElementsAttr::getFromRawBuffer(type, packed));
 }
 
 /// Packed at run time, for weights that are not constants: a table says which
@@ -150,6 +185,7 @@ static Value packValues(OpBuilder &builder, const Layer &layer,
 PackedWeights a2q::packWeights(OpBuilder &builder, const Layer &layer,
                                const Plan &plan) {
   unsigned bits = codeBits(layer.weights);
+  auto pack = plan.lookUps ? packBits : packConstants;
   if (!layer.weightCodes)
     return {packValues(builder, layer, plan, builder.getIntegerType(bits)), {}};
   // Extended here instead of in every step.
@@ -167,9 +203,8 @@ PackedWeights a2q::packWeights(OpBuilder &builder, const Layer &layer,
   }
   PackedWeights packed;
   if (blocks)
-    packed.whole =
-        packConstants(builder, layer, plan, element, 0, blocks, vectors);
+    packed.whole = pack(builder, layer, plan, element, 0, blocks, vectors);
   if (rest)
-    packed.rest = packConstants(builder, layer, plan, element, done, 1, rest);
+    packed.rest = pack(builder, layer, plan, element, done, 1, rest);
   return packed;
 }

@@ -158,6 +158,8 @@ StringRef a2q::stringify(KernelForm form) {
     return "pmaddwd";
   case KernelForm::Vpdpbusd:
     return "vpdpbusd";
+  case KernelForm::LookUps:
+    return "look-ups";
   }
   llvm_unreachable("unknown kernel form");
 }
@@ -266,7 +268,11 @@ std::string a2q::describe(const Plan &plan) {
           " positions and " + std::to_string(plan.channelsInBlock()) +
           " channels";
   int64_t tiles = plan.schedule.stages.front().tiles();
-  if (plan.form == KernelForm::Pmaddubsw && tiles > 1)
+  if (plan.lookUps)
+    text += ", " + std::to_string(plan.digits()) +
+            " of each weight's bits in " +
+            std::to_string(plan.lookUps->entries()) + " entries";
+  if ((plan.form == KernelForm::Pmaddubsw || plan.lookUps) && tiles > 1)
     text += ", " + std::to_string(tiles) + " tiles in " +
             std::to_string(plan.steps()) + " steps";
   return text + (plan.offsets.empty() ? ", gathered" : "");

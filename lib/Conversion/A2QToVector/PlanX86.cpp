@@ -22,8 +22,7 @@
 using namespace mlir;
 using namespace a2q;
 
-/// The dot products with their terms in the places of K'.
-static AccumulationProblem inPlaces(const Layer &layer, const Plan &plan) {
+AccumulationProblem a2q::inPlaces(const Layer &layer, const Plan &plan) {
   AccumulationProblem problem;
   problem.channels = layer.allChannels();
   problem.groups = layer.groups;
@@ -284,9 +283,8 @@ findInexactPair(const Layer &layer, AccumulationProblem &problem) {
   return std::nullopt;
 }
 
-/// Whether what the kernel accumulates fits its registers; wrapping adds.
-static bool proveRegisters(const AccumulationProblem &problem, const Plan &plan,
-                           std::string &reason) {
+bool a2q::proveRegisters(const AccumulationProblem &problem, const Plan &plan,
+                         std::string &reason) {
   for (auto [s, need] : llvm::enumerate(proveSchedule(problem, plan.schedule)))
     if (need.finalWidth > plan.stageBits[s]) {
       reason = "stage " + std::to_string(s) + " of channel " +

@@ -64,11 +64,35 @@ struct ExpandMac : OpRewritePattern<MacOp> {
   }
 };
 
+/// Lane by lane.
+struct ExpandLookUp : OpRewritePattern<LookUpOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LookUpOp op,
+                                PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = cast<VectorType>(op.getType());
+    Value result =
+        arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(type));
+    for (int64_t lane = 0; lane < type.getNumElements(); ++lane) {
+      Value index =
+          vector::ExtractOp::create(rewriter, loc, op.getIndices(), lane);
+      index = arith::IndexCastUIOp::create(rewriter, loc,
+                                           rewriter.getIndexType(), index);
+      Value entry = vector::ExtractOp::create(rewriter, loc, op.getTable(),
+                                              OpFoldResult(index));
+      result = vector::InsertOp::create(rewriter, loc, entry, result, lane);
+    }
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
 struct ConvertA2QMacToArith
     : a2q::impl::ConvertA2QMacToArithBase<ConvertA2QMacToArith> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandMac>(&getContext());
+    patterns.add<ExpandMac, ExpandLookUp>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

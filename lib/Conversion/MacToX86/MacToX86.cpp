@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -147,6 +148,48 @@ struct QuadsToVpdpbusd : OpRewritePattern<MacOp> {
   }
 };
 
+/// Tables in every 128 bits of a register, or in one of 512 bits.
+struct LookUpsToShuffles : OpRewritePattern<LookUpOp> {
+  LookUpsToShuffles(MLIRContext *context, int64_t most, bool vbmi)
+      : OpRewritePattern(context), most(most), vbmi(vbmi) {}
+
+  LogicalResult matchAndRewrite(LookUpOp op,
+                                PatternRewriter &rewriter) const override {
+    auto type = cast<VectorType>(op.getType());
+    int64_t lanes = type.getNumElements();
+    int64_t entries =
+        cast<VectorType>(op.getTable().getType()).getNumElements();
+    if (lanes * 8 > most)
+      return rewriter.notifyMatchFailure(op, "no register of this size");
+    if (entries == 64) {
+      if (!vbmi || lanes != 64)
+        return rewriter.notifyMatchFailure(op, "vpermb has 64 lanes");
+      rewriter.replaceOp(op, call(rewriter, op.getLoc(),
+                                  "llvm.x86.avx512.permvar.qi.512", type,
+                                  {op.getTable(), op.getIndices()}));
+      return success();
+    }
+    StringRef name =
+        bySize(lanes * 8, "llvm.x86.ssse3.pshuf.b.128", "llvm.x86.avx2.pshuf.b",
+               "llvm.x86.avx512.pshuf.b.512");
+    if (name.empty())
+      return rewriter.notifyMatchFailure(op, "no register of this size");
+    SmallVector<int64_t> places;
+    for (int64_t i = 0; i < lanes; ++i)
+      places.push_back(i % entries);
+    Value tables = op.getTable();
+    if (lanes > entries)
+      tables = vector::ShuffleOp::create(rewriter, op.getLoc(), tables, tables,
+                                         places);
+    rewriter.replaceOp(
+        op, call(rewriter, op.getLoc(), name, type, {tables, op.getIndices()}));
+    return success();
+  }
+
+  int64_t most;
+  bool vbmi;
+};
+
 struct ConvertA2QMacToX86
     : a2q::impl::ConvertA2QMacToX86Base<ConvertA2QMacToX86> {
   using ConvertA2QMacToX86Base::ConvertA2QMacToX86Base;
@@ -165,6 +208,7 @@ struct ConvertA2QMacToX86
     }
     RewritePatternSet patterns(&getContext());
     patterns.add<PairsToPmaddubsw, PairsToPmaddwd>(&getContext(), most);
+    patterns.add<LookUpsToShuffles>(&getContext(), most, name == "avx512vbmi");
     if (name == "avx512vnni" || name == "avx512vbmi")
       patterns.add<QuadsToVpdpbusd>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));

@@ -20,3 +20,14 @@ func.func @two(%a: vector<2xi32>, %x: vector<4xi8>, %w: vector<4xi8>) -> vector<
   %r = a2q.mac %a, %x, %w : vector<2xi32>, vector<4xi8>, vector<4xi8> -> vector<2xi32>
   return %r : vector<2xi32>
 }
+
+// CHECK-LABEL: @look_up
+// CHECK: %[[I:.*]] = vector.extract %arg1[0]
+// CHECK: %[[N:.*]] = arith.index_castui %[[I]] : i8 to index
+// CHECK: %[[E:.*]] = vector.extract %arg0[%[[N]]] : i8 from vector<16xi8>
+// CHECK: vector.insert %[[E]], %{{.*}} [0]
+// CHECK: vector.extract %arg1[1]
+func.func @look_up(%t: vector<16xi8>, %i: vector<2xi8>) -> vector<2xi8> {
+  %r = a2q.look_up %t at %i : vector<16xi8>, vector<2xi8>
+  return %r : vector<2xi8>
+}
