@@ -94,6 +94,8 @@ SUB_BYTE_CASES = [
          image=56, inputs=64, channels=128),
     Case("fc", "batch of 64, as behind a pooling", rows=64, channels=1000,
          length=512),
+    Case("gemv4096", "one row: weights stream, 2 or 4 MiB of them",
+         rows=1, channels=4096, length=4096),
 ]
 
 # Instructions of the kernels; the processor that they are compiled for, so that

@@ -285,16 +285,17 @@ def sub_byte(rows, _):
              for r in rows if "gmacs" in r}
     cases = list(dict.fromkeys(r["case"] for r in rows))
     for isa in dict.fromkeys(r["isa"] for r in rows if r["isa"]):
-        peers = [p for p in ("onednn", "fbgemm", "fbgemm16")
-                 if any((c, isa, p, None) in rates for c in cases)]
+        peers = [(p, cap) for p, cap in (
+            ("onednn", isa), ("fbgemm", isa), ("fbgemm16", isa),
+            ("nbits", None)) if any((c, cap, p, None) in rates for c in cases)]
         print(f"\n`{isa}`\n")
-        print("| GMAC/s | " + " | ".join([*SUB_BYTE, "products", *peers])
-              + " |")
-        print("| --- |" + " ---: |" * (len(SUB_BYTE) + 1 + len(peers)))
+        names = [*SUB_BYTE, "products", *(p for p, _ in peers)]
+        print("| GMAC/s | " + " | ".join(names) + " |")
+        print("| --- |" + " ---: |" * len(names))
         for case in cases:
             products = rates.get((case, isa, "products", "ternary-a2"))
-            beside = [products] + [rates.get((case, isa, p, None))
-                                   for p in peers]
+            beside = [products] + [rates.get((case, cap, p, None))
+                                   for p, cap in peers]
             cells = ["" if rate is None else f"{rate:.0f}" for rate in
                      [rates.get((case, isa, "look-ups", w))
                       for w in SUB_BYTE] + beside]
@@ -348,7 +349,8 @@ def main():
         if options.no_peers:
             continue
         for peer, caps in (("onednn", isas), ("fbgemm", isas),
-                           ("fbgemm16", isas), ("ort", [None])):
+                           ("fbgemm16", isas),
+                           ("nbits" if options.sub_byte else "ort", [None])):
             for isa in caps:
                 if peer.startswith("fbgemm") and "avx512v" in isa:
                     continue  # Its cap knows no difference.

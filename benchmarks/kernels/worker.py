@@ -153,9 +153,44 @@ def ort(case):
     return lambda: session.run_with_iobinding(binding)
 
 
+def nbits(case):
+    """Weights of two bits in blocks of 128, activations of 8 made from floats."""
+    import onnxruntime as rt
+    from onnx import TensorProto as T
+    from onnx import helper, numpy_helper
+    if not case.rows:
+        raise ValueError("no convolutions")
+    rng = np.random.default_rng(0)
+    blocks = case.length // 128
+    weights = rng.integers(0, 256, (case.channels, blocks, 32))
+    scales = np.full(case.channels * blocks, 0.1, np.float32)
+    x = rng.random((case.rows, case.length), np.float32)
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft",
+        K=case.length, N=case.channels, bits=2, block_size=128,
+        accuracy_level=4)
+    graph = helper.make_graph(
+        [node], "case", [helper.make_tensor_value_info("x", T.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", T.FLOAT, None)],
+        [numpy_helper.from_array(weights.astype(np.uint8), "w"),
+         numpy_helper.from_array(scales, "s")])
+    model = helper.make_model(
+        graph, ir_version=8, opset_imports=[
+            helper.make_opsetid("", 17),
+            helper.make_opsetid("com.microsoft", 1)])
+    options = rt.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = rt.InferenceSession(model.SerializeToString(), options,
+                                  providers=["CPUExecutionProvider"])
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", x)
+    binding.bind_output("y")
+    return lambda: session.run_with_iobinding(binding)
+
+
 def main():
     build = {"fbgemm": fbgemm, "fbgemm16": fbgemm16, "onednn": onednn,
-             "ort": ort}[sys.argv[1]]
+             "ort": ort, "nbits": nbits}[sys.argv[1]]
     cases = {case.name: case for case in SUB_BYTE_CASES + CASES + SPARSE}
     ready = {}
     for line in sys.stdin:

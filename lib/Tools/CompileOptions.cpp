@@ -88,9 +88,9 @@ Error CompileOptions::verify(const CpuTarget &target) const {
   if (!is_contained(uses, planes))
     return createStringError("--planes is '" + planes +
                              "'; it takes auto, always or never");
-  if (!is_contained(uses, lookUps))
+  if (!is_contained(uses, lookUps) && lookUps != "16" && lookUps != "64")
     return createStringError("--look-ups is '" + lookUps +
-                             "'; it takes auto, always or never");
+                             "'; it takes auto, always, never, 16 or 64");
   if (isa.empty())
     return Error::success();
   if (!CpuTarget::isKnownIsa(isa))

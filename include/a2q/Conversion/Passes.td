@@ -121,7 +121,8 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
     Weights of a bit or two, and activations of a few, become *look-ups* where
     that is estimated to be faster: for every 4 neighbouring codes a table of the
     16 sums of their subsets, which weights packed as bits index, 8 of them in
-    each vector of bytes (`pshufb`). Sums are bytes in tiles that are proven from
+    each vector of bytes (`pshufb`); with `avx512vbmi` also tables of 64 sums of 6
+    codes (`vpermb`). Sums are bytes in tiles that are proven from
     the weights and the ranges of the codes, in tiles of 16 bits, in 32 bits
     where that is needed. A layer without such a proof does not take this form;
     `look-ups` chooses by hand. They need constant weights with at most 4 values
@@ -159,7 +160,8 @@ def ConvertA2QToVector : Pass<"convert-a2q-to-vector", "::mlir::ModuleOp"> {
            "always (where it is possible), never">,
     Option<"lookUps", "look-ups", "std::string", /*default=*/"\"auto\"",
            "Layers that look sums up in tables: auto (where that is faster), "
-           "always (where it is possible), never">,
+           "always (where it is possible), never; 16, 64: always, in tables of "
+           "so many">,
     Option<"lanes", "lanes", "unsigned", /*default=*/"0",
            "Bits of the lanes of planes: 8, 16, 32; 0 chooses">];
   let dependentDialects = ["::mlir::arith::ArithDialect",

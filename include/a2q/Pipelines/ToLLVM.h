@@ -38,7 +38,8 @@ struct ToLLVMOptions : mlir::PassPipelineOptions<ToLLVMOptions> {
   Option<std::string> lookUps{
       *this, "look-ups",
       llvm::cl::desc("layers that look sums up in tables: auto (where that is "
-                     "faster), always (where it is possible), never"),
+                     "faster), always (where it is possible), never; 16, 64: "
+                     "always, in tables of so many"),
       llvm::cl::init("auto")};
   Option<unsigned> lanes{
       *this, "lanes",

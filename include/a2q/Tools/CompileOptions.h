@@ -78,9 +78,11 @@ public:
       llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<std::string> lookUps{
       "look-ups",
-      llvm::cl::desc("layers of weights of one or two bits that look sums up "
-                     "in tables instead of multiplying: auto (where that is "
-                     "faster, default), always (where it is possible), never"),
+      llvm::cl::desc(
+          "layers of weights of one or two bits that look sums up "
+          "in tables instead of multiplying: auto (where that is "
+          "faster, default), always (where it is possible), never; 16, "
+          "64: always, in tables of so many"),
       llvm::cl::value_desc("when"), llvm::cl::init("auto"),
       llvm::cl::cat(getToolOptions())};
   llvm::cl::opt<bool> checkAccumulators{

@@ -31,20 +31,21 @@ struct Costs {
   // Of 16 codes that change their layout.
   double transposed;
   // Of a vector of look-ups: one of them, a spill of a tile; of the tables of
-  // eight codes.
-  double lookUp, lookUpSpill, tables;
+  // 16 sums for eight codes; of a look-up in 64 sums, and their tables for six.
+  double lookUp, lookUpSpill, tables, largeLookUp, largeTables;
 };
 } // namespace
 
 static const Costs &costsOf(Isa isa) {
-  static const Costs portable = {14,   0,    0, 0, 0,    60, 180, 800,
-                                 5000, 2900, 0, 0, 1500, 0,  0,   0};
-  static const Costs avx2 = {14,   5,    10,   11, 0,    23,  185, 500,
-                             4900, 3500, 1200, 0,  1300, 145, 700, 1500};
-  static const Costs avx512bw = {10,   2.5,  4,    5.7, 0,   14,  310, 1200,
-                                 7000, 4000, 2200, 0,   600, 200, 900, 1500};
-  static const Costs avx512vnni = {10,   2.5,  4,    5.7,  2.1, 14,  310, 1200,
-                                   7000, 4000, 2200, 1600, 600, 200, 900, 1500};
+  static const Costs portable = {14,   0, 0, 0,    0, 60, 180, 800, 5000,
+                                 2900, 0, 0, 1500, 0, 0,  0,   0,   0};
+  static const Costs avx2 = {14,   5,    10, 11,   0,   23,  185,  500, 4900,
+                             3500, 1200, 0,  1300, 145, 700, 1500, 0,   0};
+  static const Costs avx512bw = {10,   2.5,  4, 5.7, 0,   14,  310, 1200, 7000,
+                                 4000, 2200, 0, 600, 200, 700, 800, 0,    0};
+  static const Costs avx512vnni = {10,  2.5,  4,    5.7,  2.1,  14,
+                                   310, 1200, 7000, 4000, 2200, 1600,
+                                   600, 200,  700,  800,  220,  1100};
   switch (isa) {
   case Isa::Portable:
     return portable;
@@ -79,11 +80,14 @@ static double estimateLookUps(const Layer &layer, const Plan &plan,
       static_cast<double>(llvm::divideCeil(layer.channels, plan.block));
   double tables = countPixels(layer) * static_cast<double>(lookUps.pixel) /
                   static_cast<double>(lookUps.stepBytes());
-  double each =
-      static_cast<double>(plan.steps() * lookUps.tables) * costs.lookUp +
-      static_cast<double>(plan.schedule.stages[0].tiles()) * costs.lookUpSpill /
-          static_cast<double>(plan.digits());
-  return (vectors * each + tables * costs.tables) * 1e-3;
+  bool large = lookUps.entries() == 64;
+  double each = static_cast<double>(plan.steps() * lookUps.tables) *
+                    (large ? costs.largeLookUp : costs.lookUp) +
+                static_cast<double>(plan.schedule.stages[0].tiles()) *
+                    costs.lookUpSpill / static_cast<double>(plan.digits());
+  return (vectors * each +
+          tables * (large ? costs.largeTables : costs.tables)) *
+         1e-3;
 }
 
 double a2q::estimateDense(const Layer &layer, const Plan &plan, Isa isa) {
@@ -252,13 +256,23 @@ void Chooser::considerLookUps(Candidate &candidate) {
     return;
   const Layer &layer = *candidate.layer;
   std::string reason;
-  std::optional<Plan> plan = planLookUps(layer, options.isa, reason);
+  std::optional<Plan> plan;
+  double time = 0;
+  for (int64_t sums : {16, 64}) {
+    if (options.lookUpSums && sums != options.lookUpSums)
+      continue;
+    auto other = planLookUps(layer, options.isa, sums, reason);
+    double otherTime = other ? estimateDense(layer, *other, options.isa) : 0;
+    if (!other || (plan && time <= otherTime))
+      continue;
+    plan = std::move(other);
+    time = otherTime;
+  }
   if (!plan) {
     if (!reason.empty())
       candidate.noDense += "; not look-ups: " + reason;
     return;
   }
-  double time = estimateDense(layer, *plan, options.isa);
   if (options.lookUps == Use::WhenFaster && time >= candidate.denseTime) {
     candidate.noDense += llvm::formatv("; not look-ups: {0:f1} us instead of "
                                        "{1:f1} us",

@@ -41,8 +41,9 @@ struct ChoiceOptions {
   bool check = false;
   Use planes = Use::WhenFaster;
   Use lookUps = Use::WhenFaster;
-  unsigned laneBits = 0; ///< of planes; 0: what is fastest
-  bool tell = true;      ///< whether remarks say why
+  int64_t lookUpSums = 0; ///< in a table: 16 or 64; 0: what is fastest
+  unsigned laneBits = 0;  ///< of planes; 0: what is fastest
+  bool tell = true;       ///< whether remarks say why
 };
 
 /// Chooses for all layers, and tells why in a remark on each unless told not

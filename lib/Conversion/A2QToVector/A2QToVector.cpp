@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace a2q {
 #define GEN_PASS_DEF_CONVERTA2QTOVECTOR
@@ -321,10 +322,15 @@ struct ConvertA2QToVector
                                  << "'; it takes auto, always or never";
       return signalPassFailure();
     }
-    std::optional<Use> useLookUps = parseUse(lookUps);
+    int64_t lookUpSums = llvm::StringSwitch<int64_t>(lookUps.getValue())
+                             .Case("16", 16)
+                             .Case("64", 64)
+                             .Default(0);
+    std::optional<Use> useLookUps =
+        lookUpSums ? Use::WhenPossible : parseUse(lookUps);
     if (!useLookUps) {
       getOperation().emitError() << "look-ups is '" << lookUps.getValue()
-                                 << "'; it takes auto, always or never";
+                                 << "'; it takes auto, always, never, 16 or 64";
       return signalPassFailure();
     }
     if (!llvm::is_contained({0u, 8u, 16u, 32u}, lanes.getValue())) {
@@ -353,6 +359,7 @@ struct ConvertA2QToVector
     options.check = check;
     options.planes = *usePlanes;
     options.lookUps = *useLookUps;
+    options.lookUpSums = lookUpSums;
     options.laneBits = lanes;
     std::vector<Choice> choices = chooseForms(layers, options);
     IRRewriter rewriter(&getContext());

@@ -12,7 +12,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -442,8 +441,7 @@ static Value readAll(OpBuilder &builder, Location loc, Value codes,
   if (!plan.lookUps)
     return flatten(builder, loc, codes);
   int64_t width = plan.lookUps->width;
-  codes =
-      padLast(builder, loc, codes, llvm::alignTo(width, plan.chunk) - width);
+  codes = padLast(builder, loc, codes, plan.lookUps->paddedWidth() - width);
   return emitTables(builder, loc, flatten(builder, loc, codes), plan);
 }
 

@@ -11,6 +11,11 @@
 // codes and three additions are the tables of a register. With both signs,
 // entry i has -a_j where bit j is not set, so it is entry i less entry 15 - i.
 //
+// A table of 64 sums of 6 codes would take six shuffles. Tables of 8 sums of
+// three codes take three, for eight of them in one register; entry i of 64 is
+// then the sum of entry i % 8 of one and entry i / 8 of the next, two more
+// shuffles.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Lowering.h"
@@ -24,27 +29,64 @@
 using namespace mlir;
 using namespace a2q;
 
-/// The tables of `count` codes, four by four.
-static Value tablesOf(OpBuilder &b, Location loc, Value codes, bool bothSigns) {
+/// Lane i of the result is lane place(i) of both vectors side by side.
+static Value shuffle(OpBuilder &b, Location loc, Value v1, Value v2,
+                     int64_t lanes, function_ref<int64_t(int64_t)> place) {
+  SmallVector<int64_t> places;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    places.push_back(place(lane));
+  return vector::ShuffleOp::create(b, loc, v1, v2, places);
+}
+
+/// Four tables of 64 sums for 24 codes.
+static SmallVector<Value> largeTables(OpBuilder &b, Location loc, Value codes,
+                                      bool bothSigns) {
+  constexpr int64_t lanes = 64;
+  auto type = VectorType::get({lanes}, b.getI8Type());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+  Value spread = shuffle(b, loc, codes, codes, lanes,
+                         [&](int64_t lane) { return lane % 24; });
+  // Eight tables of 8 sums.
+  Value small;
+  for (int64_t j = 0; j < 3; ++j) {
+    Value code = shuffle(b, loc, spread, zero, lanes, [&](int64_t lane) {
+      return lane % 8 >> j & 1 ? lane / 8 * 3 + j : lanes;
+    });
+    small =
+        small ? arith::AddIOp::create(b, loc, small, code).getResult() : code;
+  }
+  if (bothSigns) {
+    Value others = shuffle(b, loc, small, small, lanes, [](int64_t lane) {
+      return lane / 8 * 8 + 7 - lane % 8;
+    });
+    small = arith::SubIOp::create(b, loc, small, others);
+  }
+  SmallVector<Value> tables;
+  for (int64_t t = 0; t < 4; ++t) {
+    Value low = shuffle(b, loc, small, small, lanes,
+                        [&](int64_t i) { return t * 16 + i % 8; });
+    Value high = shuffle(b, loc, small, small, lanes,
+                         [&](int64_t i) { return t * 16 + 8 + i / 8; });
+    tables.push_back(arith::AddIOp::create(b, loc, low, high));
+  }
+  return tables;
+}
+
+/// The tables of 16 sums of the codes, four by four, in one vector.
+static Value smallTables(OpBuilder &b, Location loc, Value codes,
+                         bool bothSigns) {
   constexpr int64_t entries = 16;
   int64_t count = cast<VectorType>(codes.getType()).getNumElements();
   int64_t lanes = count / 4 * entries;
   auto type = VectorType::get({lanes}, b.getI8Type());
-  auto shuffle = [&](Value v1, Value v2,
-                     function_ref<int64_t(int64_t)> place) -> Value {
-    SmallVector<int64_t> places;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      places.push_back(place(lane));
-    return vector::ShuffleOp::create(b, loc, v1, v2, places);
-  };
   // Every 16 bytes hold the eight codes from which their table takes four.
-  Value spread = shuffle(codes, codes, [&](int64_t lane) {
+  Value spread = shuffle(b, loc, codes, codes, lanes, [&](int64_t lane) {
     return lane / (2 * entries) * 8 + lane % 8;
   });
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
   Value sums;
   for (int64_t j = 0; j < 4; ++j) {
-    Value code = shuffle(spread, zero, [&](int64_t lane) {
+    Value code = shuffle(b, loc, spread, zero, lanes, [&](int64_t lane) {
       bool isAdded = lane % entries >> j & 1;
       int64_t table = lane / entries;
       return isAdded ? table * entries + table % 2 * 4 + j : lanes;
@@ -53,7 +95,7 @@ static Value tablesOf(OpBuilder &b, Location loc, Value codes, bool bothSigns) {
   }
   if (!bothSigns)
     return sums;
-  Value others = shuffle(sums, sums, [&](int64_t lane) {
+  Value others = shuffle(b, loc, sums, sums, lanes, [&](int64_t lane) {
     return lane / entries * entries + entries - 1 - lane % entries;
   });
   return arith::SubIOp::create(b, loc, sums, others);
@@ -67,8 +109,9 @@ Value a2q::emitTables(OpBuilder &b, Location loc, Value codes,
   };
   // As many steps at a time as the tables of fill a register.
   auto type = cast<RankedTensorType>(codes.getType());
-  int64_t codesAtOnce = plan.chunk;
-  if (plan.block * plan.digits() == 64 && !type.isDynamicDim(0) &&
+  bool large = lookUps.entries() == 64;
+  int64_t codesAtOnce = large ? 24 : plan.chunk;
+  if (!large && plan.block * plan.digits() == 64 && !type.isDynamicDim(0) &&
       type.getDimSize(0) % (2 * plan.chunk) == 0)
     codesAtOnce *= 2;
   int64_t bytesAtOnce = codesAtOnce / plan.chunk * lookUps.stepBytes();
@@ -94,11 +137,20 @@ Value a2q::emitTables(OpBuilder &b, Location loc, Value codes,
       b, loc, VectorType::get({codesAtOnce}, b.getI8Type()), codes, from,
       arith::ConstantIntOp::create(b, loc, b.getI8Type(), 0), map,
       ArrayRef<bool>{true});
-  Value tables = tablesOf(b, loc, read, lookUps.bothSigns());
-  Value written =
-      vector::TransferWriteOp::create(b, loc, tables, loop.getRegionIterArg(0),
-                                      to, ArrayRef<bool>{true})
-          .getResult();
+  SmallVector<Value> tables;
+  if (large)
+    tables = largeTables(b, loc, read, lookUps.bothSigns());
+  else
+    tables = {smallTables(b, loc, read, lookUps.bothSigns())};
+  Value written = loop.getRegionIterArg(0);
+  for (auto [t, table] : llvm::enumerate(tables)) {
+    Value at = to;
+    if (t)
+      at = arith::AddIOp::create(b, loc, to, number(t * lookUps.entries()));
+    written = vector::TransferWriteOp::create(b, loc, table, written, at,
+                                              ArrayRef<bool>{true})
+                  .getResult();
+  }
   scf::YieldOp::create(b, loc, written);
   return loop.getResult(0);
 }

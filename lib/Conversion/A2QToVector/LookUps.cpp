@@ -13,8 +13,9 @@
 //   tables    for every 4 neighbouring codes of the activations, the 16 sums
 //             that subsets of them have. They are made once for an image, so a
 //             window of 3 by 3 reads each of them nine times.
+//             With VBMI there are tables of 64 sums for every 6.
 //   weights   one bit of the weights of 4 codes is the number of such a subset,
-//             half a byte, so two steps' worth share a byte. A weight of
+//             half a byte, so those of two tables share a byte. A weight of
 //             several bits has a lane for each of them, as neighbours: w is the
 //             sum of the *digits* whose bits are set, as -2 b1 + b0, or
 //             b0 - b1 for ternary weights. With weights 1 and -1 alone, a
@@ -73,7 +74,10 @@ unsigned a2q::bitsOfWeight(ArrayRef<int64_t> digits, int64_t weight) {
 /// Digits that every weight has, as few as there are.
 static std::optional<SmallVector<int64_t, 2>>
 chooseDigits(ArrayRef<int64_t> weights) {
-  std::set<int64_t> values(weights.begin(), weights.end());
+  std::set<int64_t> values;
+  for (int64_t weight : weights)
+    if (values.insert(weight).second && values.size() > 4)
+      return std::nullopt;
   auto all = [&](ArrayRef<int64_t> digits) {
     return llvm::all_of(values, [&](int64_t value) {
       for (unsigned bits = 0; bits < 1u << digits.size(); ++bits)
@@ -82,8 +86,6 @@ chooseDigits(ArrayRef<int64_t> weights) {
       return false;
     });
   };
-  if (values.size() > 4)
-    return std::nullopt;
   SmallVector<int64_t, 2> digits = {1};
   if (all(digits))
     return digits;
@@ -126,7 +128,7 @@ static void layOutTables(const Layer &layer, Plan &plan) {
     lookUps.width =
         cast<RankedTensorType>(conv.getInput().getType()).getShape().back();
   int64_t steps = llvm::divideCeil(lookUps.width, plan.chunk);
-  lookUps.pixel = steps * lookUps.stepBytes();
+  lookUps.pixel = lookUps.paddedWidth() / plan.chunk * lookUps.stepBytes();
   for (const Run &run : runsOfTerms(layer))
     for (int64_t i = 0; i < run.length; i += lookUps.width)
       for (int64_t step = 0; step < steps; ++step) {
@@ -267,9 +269,28 @@ static bool planStages(const Layer &layer, Plan &plan, std::string &reason) {
 // Plan
 //===----------------------------------------------------------------------===//
 
+/// A position has an accumulator for each vector, a table and an entry. Where
+/// there are 32 registers, vectors of weights share a table: four of them one
+/// of 64 bytes. One position streams weights; accumulators then hide the
+/// latency of the sums.
+static void chooseBlocking(const Layer &layer, Plan &plan, int64_t bytes) {
+  std::optional<int64_t> positions = countPositions(layer);
+  int64_t most = bytes == 64 ? 2 : 1;
+  if (positions == 1 || plan.lookUps->entries() == 64)
+    most = 4;
+  plan.vectors =
+      std::min<int64_t>(most, llvm::divideCeil(layer.channels, plan.block));
+  plan.positions = plan.vectors > 2 ? 4 : 8;
+  if (!positions)
+    return;
+  int64_t blocks = llvm::divideCeil(*positions, plan.positions);
+  plan.positions = llvm::divideCeil(*positions, blocks);
+}
+
 std::optional<Plan> a2q::planLookUps(const Layer &layer, Isa isa,
-                                     std::string &reason) {
-  if (isa == Isa::Portable || !layer.weightCodes)
+                                     int64_t entries, std::string &reason) {
+  bool large = entries == 64;
+  if (isa < (large ? Isa::Avx512vbmi : Isa::Avx2) || !layer.weightCodes)
     return std::nullopt;
   auto digits = chooseDigits(*layer.weightCodes);
   if (!digits)
@@ -290,21 +311,18 @@ std::optional<Plan> a2q::planLookUps(const Layer &layer, Isa isa,
   plan.form = KernelForm::LookUps;
   plan.lookUps = LookUps();
   plan.lookUps->digits = *digits;
+  if (large) {
+    plan.lookUps->codes = 6;
+    plan.lookUps->tables = 1;
+  }
   plan.chunk = plan.lookUps->codes * plan.lookUps->tables;
-  int64_t bytes = isa >= Isa::Avx512bw ? 64 : 32;
-  plan.block = std::clamp<int64_t>(llvm::PowerOf2Ceil(layer.channels),
-                                   16 / plan.digits(), bytes / plan.digits());
+  int64_t bytes = isa >= Isa::Avx512bw ? 64 : 32, least = large ? 64 : 16;
+  plan.block =
+      std::clamp<int64_t>(llvm::PowerOf2Ceil(layer.channels),
+                          least / plan.digits(), bytes / plan.digits());
   layOutTables(layer, plan);
   if (!planStages(layer, plan, reason))
     return std::nullopt;
-  // A position has an accumulator for each vector, a table and an entry; two
-  // vectors of weights share a table where there are 32 registers.
-  plan.vectors = std::min<int64_t>(
-      bytes == 64 ? 2 : 1, llvm::divideCeil(layer.channels, plan.block));
-  plan.positions = 8;
-  if (std::optional<int64_t> positions = countPositions(layer)) {
-    int64_t blocks = llvm::divideCeil(*positions, plan.positions);
-    plan.positions = llvm::divideCeil(*positions, blocks);
-  }
+  chooseBlocking(layer, plan, bytes);
   return plan;
 }

@@ -33,6 +33,7 @@
 #include "a2q/IR/QuantTypes.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <functional>
 #include <memory>
@@ -104,8 +105,8 @@ struct LookUps {
   /// A weight is the sum of those digits whose bits are set; with one digit,
   /// 1 where the bit is set and -1 where not.
   llvm::SmallVector<int64_t, 2> digits;
-  int64_t codes = 4;  ///< whose sums a table holds
-  int64_t tables = 2; ///< that a step reads
+  int64_t codes = 4;  ///< whose sums a table holds: 4 or 6
+  int64_t tables = 2; ///< that a step reads: 2 or 1
   int64_t width = 0;  ///< codes of a pixel, or of a row of a matrix
   /// Bytes of all tables of such a pixel.
   int64_t pixel = 0;
@@ -113,6 +114,11 @@ struct LookUps {
   bool bothSigns() const { return digits.size() == 1; }
   int64_t entries() const { return int64_t(1) << codes; }
   int64_t stepBytes() const { return tables * entries(); }
+  /// Codes of a pixel for which tables are made, padding included: as many
+  /// tables of 64 entries at once as one of 8 entries for each half fill.
+  int64_t paddedWidth() const {
+    return llvm::alignTo(width, codes == 6 ? 24 : codes * tables);
+  }
 };
 
 struct Plan {
@@ -175,9 +181,9 @@ std::optional<Plan> planDepthwise(const Layer &layer, Isa isa, KernelForm form,
 
 /// Which digits add up to the weight, as bits; digits as in LookUps.
 unsigned bitsOfWeight(llvm::ArrayRef<int64_t> digits, int64_t weight);
-/// The same with look-ups; no reason where weights have more bits than any
-/// look-up takes.
-std::optional<Plan> planLookUps(const Layer &layer, Isa isa,
+/// The same with look-ups in tables of 16 or 64 entries; no reason where
+/// weights have more bits than any look-up takes.
+std::optional<Plan> planLookUps(const Layer &layer, Isa isa, int64_t entries,
                                 std::string &reason);
 
 /// The best other dense form for the layer, and why those before it, which a

@@ -269,9 +269,8 @@ std::string a2q::describe(const Plan &plan) {
           " channels";
   int64_t tiles = plan.schedule.stages.front().tiles();
   if (plan.lookUps)
-    text += ", " + std::to_string(plan.digits()) +
-            " of each weight's bits in " +
-            std::to_string(plan.lookUps->entries()) + " entries";
+    text += ", tables of " + std::to_string(plan.lookUps->entries()) +
+            " sums, " + std::to_string(plan.digits()) + "-bit weights";
   if ((plan.form == KernelForm::Pmaddubsw || plan.lookUps) && tiles > 1)
     text += ", " + std::to_string(tiles) + " tiles in " +
             std::to_string(plan.steps()) + " steps";

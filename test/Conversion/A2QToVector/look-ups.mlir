@@ -5,7 +5,7 @@
 // RUN: a2q-opt %s --convert-a2q-to-vector="isa=avx2" --remarks-filter=a2q-kernels -o /dev/null 2>&1 | FileCheck %s --check-prefix=AUTO
 // RUN: not a2q-opt %s --convert-a2q-to-vector=look-ups=sometimes 2>&1 | FileCheck %s --check-prefix=WORD
 
-// WORD: error: look-ups is 'sometimes'; it takes auto, always or never
+// WORD: error: look-ups is 'sometimes'; it takes auto, always, never, 16 or 64
 // NEVER-COUNT-7: the kernel is pmadd
 
 !x = !quant.uniform<u8<0:3>:f32, 0.1>
@@ -30,7 +30,7 @@
 // CHECK: a2q.look_up %{{.*}} at %[[LO]] : vector<16xi8>, vector<16xi8>
 // CHECK: a2q.look_up %{{.*}} at %[[HI]] : vector<16xi8>, vector<16xi8>
 // CHECK: a2q.mac %{{.*}}, %{{.*}} unsigned, %{{.*}} pair_exact range [0, 255] : vector<8xi16>, vector<16xi8>, vector<16xi8>
-// REMARK: remark: loc("digits"): {{.*}}the kernel is look-ups on blocks of 1 positions and 8 channels, 2 of each weight's bits in 16 entries, {{.*}} us; pmaddubsw {{.*}} would take {{.*}} us
+// REMARK: remark: loc("digits"): {{.*}}the kernel is look-ups on blocks of 1 positions and 8 channels, tables of 16 sums, 2-bit weights, {{.*}} us; pmaddubsw {{.*}} would take {{.*}} us
 // AUTO: remark: loc("digits"): {{.*}}the kernel is pmaddubsw {{.*}}; not look-ups: {{.*}} us instead of {{.*}} us
 func.func @digits(%x: tensor<1x8x!x>) -> tensor<1x1xi32> {
   %c = arith.constant dense<[[-2, 1, 0, -1, 1, 1, 1, 1]]> : tensor<1x8xi8>
@@ -53,7 +53,7 @@ func.func @tiles(%x: tensor<8x88x!x>) -> tensor<8x16xi32> {
 }
 
 // The same codes, known to be smaller: one tile.
-// REMARK: remark: loc("known"): {{.*}}the kernel is look-ups {{.*}} entries, {{[0-9.]+}} us
+// REMARK: remark: loc("known"): {{.*}}the kernel is look-ups {{.*}}-bit weights, {{[0-9.]+}} us
 func.func @known(%x: tensor<8x88x!x> {a2q.range = [0, 2]}) -> tensor<8x16xi32> {
   %c = arith.constant dense<1> : tensor<16x88xi8>
   %w = quant.scast %c : tensor<16x88xi8> to tensor<16x88x!w>
@@ -102,7 +102,7 @@ func.func @five(%x: tensor<8x8x!x>) -> tensor<8x1xi32> {
 // lane that starts at 64 holds. Rows and channels are enough for this form to be
 // the fastest.
 // CHECK-LABEL: @signs
-// REMARK: remark: loc("signs"): {{.*}}the kernel is look-ups {{.*}}, 1 of each weight's bits
+// REMARK: remark: loc("signs"): {{.*}}the kernel is look-ups {{.*}}, tables of 16 sums, 1-bit weights
 // AUTO: remark: loc("signs"): {{.*}}the kernel is look-ups {{.*}} us; pmaddubsw {{.*}} would take {{.*}} us
 func.func @signs(%x: tensor<64x64x!x>) -> tensor<64x128xi32> {
   %c = arith.constant dense<-1> : tensor<128x64xi8>

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs layers of weights of one or two bits on look-ups against exact integers.
 
-    look_ups.py --isa=avx2 [--only=PREFIX] [--work=DIR]
+    look_ups.py --isa=avx2 [--sums=16] [--only=PREFIX] [--work=DIR]
 
 Every layer becomes look-ups, whatever it costs: when one does not, this says so
 and fails.
@@ -11,6 +11,7 @@ and fails.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -104,13 +105,14 @@ def layers():
     return result
 
 
-def count_look_ups(path, isa, count):
-    """Fails unless every layer became look-ups."""
+def count_look_ups(path, options, count):
+    """Fails unless every layer became look-ups in tables of so many sums."""
     done = subprocess.run(
-        ["a2q-opt", path, f"--convert-a2q-to-vector=isa={isa} planes=never "
-         "look-ups=always", "-o", os.devnull, "--remarks-filter=a2q-kernels"],
-        capture_output=True, text=True)
-    found = done.stderr.count("the kernel is look-ups")
+        ["a2q-opt", path, f"--convert-a2q-to-vector=isa={options.isa} "
+         f"planes=never look-ups={options.sums}", "-o", os.devnull,
+         "--remarks-filter=a2q-kernels"], capture_output=True, text=True)
+    found = len(re.findall("the kernel is look-ups .* tables of "
+                           f"{options.sums} sums", done.stderr))
     if found != count:
         sys.exit(f"{found} of {count} layers are look-ups\n{done.stderr}")
 
@@ -118,6 +120,7 @@ def count_look_ups(path, isa, count):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--isa", default="avx2")
+    parser.add_argument("--sums", type=int, default=16)
     parser.add_argument("--only", default="")
     parser.add_argument("--work")
     options = parser.parse_args()
@@ -126,8 +129,8 @@ def main():
     os.makedirs(work, exist_ok=True)
     library = kernels.compile_module(
         kernels.function([l.emit(i) for i, l in enumerate(chosen)]),
-        options.isa, False, work, " planes=never look-ups=always")
-    count_look_ups(os.path.join(work, "in.mlir"), options.isa, len(chosen))
+        options.isa, False, work, f" planes=never look-ups={options.sums}")
+    count_look_ups(os.path.join(work, "in.mlir"), options, len(chosen))
     rng = np.random.default_rng(1)
     failures = sum(kernels.run(library, chosen, kind, rng)
                    for kind in ("random", "lo", "hi", "upper", "lower"))
