@@ -57,19 +57,22 @@ static Range joinedRange(const DotProduct &dot) {
   return joined;
 }
 
-/// What the partial sums of the terms from `begin` to `end` can be.
-static Interval tileSum(const AccumulationProblem &problem,
-                        const DotProduct &dot, size_t begin, size_t end) {
-  if (problem.fact) {
-    std::vector<int64_t> terms(end - begin);
-    std::iota(terms.begin(), terms.end(), static_cast<int64_t>(begin));
-    return boundTerms(dot, *problem.fact, terms).prefix;
-  }
+/// What the partial sums of the terms from `begin` to `end` can be by their
+/// ranges.
+static Interval tileSum(const DotProduct &dot, size_t begin, size_t end) {
   DotProduct tile = dot;
   tile.weights = dot.weights.subspan(begin, end - begin);
   if (dot.ranges.size() > 1)
     tile.ranges = dot.ranges.subspan(begin, end - begin);
   return prefixInterval(tile);
+}
+
+/// The same by a fact.
+static Interval tileSum(const DotProduct &dot, const InputFact &fact,
+                        size_t begin, size_t end) {
+  std::vector<int64_t> terms(end - begin);
+  std::iota(terms.begin(), terms.end(), static_cast<int64_t>(begin));
+  return boundTerms(dot, fact, terms).prefix;
 }
 
 /// Weights of `channel` instead of its own.
@@ -269,8 +272,12 @@ private:
 bool Chooser::fits(int64_t channel, std::span<const int64_t> weights) const {
   DotProduct dot = withWeights(problem, channel, weights);
   bool all = true;
+  // Ranges are quicker to ask than a fact.
   forEachTile(weights.size(), ends, [&](size_t begin, size_t end) {
-    all = all && goal.fits(tileSum(problem, dot, begin, end));
+    all =
+        all &&
+        (goal.fits(tileSum(dot, begin, end)) ||
+         (problem.fact && goal.fits(tileSum(dot, *problem.fact, begin, end))));
   });
   return all;
 }
@@ -280,7 +287,10 @@ double Chooser::spare(int64_t channel, std::span<const int64_t> weights) const {
   DotProduct dot = withWeights(problem, channel, weights);
   double most = std::exp2(goal.width - 1), result = most;
   forEachTile(weights.size(), ends, [&](size_t begin, size_t end) {
-    Interval sum = tileSum(problem, dot, begin, end);
+    // A few terms reach the ends of their ranges whatever the fact.
+    Interval sum = problem.fact && end - begin >= 32
+                       ? tileSum(dot, *problem.fact, begin, end)
+                       : tileSum(dot, begin, end);
     auto lo = static_cast<double>(sum.lo), hi = static_cast<double>(sum.hi);
     double reached =
         goal.bound == Bound::Centred ? (hi - lo) / 2 : std::max(-lo, hi);
