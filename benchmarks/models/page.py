@@ -2,11 +2,12 @@
 # Part of the a2q project, under the Apache License v2.0 with LLVM Exceptions.
 # See the LICENSE file for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes the tables of results.jsonl into docs/models.md, between their markers.
+"""Writes the tables of results.jsonl into docs/models.md and docs/models-layers.md, between their
+markers.
 
     page.py [--check]
 
---check exits with 1 where the page is not what it would write. Needs only Python 3.
+--check exits with 1 where a page is not what it would write. Needs only Python 3.
 """
 
 import json
@@ -16,7 +17,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent.parent / "docs" / "models.md"
+DOCS = HERE.parent.parent / "docs"
+PAGES = (DOCS / "models.md", DOCS / "models-layers.md")
 NAMES = {"digits": "digits", "mnist": "MNIST 5k", "direction": "text direction classifier",
          "magika": "Magika v3.3", "ocr": "PP-OCRv6 recognition, small",
          "minilm": "MiniLM-L6-v2"}
@@ -33,27 +35,48 @@ class Results:
         point = self.points.get((model, part), {})
         return None if not point or "error" in point else point
 
+    def gap(self, model, part):
+        """What stands in place of a result."""
+        return "refused" if (model, part) in self.points else "not measured"
+
 
 def table(head, rows):
     lines = [" | ".join(cells) for cells in [head, ["---"] * len(head), *rows]]
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def percent(point, key="accuracy"):
-    return f"{100 * point[key]:.1f}" if point else "-"
+def percent(value):
+    return f"{100 * value:.1f}"
 
 
 def accuracy(results):
     head = ["model", "samples", "float", "W8A8", "32 bits", "staged 16", "16", "14", "12", "8x4"]
+    parts = ("float", "32", "16", "constrained-16", "constrained-14", "constrained-12",
+             "constrained-8x4")
     rows = []
     for model in results.models:
-        points = [results.get(model, part) for part in
-                  ("float", "32", "16", "constrained-16", "constrained-14", "constrained-12",
-                   "constrained-8x4")]
-        theirs = points[1] and points[1].get("onnxruntime")
-        rows.append([NAMES[model], str(points[0]["samples"]) if points[0] else "-",
-                     percent(points[0]), f"{100 * theirs:.1f}" if theirs is not None else "-",
-                     *map(percent, points[1:])])
+        points = {part: results.get(model, part) for part in parts}
+        cells = [percent(point["accuracy"]) if point else results.gap(model, part)
+                 for part, point in points.items()]
+        real, wide = points["float"], points["32"]
+        theirs = percent(wide["onnxruntime"]) if wide else results.gap(model, "32")
+        rows.append([NAMES[model], str(real["samples"]) if real else "", cells[0], theirs,
+                     *cells[1:]])
+    return table(head, rows)
+
+
+def calibrated(results):
+    """The widths with and without data, of the models that have both."""
+    widths = (16, 14, 12)
+    head = ["model", *(f"{width} bits{data}" for width in widths for data in ("", ", data"))]
+    rows = []
+    for model in results.models:
+        parts = [f"{kind}-{width}" for width in widths for kind in ("constrained", "calibrated")]
+        points = {part: results.get(model, part) for part in parts}
+        if any(point for part, point in points.items() if part.startswith("calibrated")):
+            rows.append([NAMES[model],
+                         *(percent(point["accuracy"]) if point else results.gap(model, part)
+                           for part, point in points.items())])
     return table(head, rows)
 
 
@@ -63,16 +86,19 @@ def same(point):
 
 def agreement(results):
     head = ["model", "float", "same answer", "W8A8", "same answer",
-            "ONNX Runtime with and without its optimizations", "staged 16 and 32 bits"]
+            "ONNX Runtime with and without its optimizations", "same answer",
+            "staged 16 and 32 bits"]
     rows = []
     for model in results.models:
-        real, wide, narrow = (results.get(model, part) for part in ("float", "32", "16"))
         cells = [NAMES[model]]
-        for point in (real, wide):
-            cells += [same(point), percent(point, "same_answer") + " %"] if point else ["-", "-"]
-        itself = wide and wide.get("onnxruntime_itself")
-        cells.append(same(itself) if itself else "-")
-        cells.append("-" if not narrow else "bitwise" if narrow["equal_to_32"] else "differ")
+        itself = (results.get(model, "32") or {}).get("onnxruntime_itself")
+        for part, point in (("float", results.get(model, "float")),
+                            ("32", results.get(model, "32")), ("32", itself)):
+            cells += ([same(point), percent(point["same_answer"]) + " %"] if point else
+                      [results.gap(model, part), ""])
+        narrow = results.get(model, "16")
+        cells.append(results.gap(model, "16") if not narrow else
+                     "bitwise" if narrow["equal_to_32"] else "differ")
         rows.append(cells)
     return table(head, rows)
 
@@ -85,12 +111,13 @@ def span(values):
 
 
 def widths(results):
-    head = ["model", "layers", "data type", "l1", "box", "facts", "centred", "final sum",
-            "observed", "layers with facts"]
+    head = ["model", "layers", "data type", "l1", "A2Q+", "box", "facts", "centred",
+            "final sum", "observed", "layers with facts"]
     rows = []
     for model in results.models:
         point = results.get(model, "widths")
         if not point:
+            rows.append([NAMES[model], results.gap(model, "widths"), *[""] * (len(head) - 2)])
             continue
         layers = point["layers"]
         facts = sorted({layer["proof"] for layer in layers} - {"box"})
@@ -101,7 +128,7 @@ def widths(results):
             return span([value for value in values if value is not None])
 
         rows.append([NAMES[model], str(len(layers)), column("datatype"), column("a2q"),
-                     span([layer["box"] for layer in layers]), column("exact"),
+                     column("a2q-plus"), span([layer["box"] for layer in layers]), column("exact"),
                      column("centred"), span([layer["final"] for layer in layers]),
                      span([layer["observed"] for layer in layers if "observed" in layer]),
                      ", ".join(named) or "none"])
@@ -134,6 +161,7 @@ def times(results):
     for model in results.models:
         point = results.get(model, "time")
         if not point:
+            rows.append([NAMES[model], results.gap(model, "time"), *[""] * len(forms)])
             continue
         cells = []
         for form in forms:
@@ -144,31 +172,69 @@ def times(results):
     return table(head, rows)
 
 
+PARTS = ("widths", "float", "32", "16", "constrained-16", "constrained-14", "constrained-12",
+         "constrained-8x4", "time")
+
+
 def refused(results):
-    """What could not be measured, in the words of the tool."""
+    """What has no figure: refused, in the words of the tool, or not measured."""
     lines = []
-    for (model, part), point in results.points.items():
-        if "error" in point:
-            words = [line for line in point["error"].splitlines() if "error:" in line]
-            what = words[0].split("error:")[1].strip() if words else point["error"]
-            lines.append(f"- {NAMES[model]}, {part}: {what}")
-    return "\n".join(lines) or "Nothing was refused."
+    for model in results.models:
+        for part in PARTS:
+            point = results.points.get((model, part))
+            if not point:
+                lines.append(f"- {NAMES[model]}, {part}: not measured")
+            elif "error" in point:
+                words = [line for line in point["error"].splitlines() if "error:" in line]
+                what = words[0].split("error:")[1].strip() if words else point["error"]
+                lines.append(f"- {NAMES[model]}, {part}: {what}")
+    return "\n".join(lines) or "Nothing was refused, and every cell was measured."
 
 
-TABLES = {"accuracy": accuracy, "agreement": agreement, "widths": widths, "slack": slack,
-          "times": times, "refused": refused}
+def measured(results):
+    """Which revisions of this project the figures are of."""
+    revisions = {}
+    for (_, part), point in results.points.items():
+        revisions.setdefault(point["revision"], {})[part] = None
+    if len(revisions) == 1:
+        return f"All figures are of revision {next(iter(revisions))}."
+    return "\n".join(f"- revision {revision}: {', '.join(parts)}"
+                     for revision, parts in sorted(revisions.items()))
+
+
+def layers(results):
+    """One table for each model."""
+    head = ["layer", "K", "channels", "proof", "data type", "l1", "A2Q+", "box", "facts",
+            "centred", "final sum", "observed", "slack, tightest", "slack, loosest"]
+    text = []
+    for model in results.models:
+        rows = []
+        for layer in (results.get(model, "widths") or {"layers": []})["layers"]:
+            width = [str(layer["width"][key] or "") for key in
+                     ("datatype", "a2q", "a2q-plus", "exact", "centred")]
+            slack = [f"{bits:.1f}" for bits in layer.get("slack") or []] or ["", ""]
+            rows.append([f"`{layer['name']}`", str(layer["K"]), str(layer["channels"]),
+                         layer["proof"], *width[:3], str(layer["box"]), *width[3:],
+                         str(layer["final"]), str(layer.get("observed", "")), *slack])
+        text += [f"## {NAMES[model]}", table(head, rows) if rows else "Not measured."]
+    return "\n\n".join(text)
+
+
+TABLES = {"accuracy": accuracy, "calibrated": calibrated, "agreement": agreement, "widths": widths, "slack": slack,
+          "times": times, "refused": refused, "measured": measured, "layers": layers}
 
 
 def main():
-    page, results = PAGE.read_text(), Results(HERE / "results.jsonl")
-    written = page
-    for name, make in TABLES.items():
-        written = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)",
-                         lambda m, text=make(results): m[1] + text + "\n" + m[2],
-                         written, flags=re.S)
-    if "--check" in sys.argv:
-        sys.exit(page != written and f"{PAGE} does not show results.jsonl; run page.py")
-    PAGE.write_text(written)
+    results = Results(HERE / "results.jsonl")
+    for path in PAGES:
+        page = written = path.read_text()
+        for name, make in TABLES.items():
+            written = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+                             lambda m, make=make: m[1] + make(results) + "\n" + m[2],
+                             written, flags=re.S)
+        if "--check" in sys.argv and page != written:
+            sys.exit(f"{path} does not show results.jsonl; run page.py")
+        path.write_text(written)
 
 
 if __name__ == "__main__":

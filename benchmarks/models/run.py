@@ -40,7 +40,9 @@ FORMS = {
     "constrained-12": ("--constrain=12",),
     "constrained-8x4": ("--constrain=8x4",),
 }
-PARTS = ("widths", *FORMS, "time")
+# Constrained by a2q-quantize, which sees the calibration samples.
+CALIBRATED = {f"calibrated-{width}": width for width in (16, 14, 12)}
+PARTS = ("widths", *FORMS, *CALIBRATED, "time")
 OBSERVED_SAMPLES = 16
 
 
@@ -50,11 +52,26 @@ class Bench:
         self.inputs, self.labels = model.feeds()
 
     def file(self, form):
+        if form in CALIBRATED:
+            return self.calibrated_file(CALIBRATED[form])
         return self.model.float_file() if form == "float" else self.model.quantized_file()
+
+    def calibrated_file(self, width):
+        path = self.model.work / f"{self.model.name}.calibrated-{width}.mlir"
+        if path.exists():
+            return path
+        options = []
+        for name, array in self.model.feeds(calibration=True)[0].items():
+            samples = self.model.work / f"{self.model.name}.{name}.npy"
+            np.save(samples, array)
+            options.append(f"--calibration={name}={samples}")
+        call([self.tools / "a2q-quantize", self.file("32"), *options, f"--constrain={width}",
+              "-o", path])
+        return path
 
     def program(self, form):
         path = self.model.work / f"{self.model.name}.{form}.so"
-        return Program(self.tools / "a2q-compile", self.file(form), path, *FORMS[form])
+        return Program(self.tools / "a2q-compile", self.file(form), path, *FORMS.get(form, ()))
 
     def answers(self, name, make):
         """Kept, because several parts compare with them."""
@@ -78,7 +95,7 @@ def measure_form(bench, form):
     """The accuracy of one program and of ONNX Runtime on the same file, and how they agree."""
     ours = bench.answers(form, lambda: bench.program(form))
     result = {"samples": len(bench.labels), "accuracy": bench.score(ours)}
-    if form.startswith("constrained"):
+    if form.startswith("constrained") or form in CALIBRATED:
         return result
     file = "float" if form == "float" else "quantized"
     theirs = bench.answers(f"{file}.onnxruntime", lambda: Session(bench.file(form)))
@@ -162,6 +179,11 @@ def measure(bench, part):
         return {"error": str(error)}
 
 
+def revision():
+    """Of the sources beside this file, which the programs should be of."""
+    return call(["git", "-C", HERE, "describe", "--always", "--dirty", "--exclude=*"]).strip()
+
+
 def read_results():
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     return {(r["model"], r["part"]): r for r in map(json.loads, lines)}
@@ -191,7 +213,8 @@ def main():
             if (name, part) in read_results() and not arguments.again:
                 continue
             bench = bench or Bench(model, arguments.bin.resolve())
-            result = {"model": name, "part": part} | measure(bench, part)
+            result = ({"model": name, "part": part, "revision": revision()}
+                      | measure(bench, part))
             print(json.dumps(result)[:400], flush=True)
             write_results(read_results() | {(name, part): result})
 
