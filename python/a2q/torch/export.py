@@ -27,6 +27,7 @@ from .prepare import Sample, _arguments
 from .quantizers import ActivationQuantizer
 
 FORMATS = ("qcdq", "qdq", "qonnx")
+BIASES = ("real", "integer")
 _DOMAIN = "a2q.export"
 _QONNX = "qonnx.custom_op.general"
 
@@ -37,6 +38,7 @@ def export(
     sample: Sample,
     *,
     format: str = "qcdq",
+    bias: str = "real",
     input_names=("input",),
     output_names=("output",),
 ) -> None:
@@ -44,11 +46,17 @@ def export(
 
     sample: inputs (a tuple where there are several); their first dimension
         becomes a free one.
-    Biases stay real and are added behind the layer. In units of the accumulator,
-    which narrow accumulators make coarse, they would move what the network
-    computes, and ONNX Runtime rounds to these units the bias of a quantized Conv
-    or Gemm. Needs the packages onnx and onnxscript.
+    bias: "real" biases are added behind the layer. In units of the accumulator,
+        which narrow accumulators make coarse, they would move what the network
+        computes, and ONNX Runtime rounds to these units the bias of a quantized
+        Conv or Gemm. "integer" rounds them so where a convolution's codes follow at
+        once: programs need no reals there and are faster; measure the accuracy.
+    Needs the packages onnx and onnxscript.
     """
+    if bias not in BIASES:
+        raise ValueError(f"bias '{bias}' is unknown; there are {', '.join(BIASES)}")
+    if bias == "integer" and format == "qonnx":
+        raise ValueError("biases are real in qonnx; take the format 'qcdq' or 'qdq'")
     if format not in FORMATS:
         raise ValueError(f"format '{format}' is unknown; there are {', '.join(FORMATS)}")
     onnx = _require("onnx")
@@ -62,8 +70,79 @@ def export(
     proto = _float_graph(marked, _arguments(sample), opset, input_names, output_names)
     writer = {"qcdq": _Qcdq, "qdq": _Qdq, "qonnx": _Qonnx}[format](marks)
     writer.rewrite(proto)
+    if bias == "integer":
+        round_biases(proto)
     onnx.checker.check_model(proto, full_check=format != "qonnx")
     onnx.save(proto, str(path))
+
+
+#: Hand on codes, or their reals, as they are or in another order.
+_PASSING = ("Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Transpose")
+
+
+def round_biases(proto) -> None:
+    """Real biases of a QDQ model in units of the sums, in place: those added to a
+    Conv without one, where nothing but a QuantizeLinear follows."""
+    helper, arrays = _require("onnx").helper, _require("onnx").numpy_helper
+    graph = proto.graph
+    constants = {t.name: t for t in graph.initializer}
+    makers = {node.output[0]: node for node in graph.node}
+    readers = {}
+    for node in graph.node:
+        for value in node.input:
+            readers.setdefault(value, []).append(node)
+
+    def scale_of(value):
+        """Of the codes that a value is made of, or None."""
+        node = makers.get(value)
+        while node is not None and node.op_type in _PASSING:
+            node = makers.get(node.input[0])
+        if node is None or node.op_type != "DequantizeLinear":
+            return None
+        return arrays.to_array(constants[node.input[1]])
+
+    def becomes_codes(value):
+        users = readers.get(value, [])
+        return len(users) == 1 and (
+            users[0].op_type == "QuantizeLinear"
+            or (users[0].op_type in _PASSING and becomes_codes(users[0].output[0]))
+        )
+
+    for add in [node for node in graph.node if node.op_type == "Add"]:
+        conv = next((makers[v] for v in add.input if v in makers), None)
+        real = next((constants[v] for v in add.input if v in constants), None)
+        if conv is None or conv.op_type != "Conv" or len(conv.input) != 2:
+            continue
+        scales = [scale_of(value) for value in conv.input]
+        if real is None or any(scale is None for scale in scales):
+            continue
+        if len(readers[conv.output[0]]) != 1 or not becomes_codes(add.output[0]):
+            continue
+        unit = (scales[0] * scales[1]).astype(np.float32).reshape(-1)
+        integers = np.rint(arrays.to_array(real).reshape(-1) / unit.astype(float))
+        if len(integers) != len(unit) or (np.abs(integers) >= 2**31).any():
+            continue
+        name = conv.name or conv.output[0]
+        values = {
+            f"{name}.sum_bias": integers.astype(np.int32),
+            f"{name}.bias_scale": unit,
+            f"{name}.bias_zero_point": np.zeros(len(unit), np.int32),
+        }
+        graph.initializer.extend(arrays.from_array(v, n) for n, v in values.items())
+        dequantize = helper.make_node(
+            "DequantizeLinear", list(values), [f"{name}.bias_out"],
+            f"{name}.bias_dequantize", axis=0,
+        )  # fmt: skip
+        place = next(i for i, node in enumerate(graph.node) if node is conv)
+        conv.input.append(dequantize.output[0])
+        for user in readers[add.output[0]]:
+            names = [conv.output[0] if v == add.output[0] else v for v in user.input]
+            del user.input[:]
+            user.input.extend(names)
+        graph.node.remove(add)
+        graph.node.insert(place, dequantize)
+        if len(readers[real.name]) == 1:
+            graph.initializer.remove(real)
 
 
 def _require(name):

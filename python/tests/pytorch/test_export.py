@@ -104,6 +104,30 @@ def test_trained_networks_are_saved_as_onnx(trained, images, tmp_path):
     assert np.allclose(a2q.load(again).compile()(x), narrow.compile()(x), atol=1e-6)
 
 
+def test_integer_biases(trained, images, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    model, expected = trained
+    path = tmp_path / "model.onnx"
+    a2q.torch.export(model, path, images[:1], bias="integer")
+    graph = onnx.load(path).graph
+    biases = [t for t in graph.initializer if t.name.endswith(".sum_bias")]
+    # Of convolutions that nothing is added to.
+    assert [len(b.dims) for b in biases] == [1, 1]
+    network = a2q.load(path)
+    # Sums become codes at once.
+    assert str(network).count("a2q.requantize") == 2
+    ours = network.compile()(images.numpy())
+    session = runtime.InferenceSession(str(path))
+    (theirs,) = session.run(None, {"input": images.numpy()})
+    assert np.abs(ours - theirs).max() < 0.2 * np.abs(expected).max()
+    # Half a unit of a narrow sum is much, but does not change a network.
+    assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] > 0.8
+    with pytest.raises(ValueError, match="biases are real in qonnx"):
+        a2q.torch.export(model, path, images, format="qonnx", bias="integer")
+    with pytest.raises(ValueError, match="bias 'float' is unknown"):
+        a2q.torch.export(model, path, images, bias="float")
+
+
 def test_the_compilers_tiles_are_those_of_training(float_network, images, tmp_path):
     model = a2q.torch.prepare(float_network, images, accumulator_width=8, tile=20)
     path = tmp_path / "model.onnx"
