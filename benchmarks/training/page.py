@@ -195,7 +195,8 @@ def latency_table(data, task):
         if width:
             held = f"{width} bits" + (f", tiles of {tile}" if tile else "")
         zeros = statistics.mean(result["sparsity"] for result in cell)
-        rows.append([f"{share:g}", held, percent([r["accuracy"] for r in cell]),
+        right = [r.get("program", r["accuracy"]) for r in cell]
+        rows.append([f"{share:g}", held, percent(right),
                      f"{zeros:.2f}", *speeds])
     return table(["channels", "sums held to", "accuracy", "zeros", "AVX2, us",
                   "VNNI, us"], rows)

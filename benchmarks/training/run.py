@@ -45,6 +45,8 @@ RATES = (0.0005, 0.002, 0.005)
 ANNEALED = 4
 # Of the channels, in the comparison by latency.
 SHARES = (1.0, 0.5, 0.25, 0.75, 1.5)
+# By tile, where images are larger.
+FINE_SHARES = {None: (0.25, 0.5, 1.0), 144: (0.5, 1.0)}
 LATENCY_RATE = 0.002
 LATENCY_FOLDS = 3
 # What programs are compiled for: a processor with AVX2, and this one with VNNI.
@@ -121,6 +123,15 @@ def code_points(task):
 
 def latency_points(task):
     """Constrained networks beside narrower dense ones."""
+    if task == "mnist-fine":
+        for fold in folds(task):
+            for tile, shares in FINE_SHARES.items():
+                held = {"method": "projection", "width": 8, "tile": tile}
+                for share in shares:
+                    yield base(task, "latency", fold, share=share,
+                               rate=LATENCY_RATE, annealed=False,
+                               **(held if tile else {}))
+        return
     for fold in folds(task)[:LATENCY_FOLDS]:
         for share in SHARES:
             for held in ({}, *({"method": "projection", "width": 8, "tile": tile}
@@ -254,13 +265,19 @@ class Lab:
         return model, result
 
     def latency(self, point):
-        """Accuracy; the network is kept for `timing`."""
+        """Accuracy; the network is kept for `timing`. Of large images with integer
+        biases, which programs are faster with, so the program's own as well."""
         model, result = self.trained(point)
         data = self.data(point["task"], point["fold"])
-        if point["fold"] == 0:
-            model = model.cpu()
-            path = self.cache / f"{latency_name(point)}.onnx"
-            a2q.torch.export(model, path, data.images[:2].cpu())
+        integer = point["task"] == "mnist-fine"
+        if point["fold"] and not integer:
+            return result
+        fold = f"-{point['fold']}" if point["fold"] else ""
+        path = self.cache / f"{latency_name(point)}{fold}.onnx"
+        a2q.torch.export(model.cpu(), path, data.images[:2].cpu(),
+                         bias="integer" if integer else "real")
+        if integer:
+            result["program"] = program_accuracy(path, data)
         return result
 
     def timing(self, point):
@@ -315,6 +332,12 @@ class Lab:
     def measure(self, point):
         kinds = {"speed": self.speed, "latency": self.latency, "timing": self.timing}
         return kinds.get(point["kind"], self.train)(point)
+
+
+def program_accuracy(path, data):
+    scores = a2q.load(path).compile()(data.test_images.cpu().numpy())
+    right = scores.argmax(1) == data.test_labels.cpu().numpy()
+    return round(100 * float(right.mean()), 3)
 
 
 def latency_name(point):
