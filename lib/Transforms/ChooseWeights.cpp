@@ -433,7 +433,9 @@ static Range dividedBy(Range range, double factor) {
 void Chooser::useSpare(const GroupChannels &group,
                        std::span<const double> diagonal, Moments *moments,
                        LayerResult &result) const {
-  constexpr int rounds = 3, stepsPerBit = 8;
+  constexpr int stepsPerBit = 8;
+  // By tiles methods take long, and the last steps bring little.
+  int rounds = ends.empty() ? 3 : 1;
   struct Search {
     int fits = 0, next = 0, fails = 64 * stepsPerBit; // steps of the factor
   };
