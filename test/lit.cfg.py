@@ -2,6 +2,7 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 
 import lit.formats
@@ -25,15 +26,27 @@ config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixe
 # that headers poison would never be unpoisoned by the libraries.
 llvm_config.with_system_environment("ASAN_OPTIONS")
 
+# Tests are run by lit's own Python, the system's. A2Q_TEST_PYTHON names another
+# one, such as that of an environment with packages from PyPI.
+python = os.environ.get("A2Q_TEST_PYTHON", sys.executable)
+
+
+def has_modules(*names):
+    if python == sys.executable:
+        return all(map(importlib.util.find_spec, names))
+    search = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))"
+    return subprocess.run([python, "-c", search, *names]).returncode == 0
+
+
 # Tests that make ONNX models (Debian: python3-onnx).
-if importlib.util.find_spec("onnx"):
+if has_modules("onnx"):
     config.available_features.add("python-onnx")
 
 # Tests that run TensorFlow Lite, and PyTorch by way of torch-mlir (PyPI; see
 # examples/tflite and examples/torch-mlir).
-if all(map(importlib.util.find_spec, ("ai_edge_litert", "tosa_converter_for_tflite"))):
+if has_modules("ai_edge_litert", "tosa_converter_for_tflite"):
     config.available_features.add("python-tflite")
-if all(map(importlib.util.find_spec, ("torch", "torch_mlir"))):
+if has_modules("torch", "torch_mlir"):
     config.available_features.add("python-torch-mlir")
 
 # Tests that look at pages (Debian: chromium).
@@ -56,7 +69,7 @@ config.substitutions.append(("%a2q_src", config.a2q_src_root))
 config.substitutions.append(("%a2q_obj", config.a2q_obj_root))
 config.substitutions.append(
     ("%mlir_libs", os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")))
-config.substitutions.append(("%python", sys.executable))
+config.substitutions.append(("%python", python))
 
 # Programs are tested for every instruction set that this machine has; the
 # others are reported as unsupported.

@@ -14,7 +14,8 @@
 //   build/fuzz/unittests/Frontend/a2q-import-fuzzer CORPUS...
 //
 // Other builds try each file of the folders that are given, which is how the
-// corpus is a test.
+// corpus is a test; with --spoil=N also N copies of each, cut off somewhere or
+// with some bits turned.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +29,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 
 using namespace mlir;
 
@@ -66,7 +68,27 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifndef A2Q_LIBFUZZER
-static unsigned tried = 0;
+static unsigned tried = 0, spoilt = 0;
+
+static void tryBytes(llvm::StringRef bytes) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t *>(bytes.data()),
+                         bytes.size());
+  ++tried;
+}
+
+/// The same copies whenever and wherever it runs.
+static void trySpoilt(llvm::StringRef bytes) {
+  std::mt19937 random(static_cast<unsigned>(bytes.size()));
+  for (unsigned copy = 0; copy < spoilt && !bytes.empty(); ++copy) {
+    std::string changed = bytes.str();
+    if (copy % 4 == 0)
+      changed.resize(random() % bytes.size());
+    else
+      for (unsigned bits = copy % 4; bits > 0; --bits)
+        changed[random() % changed.size()] ^= 1 << random() % 8;
+    tryBytes(changed);
+  }
+}
 
 static void tryFile(llvm::StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
@@ -75,13 +97,18 @@ static void tryFile(llvm::StringRef path) {
     stop("cannot read " + path.str());
   llvm::errs() << path << "\n"; // the last one is the one that failed
   llvm::StringRef bytes = (*buffer)->getBuffer();
-  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t *>(bytes.data()),
-                         bytes.size());
-  ++tried;
+  tryBytes(bytes);
+  trySpoilt(bytes);
 }
 
 int main(int count, char **arguments) {
   for (int i = 1; i < count; ++i) {
+    llvm::StringRef option = arguments[i];
+    if (option.consume_front("--spoil=")) {
+      if (option.getAsInteger(10, spoilt))
+        stop("--spoil=N takes a number");
+      continue;
+    }
     if (!llvm::sys::fs::is_directory(arguments[i])) {
       tryFile(arguments[i]);
       continue;
@@ -93,7 +120,7 @@ int main(int count, char **arguments) {
       if (llvm::sys::fs::is_regular_file(entry->path()))
         tryFile(entry->path());
   }
-  std::printf("%u files\n", tried);
+  std::printf("%u models\n", tried);
   return tried == 0;
 }
 #endif

@@ -533,6 +533,9 @@ LogicalResult Importer::importGemm(const Node &node) {
 }
 
 LogicalResult Importer::importMatMul(const Node &node) {
+  FailureOr<bool> done = importBlockProduct(node);
+  if (failed(done) || *done)
+    return success(succeeded(done));
   FailureOr<bool> accumulates = accumulatesCodes(node);
   if (failed(accumulates))
     return failure();

@@ -20,6 +20,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fold.h"
 #include "Importer.h"
 
 #include "a2q/IR/A2QOps.h"
@@ -33,17 +34,17 @@ using namespace a2q;
 using namespace a2q::frontend;
 
 /// The range of the codes less their zero point.
-static Range differences(const Known &known) {
+static a2q::Range differences(const Known &known) {
   int64_t zero = known.quantization.zeroPoints.front();
   return {known.format.range.lo - zero, known.format.range.hi - zero};
 }
 
-/// Codes of no constant with one scale, whose differences from the zero point
-/// 16 bits hold.
+/// Codes with one scale, whose differences from the zero point 16 bits hold.
 static bool areCodes(const Known &known) {
-  return known.kind == Known::Dequantized && !known.isConstant() &&
+  return known.kind == Known::Dequantized && known.shape.size() >= 2 &&
          known.quantization.scales.size() == 1 &&
          known.quantization.zeroPoints.size() == 1 &&
+         integerFormat(known.format.type)->bits <= 16 &&
          differences(known).lo >= INT16_MIN &&
          differences(known).hi <= INT16_MAX;
 }
@@ -55,8 +56,8 @@ static Value lessZeroPoint(ImplicitLocOpBuilder &b, Value codes) {
   int64_t zero = type.getZeroPoint();
   if (zero == 0)
     return codes;
-  Range range = {type.getStorageTypeMin() - zero,
-                 type.getStorageTypeMax() - zero};
+  a2q::Range range = {type.getStorageTypeMin() - zero,
+                      type.getStorageTypeMax() - zero};
   Type byte = b.getI8Type(), wide = b.getI16Type();
   bool fitsByte = range.lo >= INT8_MIN && range.hi <= INT8_MAX;
   auto result = quant::UniformQuantizedType::get(
@@ -78,12 +79,35 @@ static Value lessZeroPoint(ImplicitLocOpBuilder &b, Value codes) {
   return quant::StorageCastOp::create(b, tensor.clone(result), value);
 }
 
-/// Whether [b..., M, K] and [b..., K, N] have the same dimensions b.
-static bool areBatchesAlike(ArrayRef<int64_t> lhs, ArrayRef<int64_t> rhs) {
-  return lhs.size() >= 3 && lhs.size() == rhs.size() &&
-         lhs.drop_back(2) == rhs.drop_back(2) &&
-         lhs.back() == rhs[rhs.size() - 2] && !llvm::is_contained(lhs, 0) &&
-         !llvm::is_contained(rhs, 0);
+/// The dimensions b of [b..., M, K] and [b..., K, N], broadcast and at least
+/// one; nothing where the shapes do not fit.
+static std::optional<SmallVector<int64_t>> batchOf(ArrayRef<int64_t> lhs,
+                                                   ArrayRef<int64_t> rhs) {
+  if (lhs.back() != rhs[rhs.size() - 2] || llvm::is_contained(lhs, 0) ||
+      llvm::is_contained(rhs, 0))
+    return std::nullopt;
+  auto batch = broadcastShapes(lhs.drop_back(2), rhs.drop_back(2));
+  if (batch && batch->empty())
+    batch->push_back(1);
+  return batch;
+}
+
+/// The codes with the dimensions `batch` before their last two.
+FailureOr<Value> Importer::batchedCodes(const Node &node, Known &known,
+                                        ArrayRef<int64_t> batch) {
+  FailureOr<quant::QuantizedType> type =
+      codeType(node, known.format, known.quantization);
+  if (failed(type))
+    return failure();
+  Value value = known.isConstant()
+                    ? constantTensor(known.shape, known.constant->ints,
+                                     known.format.storageBits())
+                    : storage(get(known, Layout::Plain));
+  SmallVector<int64_t> shape(batch);
+  llvm::append_range(shape, ArrayRef(known.shape).take_back(2));
+  if (failed(checkSize(node, shape)))
+    return failure();
+  return quantized(broadcastValue(value, shape), *type);
 }
 
 FailureOr<bool> Importer::importProductOfCodes(const Node &node) {
@@ -91,38 +115,41 @@ FailureOr<bool> Importer::importProductOfCodes(const Node &node) {
   if (failed(lhs) || failed(rhs))
     return failure();
   if (!areCodes(**lhs) || !areCodes(**rhs) ||
-      !areBatchesAlike((*lhs)->shape, (*rhs)->shape))
+      ((*lhs)->isConstant() && (*rhs)->isConstant()))
     return false;
-  FailureOr<quant::QuantizedType> type = codeType(node, (*lhs)->format,
-                                                  (*lhs)->quantization),
-                                  columns = codeType(node, (*rhs)->format,
-                                                     (*rhs)->quantization);
-  if (failed(type) || failed(columns))
+  auto batch = batchOf((*lhs)->shape, (*rhs)->shape);
+  if (!batch)
+    return false;
+  int64_t height = (*lhs)->shape.end()[-2], length = (*lhs)->shape.back(),
+          width = (*rhs)->shape.back();
+  SmallVector<int64_t> physical = *batch;
+  physical.append({height, width});
+  Known result{Known::Accumulated, physical};
+  if ((*lhs)->shape.size() == 2 && (*rhs)->shape.size() == 2)
+    result.shape = {height, width};
+  if (failed(checkSize(node, physical)))
     return failure();
-  int64_t rank = (*lhs)->shape.size();
-  Known result{Known::Accumulated, (*lhs)->shape};
-  result.shape.back() = (*rhs)->shape.back();
-  if (failed(checkSize(node, result.shape)))
-    return failure();
-  Range second = differences(**rhs);
-  result.sums.width = datatypeWidth((*lhs)->shape.back(),
-                                    signedWidth(Interval{second.lo, second.hi}),
-                                    differences(**lhs));
+  a2q::Range second = differences(**rhs);
+  result.sums.width = datatypeWidth(
+      length, signedWidth(Interval{second.lo, second.hi}), differences(**lhs));
   result.sums.scales = {(*lhs)->quantization.scales.front() *
                         (*rhs)->quantization.scales.front()};
-  result.sums.bias.assign(result.shape.back(), 0);
+  result.sums.bias.assign(width, 0);
+  FailureOr<Value> rows = batchedCodes(node, **lhs, *batch),
+                   columns = batchedCodes(node, **rhs, *batch);
+  if (failed(rows) || failed(columns))
+    return failure();
   // The second matrix has a row per column of the result.
+  int64_t rank = physical.size();
   auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   std::swap(permutation[rank - 1], permutation[rank - 2]);
-  Value rows = lessZeroPoint(b, this->codes(**lhs, Layout::Plain, *type));
-  Value turned = quantized(
-      transposed(this->codes(**rhs, Layout::Plain, *columns), permutation),
-      *columns);
-  turned = lessZeroPoint(b, turned);
+  Value turned = quantized(transposed(storage(*columns), permutation),
+                           typeOf(*columns).getElementType());
   auto resultType =
-      RankedTensorType::get(result.shape, accumulator(result.sums.width));
+      RankedTensorType::get(physical, accumulator(result.sums.width));
   result.sums.value =
-      MatmulOp::create(b, resultType, rows, turned, Value(), ScheduleAttr());
+      MatmulOp::create(b, resultType, lessZeroPoint(b, *rows),
+                       lessZeroPoint(b, turned), Value(), ScheduleAttr());
   define(node, std::move(result));
   return true;
 }

@@ -195,6 +195,45 @@ LogicalResult Importer::importPadCodes(const Node &node) {
   return success();
 }
 
+/// Codes less a zero point that is computed, as INT16.
+LogicalResult Importer::importDifferences(const Node &node) {
+  FailureOr<Known *> found = lookup(node, 0);
+  if (failed(found))
+    return failure();
+  Known &input = **found;
+  if (input.kind != Known::Codes || input.format.storageBits() != 8)
+    return node.emitInputError(0)
+           << "must be computed codes of 8 bits where their zero point is "
+              "computed";
+  FailureOr<Value> zero = computedZeroPoint(node, 1, input.format.type);
+  if (failed(zero))
+    return failure();
+  Layout layout = preferred(input);
+  Value codes = storage(get(input, layout));
+  int64_t rank = typeOf(codes).getRank();
+  bool isSigned = input.format.isSigned();
+  Value value = elementwise(
+      {codes, *zero},
+      {b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, b.getContext())},
+      typeOf(codes).getShape(), b.getI16Type(),
+      [&](Emitter &b, ValueRange in) -> Value {
+        auto wide = [&](Value code) {
+          return isSigned
+                     ? Value(arith::ExtSIOp::create(b, b.getI16Type(), code))
+                     : Value(arith::ExtUIOp::create(b, b.getI16Type(), code));
+        };
+        return arith::SubIOp::create(b, wide(in[0]), wide(in[1]));
+      });
+  a2q::Range zeros = integerFormat(input.format.type)->range();
+  Known result = moved(input, input.shape, layout, value);
+  result.layouts.flattenedFrom = input.layouts.flattenedFrom;
+  result.format = {
+      ElementType::Int16,
+      {input.format.range.lo - zeros.hi, input.format.range.hi - zeros.lo}};
+  define(node, std::move(result));
+  return success();
+}
+
 /// Sums of codes, their weights, and the codes' zero point where it is
 /// computed: the sums as INT32, less the zero point times the sum of the
 /// weights of their channel. INT32 wraps, in ONNX too.
@@ -220,6 +259,10 @@ LogicalResult Importer::importIntegerSums(const Node &node) {
   operands.push_back(constantTensor({channels}, wrapped, 32));
   bool isSigned = false;
   if (node.hasInput(2)) {
+    if (!(*weights)->isConstant())
+      return node.emitInputError(1)
+             << "is computed; where a zero point is computed, one side must be "
+                "constant or both computed by nodes";
     // Of the activations, whose format is that of the zero point.
     FailureOr<Known *> zero = lookup(node, 2);
     if (failed(zero))

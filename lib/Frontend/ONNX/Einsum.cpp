@@ -6,14 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two operands are one product of matrices: letters of both that stay are
-// batches, those that go are summed, and the others are rows and columns.
+// Operands are multiplied from left to right, two at a time. Two are one
+// product of matrices: letters of both that stay are batches, those that go are
+// summed, and the others are rows and columns.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Importer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tosa/IR/TosaOps.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -49,7 +51,7 @@ static std::optional<Letters> lettersOf(StringRef text, int64_t ellipsis) {
         letters.push_back(-static_cast<int>(left));
       continue;
     }
-    if (!llvm::isAlpha(text.front()) || has(letters, text.front()))
+    if (!llvm::isAlpha(text.front()))
       return std::nullopt;
     letters.push_back(text.front());
     text = text.drop_front();
@@ -82,16 +84,21 @@ static FailureOr<Equation> equationOf(const Node &node,
   }
   if (isRight && hasResult) {
     auto letters = lettersOf(right, most);
-    isRight &= letters.has_value();
+    isRight &= letters && llvm::all_of(*letters, [&](int letter) {
+                 return llvm::count(*letters, letter) == 1;
+               });
     equation.result = letters.value_or(Letters());
   } else if (isRight) {
     // Those of the ellipsis, then letters that occur once, in their order.
     for (int64_t dim = most; dim > 0; --dim)
       equation.result.push_back(-static_cast<int>(dim));
     for (int letter = 'A'; letter <= 'z'; ++letter)
-      if (llvm::count_if(equation.operands, [&](const Letters &letters) {
-            return has(letters, letter);
-          }) == 1)
+      if (llvm::accumulate(llvm::map_range(equation.operands,
+                                           [&](const Letters &letters) {
+                                             return llvm::count(letters,
+                                                                letter);
+                                           }),
+                           0) == 1)
         equation.result.push_back(letter);
   }
   for (int letter : equation.result)
@@ -107,7 +114,8 @@ static FailureOr<Equation> equationOf(const Node &node,
       inputs, diagnostic,
       [&](Known *input) { diagnostic << shapeText(input->shape); }, " and ");
   diagnostic.attachNote()
-      << "one or two operands, each letter once in each of them";
+      << "each operand has a letter for each of its dimensions, or an ellipsis "
+         "for several; the result has each of its letters once";
   return failure();
 }
 
@@ -130,6 +138,50 @@ Value Importer::inOrder(Value value, ArrayRef<int> letters,
   return reshaped(value, shape);
 }
 
+/// The elements whose indices agree where letters do; each letter once.
+Value Importer::diagonal(Value value, SmallVectorImpl<int> &letters) {
+  Letters once;
+  SmallVector<int64_t> shape;
+  for (auto [letter, size] : llvm::zip(letters, typeOf(value).getShape()))
+    if (!has(once, letter)) {
+      once.push_back(letter);
+      shape.push_back(size);
+    }
+  if (once.size() == letters.size())
+    return value;
+  Value result =
+      indexed(shape, b.getF32Type(),
+              [&](ImplicitLocOpBuilder &inner, ValueRange at) -> Value {
+                SmallVector<Value> place;
+                for (int letter : letters)
+                  place.push_back(at[llvm::find(once, letter) - once.begin()]);
+                return tensor::ExtractOp::create(inner, value, place);
+              });
+  letters.assign(once.begin(), once.end());
+  return result;
+}
+
+/// The size that each letter has. Sizes of two operands agree, or one is 1 and
+/// is repeated; those of one operand agree.
+static LogicalResult sizesOf(const Node &node, const Equation &equation,
+                             ArrayRef<Known *> inputs,
+                             llvm::SmallDenseMap<int, int64_t> &sizes) {
+  for (auto [letters, input] : llvm::zip(equation.operands, inputs)) {
+    llvm::SmallDenseMap<int, int64_t> own;
+    for (auto [letter, size] : llvm::zip(letters, input->shape)) {
+      int64_t &known = sizes.try_emplace(letter, size).first->second;
+      int64_t here = own.try_emplace(letter, size).first->second;
+      if (here != size || (known != size && known != 1 && size != 1))
+        return node.emitError()
+               << "equation '" << node.string("equation", "") << "' gives one "
+               << "dimension the sizes " << (here != size ? here : known)
+               << " and " << size;
+      known = std::max(known, size);
+    }
+  }
+  return success();
+}
+
 LogicalResult Importer::importEinsum(const Node &node) {
   SmallVector<Known *> inputs;
   SmallVector<Value> values;
@@ -143,26 +195,21 @@ LogicalResult Importer::importEinsum(const Node &node) {
   FailureOr<Equation> equation = equationOf(node, inputs);
   if (failed(equation))
     return failure();
-  // Sizes agree, or one is 1 and is repeated.
   llvm::SmallDenseMap<int, int64_t> sizes;
-  for (auto [letters, input] : llvm::zip(equation->operands, inputs))
-    for (auto [letter, size] : llvm::zip(letters, input->shape)) {
-      int64_t &known = sizes.try_emplace(letter, size).first->second;
-      if (known != size && known != 1 && size != 1)
-        return node.emitError()
-               << "equation '" << node.string("equation", "") << "' gives one "
-               << "dimension the sizes " << known << " and " << size;
-      known = std::max(known, size);
-    }
-  bool isProduct = inputs.size() == 2;
+  if (failed(sizesOf(node, *equation, inputs, sizes)))
+    return failure();
+  // A letter that is twice in one operand means the diagonal.
+  for (auto [value, letters] : llvm::zip(values, equation->operands))
+    value = diagonal(value, letters);
   // What only one operand has and the result has not is summed first.
   for (auto [at, letters] : llvm::enumerate(equation->operands)) {
     SmallVector<int64_t> axes;
     Letters kept;
     for (auto [dim, letter] : llvm::enumerate(letters)) {
-      bool stays = has(equation->result, letter) ||
-                   (isProduct && has(equation->operands[1 - at], letter));
-      if (stays)
+      bool isOthers = false;
+      for (auto [other, own] : llvm::enumerate(equation->operands))
+        isOthers |= other != at && has(own, letter);
+      if (isOthers || has(equation->result, letter))
         kept.push_back(letter);
       else
         axes.push_back(dim);
@@ -180,17 +227,32 @@ LogicalResult Importer::importEinsum(const Node &node) {
     shape.push_back(sizes[letter]);
   if (failed(checkSize(node, shape)))
     return failure();
-  Known result{Known::Real, shape};
-  if (!isProduct) {
-    result.layouts.plain =
-        inOrder(values[0], equation->operands[0], equation->result);
-  } else {
+  // The first two become one, with all letters that are asked for later.
+  auto &letters = equation->operands;
+  while (values.size() > 1) {
+    Letters order = equation->result;
+    if (values.size() > 2) {
+      order.clear();
+      for (int letter : llvm::concat<int>(letters[0], letters[1]))
+        if (!has(order, letter) &&
+            (has(equation->result, letter) ||
+             llvm::any_of(
+                 ArrayRef(letters).drop_front(2),
+                 [&](const Letters &own) { return has(own, letter); })))
+          order.push_back(letter);
+    }
     FailureOr<Value> product =
-        productOf(node, values, equation->operands, equation->result, sizes);
+        productOf(node, ArrayRef(values).take_front(2),
+                  ArrayRef(letters).take_front(2), order, sizes);
     if (failed(product))
       return failure();
-    result.layouts.plain = *product;
+    values.erase(values.begin());
+    letters.erase(letters.begin());
+    values[0] = *product;
+    letters[0] = order;
   }
+  Known result{Known::Real, shape};
+  result.layouts.plain = inOrder(values[0], letters[0], equation->result);
   define(node, std::move(result));
   return success();
 }

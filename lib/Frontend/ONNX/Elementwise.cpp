@@ -164,8 +164,17 @@ static Value realFunction(Emitter &b, const Node &node, Value x) {
   return multiplied(b, real(b, gamma), result);
 }
 
-static Value integerFunction(Emitter &b, StringRef op, Value x) {
+static Value integerFunction(Emitter &b, StringRef op, bool isSigned, Value x) {
   Value zero = integer(b, x.getType(), 0);
+  if (op == "Sign") {
+    Value one = integer(b, x.getType(), 1);
+    if (!isSigned)
+      return arith::MinUIOp::create(b, x, one);
+    return arith::MaxSIOp::create(b, arith::MinSIOp::create(b, x, one),
+                                  integer(b, x.getType(), -1));
+  }
+  if (op == "Abs" && !isSigned)
+    return x;
   if (op == "Not")
     return byteOf(b,
                   arith::CmpIOp::create(b, arith::CmpIPredicate::eq, x, zero));
@@ -465,13 +474,16 @@ LogicalResult Importer::importFunction(const Node &node) {
   if (op == "Not") {
     if (type != ElementType::Bool)
       return wrongType(node, 0, type, "BOOL");
-  } else if (type != ElementType::Float &&
-             !((op == "Abs" || op == "Neg") && integerFormat(type)->isSigned)) {
-    return wrongType(node, 0, type, "FLOAT");
+  } else if (type != ElementType::Float) {
+    bool onIntegers = op == "Abs" || op == "Sign" ||
+                      (op == "Neg" && integerFormat(type)->isSigned);
+    if (!onIntegers || type == ElementType::Bool)
+      return wrongType(node, 0, type, "FLOAT");
   }
   return defineGeneric(node, {0}, type, [&](Emitter &b, ValueRange in) {
-    return type == ElementType::Float ? realFunction(b, node, in[0])
-                                      : integerFunction(b, op, in[0]);
+    return type == ElementType::Float
+               ? realFunction(b, node, in[0])
+               : integerFunction(b, op, integerFormat(type)->isSigned, in[0]);
   });
 }
 

@@ -66,9 +66,12 @@ ArrayRef<Operator> frontend::macroOperators() {
   return operators;
 }
 
-LogicalResult Graph::expandMacros() { return Expander(*this).run(); }
+void Graph::expandMacros() { Expander(*this).run(); }
 
-LogicalResult Expander::run() {
+void Expander::run() {
+  for (const Node &node : graph.unsorted)
+    for (const std::string &output : node.proto->output())
+      makers.try_emplace(output, node.proto);
   for (const Node &node : graph.unsorted)
     if (node.op->name == "Constant")
       if (const onnx::AttributeProto *value = node.find("value"))
@@ -79,11 +82,12 @@ LogicalResult Expander::run() {
       continue;
     }
     macro = &node;
-    if (failed((this->*node.op->expand)(node)))
-      return failure();
+    size_t before = nodes.size();
+    if (failed(graph.refusals.attempt(
+            node, [&] { return (this->*node.op->expand)(node); })))
+      nodes.resize(before, node);
   }
   graph.unsorted = std::move(nodes);
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -94,6 +98,19 @@ const onnx::TensorProto *Expander::constant(StringRef name) const {
   if (const onnx::TensorProto *tensor = graph.initializer(name))
     return tensor;
   return constants.lookup(name);
+}
+
+bool Expander::isFixed(StringRef name, unsigned depth) const {
+  constexpr unsigned kDeepest = 64;
+  if (constant(name))
+    return true;
+  const onnx::NodeProto *maker = makers.lookup(name);
+  return maker && depth < kDeepest &&
+         llvm::all_of(
+             maker->input(),
+             [&](const std::string &input) {
+               return input.empty() || isFixed(input, depth + 1);
+             });
 }
 
 FailureOr<Tensor> Expander::scale(const Node &node, unsigned index) {

@@ -29,7 +29,7 @@ public:
   explicit Expander(Graph &graph) : graph(graph) {}
 
   /// Replaces the macros among the graph's nodes.
-  mlir::LogicalResult run();
+  void run();
 
   mlir::LogicalResult expandQLinearConv(const Node &node);
   mlir::LogicalResult expandQLinearMatMul(const Node &node);
@@ -67,7 +67,10 @@ private:
   mlir::FailureOr<std::string> bias(const Node &node, unsigned index,
                                     const Tensor &inputScale,
                                     const Tensor &weightScale);
-  mlir::LogicalResult checkWeightZeroPoint(const Node &node, unsigned index);
+  mlir::LogicalResult checkWeightZeroPoint(const Node &node, unsigned index,
+                                           unsigned weights);
+  /// Whether constants and what is computed of them are all that it takes.
+  bool isFixed(llvm::StringRef name, unsigned depth = 0) const;
   std::string unscaled(llvm::StringRef codes, llvm::StringRef zeroPoint,
                        int64_t axis);
   std::string integerProduct(llvm::StringRef a, llvm::StringRef b,
@@ -85,6 +88,7 @@ private:
   const Node *macro = nullptr;
   std::vector<Node> nodes; ///< what replaces the graph's
   llvm::StringMap<const onnx::TensorProto *> constants;
+  llvm::StringMap<const onnx::NodeProto *> makers; ///< value to node
   unsigned count = 0;
 };
 

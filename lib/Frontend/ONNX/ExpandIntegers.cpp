@@ -8,7 +8,8 @@
 //
 // A product of integers is one of real numbers of scale 1, whose sums are then
 // taken as INT32. A zero point that is computed is not known to the layer:
-// Dynamic.cpp says how it comes off its sums.
+// Dynamic.cpp says how it comes off its sums where the weights are constant.
+// Where both sides are computed, it comes off the codes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,8 +22,10 @@ using namespace a2q;
 using namespace a2q::frontend;
 
 /// Only zero points of activations come off sums.
-LogicalResult Expander::checkWeightZeroPoint(const Node &node, unsigned index) {
-  if (!node.hasInput(index) || constant(node.input(index)))
+LogicalResult Expander::checkWeightZeroPoint(const Node &node, unsigned index,
+                                             unsigned weights) {
+  if (!node.hasInput(index) || constant(node.input(index)) ||
+      !isFixed(node.input(weights)))
     return success();
   return node.emitInputError(index)
          << "is computed; the zero point of weights must be constant";
@@ -49,6 +52,18 @@ std::string Expander::integerProduct(StringRef a, StringRef b,
                                      StringRef zeroPoint,
                                      StringRef weightZeroPoint,
                                      StringRef output) {
+  bool areComputed = !isFixed(a) && !isFixed(b);
+  auto difference = [&](StringRef codes, StringRef zero) {
+    std::string value = codes.str();
+    if (!zero.empty() && !constant(zero))
+      value = emit("Differences", {codes, zero});
+    return unscaled(value, constant(zero) ? zero : StringRef(), -1);
+  };
+  if (areComputed) {
+    std::string x = difference(a, zeroPoint);
+    std::string y = difference(b, weightZeroPoint);
+    return emit("IntegerSums", {emit("MatMul", {x, y}), y}, output);
+  }
   std::string x = unscaled(a, zeroPoint, 0);
   std::string w = unscaled(b, weightZeroPoint, -1);
   std::string sums = emit("MatMul", {x, w});
@@ -59,7 +74,7 @@ std::string Expander::integerProduct(StringRef a, StringRef b,
 
 /// a, b, az, bz.
 LogicalResult Expander::expandMatMulInteger(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 3)))
+  if (failed(checkWeightZeroPoint(node, 3, 1)))
     return failure();
   integerProduct(node.input(0), node.input(1), node.input(2), node.input(3),
                  node.output());
@@ -69,7 +84,7 @@ LogicalResult Expander::expandMatMulInteger(const Node &node) {
 /// x, w, xz, wz. Padding is the zero point: codes are padded before the layer
 /// where it is computed.
 LogicalResult Expander::expandConvInteger(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 3)))
+  if (failed(checkWeightZeroPoint(node, 3, 1)))
     return failure();
   std::string codes = node.input(0).str();
   bool isComputed = node.hasInput(2) && !constant(node.input(2));
@@ -110,7 +125,7 @@ void Expander::scaledProduct(const Node &node, StringRef product,
 
 /// a (real), b, bs, bz, bias.
 LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 3)))
+  if (failed(checkWeightZeroPoint(node, 3, 1)))
     return failure();
   std::string codes = emit("DynamicQuantizeLinear", {node.input(0)});
   std::string scale = ownName(node.output()),
@@ -125,7 +140,7 @@ LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
 
 /// a, b, as, bs, az, bz, bias.
 LogicalResult Expander::expandMatMulIntegerToFloat(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 5)))
+  if (failed(checkWeightZeroPoint(node, 5, 1)))
     return failure();
   std::string product = integerProduct(node.input(0), node.input(1),
                                        node.input(4), node.input(5));

@@ -9,6 +9,7 @@
 #include "Exporter.h"
 
 #include "a2q/IR/QuantTypes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -334,6 +335,9 @@ LogicalResult Exporter::exportOp(Operation *op) {
       return op->emitError() << "gives " << type
                              << ", whose sizes are not known; only static "
                                 "shapes can be exported";
+  if (isa<arith::ExtSIOp, arith::ExtUIOp, arith::SubIOp, arith::TruncIOp>(op) &&
+      feedsProduct(op))
+    return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       // Those that read them export them.
       .Case<Conv2DOp, MatmulOp, DecodeOp, tensor::EmptyOp, linalg::FillOp,

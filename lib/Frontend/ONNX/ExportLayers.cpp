@@ -118,7 +118,46 @@ std::string Exporter::addDequantize(const std::string &codes,
   return add("DequantizeLinear", {codes, scale, zero});
 }
 
+/// Codes whose zero point was taken off before a product of two activations, as
+/// they were before; null where that is not so.
+static Value beforeDifference(Value value) {
+  auto cast = value.getDefiningOp<quant::StorageCastOp>();
+  Value integers = cast ? cast.getInput() : value;
+  if (auto narrow = integers.getDefiningOp<arith::TruncIOp>())
+    integers = narrow.getIn();
+  auto difference = integers.getDefiningOp<arith::SubIOp>();
+  DenseElementsAttr zero;
+  if (!difference || !matchPattern(difference.getRhs(), m_Constant(&zero)) ||
+      !zero.isSplat())
+    return Value();
+  integers = difference.getLhs();
+  if (auto wide = integers.getDefiningOp<arith::ExtSIOp>())
+    integers = wide.getIn();
+  else if (auto wide = integers.getDefiningOp<arith::ExtUIOp>())
+    integers = wide.getIn();
+  auto codes = integers.getDefiningOp<quant::StorageCastOp>();
+  auto type = codes ? getQuantizedType(codes.getInput().getType())
+                    : quant::QuantizedType();
+  if (!type || !isa<quant::UniformQuantizedType>(type) ||
+      zero.getSplatValue<APInt>().getSExtValue() != zeroPoint(type))
+    return Value();
+  return codes.getInput();
+}
+
+bool Exporter::feedsProduct(Operation *op) {
+  return llvm::all_of(op->getUsers(), [](Operation *user) {
+    if (isa<arith::SubIOp, arith::TruncIOp>(user))
+      return feedsProduct(user);
+    return isa<quant::StorageCastOp>(user) &&
+           beforeDifference(user->getResult(0)) &&
+           llvm::all_of(user->getUsers(), llvm::IsaPred<MatmulOp>);
+  });
+}
+
 LogicalResult Exporter::exportCast(quant::StorageCastOp op) {
+  // Products take the codes from which they come.
+  if (beforeDifference(op.getResult()))
+    return success();
   // Weights: the layer takes them.
   if (hasConstantCodes(op.getResult()))
     return success();
@@ -564,8 +603,9 @@ FailureOr<std::string> Exporter::exportProduct(MatmulOp op,
                                                const SumFactors &factors) {
   if (failed(checkPerTensor(op, op.getRhs().getType())))
     return failure();
-  quant::QuantizedType lhs = getQuantizedType(op.getLhs().getType());
-  quant::QuantizedType rhs = getQuantizedType(op.getRhs().getType());
+  Value first = op.getLhs(), second = op.getRhs();
+  quant::QuantizedType lhs = getQuantizedType(first.getType());
+  quant::QuantizedType rhs = getQuantizedType(second.getType());
   bool isPlain = !op.getInitial() && zeroPoint(lhs) == 0 &&
                  zeroPoint(rhs) == 0 && llvm::all_equal(factors.factor) &&
                  llvm::all_of(factors.bias, [](int64_t b) { return b == 0; });
@@ -573,8 +613,13 @@ FailureOr<std::string> Exporter::exportProduct(MatmulOp op,
     return op.emitError() << "products of two activations can be exported with "
                              "zero points of 0, without a bias and with one "
                              "factor";
-  FailureOr<std::string> left = nameOf(op.getLhs(), Form::Plain);
-  FailureOr<std::string> right = nameOf(op.getRhs(), Form::Plain);
+  for (auto [value, type] : {std::tie(first, lhs), std::tie(second, rhs)})
+    if (Value codes = beforeDifference(value)) {
+      value = codes;
+      type = getQuantizedType(codes.getType());
+    }
+  FailureOr<std::string> left = nameOf(first, Form::Plain);
+  FailureOr<std::string> right = nameOf(second, Form::Plain);
   if (failed(left) || failed(right))
     return failure();
   // ONNX has the second matrix as it is.

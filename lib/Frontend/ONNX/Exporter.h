@@ -137,6 +137,8 @@ private:
   /// Of two activations.
   mlir::FailureOr<std::string> exportProduct(MatmulOp op,
                                              const SumFactors &factors);
+  /// Whether the op takes zero points off before such products, and no more.
+  static bool feedsProduct(mlir::Operation *op);
   mlir::LogicalResult exportRequantize(RequantizeOp op);
   /// The same in QONNX: reals, the weights behind a Quant node.
   std::pair<std::string, std::string>

@@ -15,7 +15,6 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <cmath>
-#include <map>
 #include <set>
 
 using namespace mlir;
@@ -25,10 +24,13 @@ using namespace a2q::frontend;
 // Nodes
 //===----------------------------------------------------------------------===//
 
+StringRef Node::operatorName() const {
+  return macro.empty() ? StringRef(proto->op_type()) : macro;
+}
+
 InFlightDiagnostic Node::emitError() const {
   return mlir::emitError(loc)
-         << "node '" << name << "' ("
-         << (macro.empty() ? StringRef(proto->op_type()) : macro) << "): ";
+         << "node '" << name << "' (" << operatorName() << "): ";
 }
 
 InFlightDiagnostic Node::emitInputError(unsigned index) const {
@@ -126,7 +128,7 @@ static std::string nodeName(const onnx::NodeProto &node) {
 //===----------------------------------------------------------------------===//
 
 Graph::Graph(Location loc, StringRef path)
-    : fileLoc(loc), folder(llvm::sys::path::parent_path(path)) {}
+    : refusals(loc), fileLoc(loc), folder(llvm::sys::path::parent_path(path)) {}
 
 FailureOr<std::unique_ptr<Graph>> Graph::read(StringRef bytes, StringRef path,
                                               MLIRContext *context) {
@@ -146,10 +148,14 @@ FailureOr<std::unique_ptr<Graph>> Graph::read(StringRef bytes, StringRef path,
     emitError(loc) << "is not an ONNX model: it has no graph with outputs";
     return failure();
   }
-  if (failed(graph->checkOpset()) || failed(graph->checkOperators()) ||
-      failed(graph->collectInitializers()) || failed(graph->expandMacros()) ||
-      failed(graph->collectDefinitions()) || failed(graph->checkOutputs()) ||
-      failed(graph->sortNodes()))
+  if (failed(graph->checkOpset()) || failed(graph->collectInitializers()))
+    return failure();
+  graph->checkOperators();
+  graph->expandMacros();
+  if (failed(graph->collectDefinitions()))
+    return failure();
+  graph->checkOutputs();
+  if (failed(graph->sortNodes()))
     return failure();
   return graph;
 }
@@ -169,45 +175,32 @@ LogicalResult Graph::checkOpset() {
   return emitError(fileLoc) << "does not say which ONNX operator set it uses";
 }
 
-LogicalResult Graph::checkOperators() {
+/// Leaves those whose operator and attributes are known.
+void Graph::checkOperators() {
   MLIRContext *context = fileLoc.getContext();
-  std::map<std::string, std::vector<std::string>> unsupported;
   for (const onnx::NodeProto &proto : model.graph().node()) {
     const Operator *op = findOperator(proto.op_type(), proto.domain());
     std::string name = nodeName(proto);
-    if (!op || op->domain == kOwnDomain)
-      unsupported[operatorText(proto.op_type(), proto.domain())].push_back(
-          name);
-    else
-      unsorted.push_back(
-          {&proto, op, name,
-           NameLoc::get(StringAttr::get(context, name), fileLoc)});
+    if (!op || op->domain == kOwnDomain) {
+      refusals.addOperator(operatorText(proto.op_type(), proto.domain()), name,
+                           proto);
+      continue;
+    }
+    Node node{&proto, op, name,
+              NameLoc::get(StringAttr::get(context, name), fileLoc)};
+    if (succeeded(refusals.attempt(node, [&] { return checkNode(node); })))
+      unsorted.push_back(std::move(node));
   }
-  if (unsupported.empty()) {
-    for (const Node &node : unsorted)
-      if (failed(checkNode(node)))
-        return failure();
-    return success();
-  }
-  InFlightDiagnostic diagnostic = emitError(fileLoc);
-  diagnostic << "has unsupported operators: ";
-  llvm::interleaveComma(unsupported, diagnostic, [&](const auto &entry) {
-    const auto &[op, nodes] = entry;
-    diagnostic << nodes.size() << " " << op << " ('" << nodes.front() << "'";
-    if (nodes.size() > 1)
-      diagnostic << ", ...";
-    diagnostic << ")";
-  });
-  Diagnostic &note = diagnostic.attachNote();
-  note << "supported are ";
-  std::vector<std::string> known;
+}
+
+LogicalResult Graph::reportRefusals() const {
+  std::vector<std::string> supported;
   for (ArrayRef<Operator> table : {supportedOperators(), macroOperators()})
     for (const Operator &op : table)
       if (op.domain != kOwnDomain)
-        known.push_back(operatorText(op.name, op.domain));
-  llvm::sort(known);
-  llvm::interleaveComma(known, note);
-  return diagnostic;
+        supported.push_back(operatorText(op.name, op.domain));
+  llvm::sort(supported);
+  return refusals.emit(supported);
 }
 
 /// Elements of tensors may be anything; other numbers of an operator are
@@ -282,15 +275,17 @@ LogicalResult Graph::collectDefinitions() {
       if (!input.empty())
         consumers[input].push_back(index);
   }
+  auto isDefined = [&](StringRef value) {
+    return producers.count(value) || initializers.count(value) ||
+           inputs.contains(value) || refusals.isUnknown(value);
+  };
   for (const Node &node : unsorted)
     for (const std::string &input : node.proto->input())
-      if (!input.empty() && !producers.count(input) &&
-          !initializers.count(input) && !inputs.contains(input))
+      if (!input.empty() && !isDefined(input))
         return node.emitError() << "input '" << input << "' is not defined";
   StringSet<> outputs;
   for (const onnx::ValueInfoProto &output : proto().output()) {
-    if (!producers.count(output.name()) && !initializers.count(output.name()) &&
-        !inputs.contains(output.name()))
+    if (!isDefined(output.name()))
       return emitError(fileLoc)
              << "output '" << output.name() << "' is not defined";
     if (!outputs.insert(output.name()).second)
@@ -302,11 +297,11 @@ LogicalResult Graph::collectDefinitions() {
 
 /// Outputs that no operator of ours computes are fine as long as nobody reads
 /// them.
-LogicalResult Graph::checkOutputs() const {
+void Graph::checkOutputs() {
   StringSet<> returned;
   for (const onnx::ValueInfoProto &output : proto().output())
     returned.insert(output.name());
-  for (const Node &node : unsorted)
+  auto check = [&](const Node &node) -> LogicalResult {
     for (unsigned i = node.op->maxOutputs, end = node.proto->output_size();
          i < end; ++i) {
       StringRef output = node.proto->output(i);
@@ -316,7 +311,10 @@ LogicalResult Graph::checkOutputs() const {
                << (node.op->maxOutputs == 1 ? "the first one is"
                                             : "those before it are");
     }
-  return success();
+    return success();
+  };
+  for (const Node &node : unsorted)
+    (void)refusals.attempt(node, [&] { return check(node); });
 }
 
 /// Kahn's algorithm, taking constants first, because they are looked at ahead,

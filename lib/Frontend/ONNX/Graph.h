@@ -15,6 +15,7 @@
 #ifndef A2Q_LIB_FRONTEND_ONNX_GRAPH_H
 #define A2Q_LIB_FRONTEND_ONNX_GRAPH_H
 
+#include "Refusals.h"
 #include "Tensor.h"
 
 #include "mlir/IR/Location.h"
@@ -70,6 +71,8 @@ struct Node {
   /// The operator that the file has, where the node came from a macro.
   llvm::StringRef macro = "";
 
+  /// As the file has it.
+  llvm::StringRef operatorName() const;
   mlir::InFlightDiagnostic emitError() const;
   /// An error about input `index`, naming its tensor.
   mlir::InFlightDiagnostic emitInputError(unsigned index) const;
@@ -91,7 +94,8 @@ struct Node {
 
 class Graph {
 public:
-  /// One diagnostic and failure when the bytes are no supported model.
+  /// One diagnostic and failure when the bytes are no model that can be looked
+  /// at; nodes that cannot be imported are `refusals`.
   static mlir::FailureOr<std::unique_ptr<Graph>>
   read(llvm::StringRef bytes, llvm::StringRef path, mlir::MLIRContext *context);
 
@@ -114,16 +118,20 @@ public:
   /// The one node that reads the value; null when several do, or the graph
   /// returns it.
   const Node *onlyConsumer(llvm::StringRef value) const;
+  /// Emits the one error about all nodes that were refused.
+  mlir::LogicalResult reportRefusals() const;
+
+  Refusals refusals;
 
 private:
   Graph(mlir::Location loc, llvm::StringRef path);
   mlir::LogicalResult checkOpset();
-  mlir::LogicalResult checkOperators();
+  void checkOperators();
   mlir::LogicalResult checkNode(const Node &node);
   mlir::LogicalResult collectInitializers();
   mlir::LogicalResult collectDefinitions();
-  mlir::LogicalResult checkOutputs() const;
-  mlir::LogicalResult expandMacros();
+  void checkOutputs();
+  void expandMacros();
   mlir::LogicalResult sortNodes();
 
   friend class Expander;

@@ -67,6 +67,14 @@ LogicalResult Importer::importIdentity(const Node &node) {
   FailureOr<Known *> input = lookup(node, 0);
   if (failed(input))
     return failure();
+  if (node.hasInput(2)) { // of Dropout
+    auto trains = constantInput(node, 2, "training_mode");
+    if (failed(trains))
+      return failure();
+    if ((*trains)->type != ElementType::Bool || (*trains)->size() != 1 ||
+        (*trains)->ints.front() != 0)
+      return node.emitInputError(2) << "asks for training, it must be false";
+  }
   define(node, **input);
   return success();
 }
@@ -87,6 +95,8 @@ Known Importer::constantOf(Tensor tensor) {
 FailureOr<Known *> Importer::lookup(const Node &node, unsigned index) {
   StringRef name = node.input(index);
   std::unique_ptr<Known> &known = values[name];
+  if (known && known->blocks)
+    *known = constantOf(known->blocks->reals());
   if (known)
     return known.get();
   const onnx::TensorProto *initializer = graph.initializer(name);
@@ -143,7 +153,8 @@ void Importer::releaseInputs(const Node &node) {
     auto known = values.find(input);
     if (--uses[input] == 0 && known != values.end() && known->second &&
         known->second->isConstant() &&
-        known->second->constant->size() > kLarge && !graph.returns(input))
+        elementCount(known->second->shape).value_or(0) > kLarge &&
+        !graph.returns(input))
       values.erase(known);
   }
 }
@@ -276,10 +287,11 @@ LogicalResult Importer::defineInputs() {
     bool isTruth = type == ElementType::Bool;
     bool isCode = format && (format->bits >= 8 || isTruth);
     if (type != ElementType::Float && !isCode)
-      return emitError(graph.loc())
-             << "input '" << input.name() << "' has element type "
-             << toString(type)
-             << "; supported are FLOAT, BOOL and integers of 8 to 64 bits";
+      return emitError(graph.loc()) << "input '" << input.name()
+                                    << "' has element type " << toString(type)
+                                    << "; supported are FLOAT, BOOL, UINT8, "
+                                       "UINT16 and signed integers "
+                                       "of 8 to 64 bits";
     auto known = std::make_unique<Known>(
         Known{isCode ? Known::Codes : Known::Real, *shape});
     if (isCode)
@@ -332,7 +344,9 @@ LogicalResult Importer::returnOutputs() {
       return emitError(graph.loc())
              << "output '" << output.name() << "' has element type "
              << toString(known->format.type)
-             << "; supported are FLOAT, BOOL and integers of 8 to 64 bits";
+             << "; supported are FLOAT, BOOL, UINT8, UINT16 and signed "
+                "integers "
+                "of 8 to 64 bits";
     if (!isCode)
       returned = emitReal(*known);
     results.push_back(storage(get(*returned, Layout::Plain)));
@@ -348,20 +362,49 @@ LogicalResult Importer::returnOutputs() {
   return success();
 }
 
+/// What no size of an input would mend is said first.
+LogicalResult Importer::defineInputsOrReport() {
+  if (graph.refusals.empty())
+    return defineInputs();
+  {
+    ScopedDiagnosticHandler quiet(b.getContext(),
+                                  [](Diagnostic &) { return success(); });
+    if (succeeded(defineInputs()))
+      return success();
+  }
+  return graph.reportRefusals();
+}
+
+LogicalResult Importer::importNode(const Node &node) {
+  FailureOr<bool> folded = fold(node);
+  if (failed(folded) || *folded)
+    return success(succeeded(folded));
+  return (this->*node.op->import)(node);
+}
+
 OwningOpRef<ModuleOp> Importer::run() {
   module = ModuleOp::create(b, graph.loc());
   b.setInsertionPointToStart(module->getBody());
-  if (failed(defineInputs()))
+  if (failed(defineInputsOrReport()))
     return nullptr;
+  Block *body = b.getInsertionBlock();
   for (const Node &node : graph.nodes())
     for (const std::string &input : node.proto->input())
       ++uses[input];
   for (const Node &node : graph.nodes()) {
-    b.setLoc(node.loc);
-    FailureOr<bool> folded = fold(node);
-    if (failed(folded) || (!*folded && failed((this->*node.op->import)(node))))
-      return nullptr;
+    if (!graph.refusals.passesOver(node)) {
+      b.setLoc(node.loc);
+      b.setInsertionPointToEnd(body);
+      if (failed(
+              graph.refusals.attempt(node, [&] { return importNode(node); })))
+        for (const std::string &output : node.proto->output())
+          values.erase(output);
+    }
     releaseInputs(node);
+  }
+  if (!graph.refusals.empty()) {
+    (void)graph.reportRefusals();
+    return nullptr;
   }
   b.setLoc(graph.loc());
   if (failed(returnOutputs()) || failed(verify(*module)))

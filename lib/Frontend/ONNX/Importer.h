@@ -112,6 +112,21 @@ struct Sums {
   }
 };
 
+/// Codes of a constant with a scale and zero point for each block along an
+/// axis.
+struct Blocks {
+  Tensor codes;
+  int64_t axis = 0, size = 1;
+  llvm::SmallVector<int64_t> shape; ///< of the scales
+  std::vector<float> scales;
+  Integers zeroPoints; ///< none: all are 0
+
+  /// Which block an element is of.
+  size_t blockOf(size_t index) const;
+  /// (code - zero point) * scale, in float32.
+  Tensor reals() const;
+};
+
 /// What is known of an ONNX value.
 struct Known {
   enum Kind { Constant, Codes, Dequantized, Accumulated, Real } kind;
@@ -119,6 +134,9 @@ struct Known {
   Layouts layouts;                  ///< Codes, Dequantized, Real
   /// Constants, and Dequantized ones (the integers).
   std::shared_ptr<const Tensor> constant;
+  /// Dequantized constants of this kind are read by `blocksOf` alone; whoever
+  /// else looks them up finds real numbers.
+  std::shared_ptr<const Blocks> blocks;
   CodeFormat format;           ///< Codes, Dequantized
   Quantization quantization;   ///< Dequantized
   Sums sums;                   ///< Accumulated
@@ -126,7 +144,7 @@ struct Known {
   mlir::LocationAttr loc;      ///< of the node that defines it
 
   Known(Kind kind, llvm::ArrayRef<int64_t> shape) : kind(kind), shape(shape) {}
-  bool isConstant() const { return constant != nullptr; }
+  bool isConstant() const { return constant || blocks; }
   /// Constant and real numbers: FLOAT, or a DequantizeLinear of integers.
   bool isRealConstant() const {
     return isConstant() && (kind == Dequantized || constant->isFloat());
@@ -224,6 +242,9 @@ public:
   mlir::LogicalResult importTile(const Node &node);
   mlir::LogicalResult importTrilu(const Node &node);
   mlir::LogicalResult importScatter(const Node &node);
+  mlir::LogicalResult importTensorScatter(const Node &node);
+  mlir::Value scattered(const Node &node, mlir::Value data, mlir::Value updates,
+                        mlir::Value table, bool isSigned);
   // Resize.cpp
   mlir::LogicalResult importResize(const Node &node);
   struct Taps;
@@ -254,6 +275,7 @@ public:
   mlir::LogicalResult importDynamicQuantizeLinear(const Node &node);
   mlir::LogicalResult importPadCodes(const Node &node);
   mlir::LogicalResult importIntegerSums(const Node &node);
+  mlir::LogicalResult importDifferences(const Node &node);
   // QONNX.cpp
   mlir::LogicalResult importQuant(const Node &node);
   mlir::LogicalResult importBipolarQuant(const Node &node);
@@ -263,7 +285,9 @@ public:
 
 private:
   // The function. Importer.cpp
+  mlir::LogicalResult importNode(const Node &node);
   mlir::LogicalResult defineInputs();
+  mlir::LogicalResult defineInputsOrReport();
   mlir::LogicalResult assignShapes();
   mlir::FailureOr<llvm::SmallVector<int64_t>>
   inputShape(const onnx::ValueInfoProto &input);
@@ -409,7 +433,8 @@ private:
                            llvm::ArrayRef<int64_t> places);
   mlir::Value reducedIntegers(const Node &node, ElementType type, mlir::Value x,
                               llvm::ArrayRef<int64_t> places);
-  mlir::Value ranked(mlir::Value rows, bool isLargest);
+  mlir::FailureOr<Known> ordered(const Node &node);
+  mlir::Value ranked(mlir::Value rows, bool isLargest, bool isSigned);
 
   // Functions.cpp
   mlir::Value softmax(mlir::Value x, int64_t axis, bool isLogarithm = false);
@@ -418,6 +443,15 @@ private:
   mlir::FailureOr<mlir::Value> heads(const Node &node, unsigned index,
                                      llvm::StringRef attribute);
   mlir::FailureOr<mlir::Value> masked(const Node &node, mlir::Value scores);
+  mlir::Value extendedMask(mlir::Value mask, int64_t length, bool isTruth);
+  mlir::FailureOr<mlir::Value> inSight(const Node &node, mlir::Value scores,
+                                       int64_t past);
+  mlir::Value shares(mlir::Value scores);
+  mlir::FailureOr<mlir::Value> withPast(const Node &node, mlir::Value present,
+                                        unsigned index, unsigned output);
+  void defineScores(const Node &node, int64_t step, mlir::Value scores);
+  mlir::FailureOr<mlir::Value>
+  attentionShares(const Node &node, mlir::Value scores, int64_t past);
 
   // Normalization.cpp
   mlir::Value normalized(mlir::Value x, llvm::ArrayRef<int64_t> axes,
@@ -436,7 +470,10 @@ private:
            const Quantization &quantization);
   mlir::Value codes(Known &known, Layout layout, mlir::Type type);
   /// Blocks.cpp
-  mlir::LogicalResult dequantizeBlocks(const Node &node, const Tensor &codes);
+  mlir::LogicalResult dequantizeBlocks(const Node &node, const Known &codes);
+  std::shared_ptr<const Blocks> blocksOf(const Node &node, unsigned index);
+  /// A product of codes and such a constant; false when it is none.
+  mlir::FailureOr<bool> importBlockProduct(const Node &node);
   mlir::LogicalResult quantizeConstant(const Node &node, const Tensor &tensor,
                                        const CodeFormat &format,
                                        const Quantization &quantization);
@@ -499,6 +536,8 @@ private:
   /// Products of two activations. CodeProducts.cpp; false when node is none of
   /// codes that can be multiplied as they are.
   mlir::FailureOr<bool> importProductOfCodes(const Node &node);
+  mlir::FailureOr<mlir::Value> batchedCodes(const Node &node, Known &known,
+                                            llvm::ArrayRef<int64_t> batch);
 
   // Layers of real numbers. RealLayers.cpp
   mlir::FailureOr<Tensor> realWeights(const Node &node, unsigned index,
@@ -539,6 +578,7 @@ private:
   // Einsum.cpp
   mlir::Value inOrder(mlir::Value value, llvm::ArrayRef<int> letters,
                       llvm::ArrayRef<int> order);
+  mlir::Value diagonal(mlir::Value value, llvm::SmallVectorImpl<int> &letters);
   mlir::FailureOr<mlir::Value>
   productOf(const Node &node, llvm::ArrayRef<mlir::Value> values,
             llvm::ArrayRef<llvm::SmallVector<int>> letters,

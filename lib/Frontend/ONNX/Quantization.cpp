@@ -225,11 +225,16 @@ LogicalResult Importer::quantizeConstant(const Node &node, const Tensor &tensor,
   return success();
 }
 
-/// A sequence loses the one row that it has as an image.
+/// A sequence loses the one row that it has as an image, a product of matrices
+/// the one batch.
 Value Importer::resultOf(const Known &known, Value value) {
   if (known.sums.phases)
     value = interleaved(value, *known.sums.phases);
-  if (!known.sums.isImage || known.shape.size() == 4)
+  if (!known.sums.isImage) {
+    bool isSame = typeOf(value).getShape() == ArrayRef<int64_t>(known.shape);
+    return isSame ? value : reshaped(value, known.shape);
+  }
+  if (known.shape.size() == 4)
     return value;
   return reshaped(value, physicalShape(known.shape, Layout::ChannelsLast));
 }
@@ -310,7 +315,7 @@ LogicalResult Importer::importDequantizeLinear(const Node &node) {
            << "output_dtype " << toString(static_cast<ElementType>(type))
            << " is not supported, only FLOAT";
   if (isConstant && node.integer("block_size", 0) != 0)
-    return dequantizeBlocks(node, *codes.constant);
+    return dequantizeBlocks(node, codes);
   FailureOr<Quantization> quantization =
       quantizationOf(node, codes.format.type, codes);
   if (failed(quantization))
@@ -484,6 +489,9 @@ LogicalResult Importer::importRelu(const Node &node) {
     return clipCodes(
         node, known,
         {known.quantization.zeroPoints.front(), known.format.range.hi});
+  if (known.kind == Known::Codes && known.format.type != ElementType::Bool &&
+      known.format.range.hi >= 0)
+    return clipCodes(node, known, {0, known.format.range.hi});
   return clipReals(node, known, 0.0f, std::nullopt);
 }
 

@@ -209,13 +209,13 @@ LogicalResult Importer::importTile(const Node &node) {
 // Scattered elements
 //===----------------------------------------------------------------------===//
 
-/// For each element of the data, which of the updates takes its place; -1: none
-/// does. Nothing when an index is outside, or named twice and `isOnce`.
-static std::optional<SmallVector<int64_t>>
+/// Which updates go to each element of the data, in their order. Nothing when
+/// an index is outside.
+static std::optional<std::vector<SmallVector<int64_t, 1>>>
 updatesOf(const Node &node, ArrayRef<int64_t> shape, const Tensor &indices,
-          ArrayRef<int64_t> updates, bool isOnce, std::optional<int64_t> axis) {
+          ArrayRef<int64_t> updates, std::optional<int64_t> axis) {
   SmallVector<int64_t> strides = stridesOf(shape);
-  SmallVector<int64_t> result(*elementCount(shape), -1);
+  std::vector<SmallVector<int64_t, 1>> result(*elementCount(shape));
   int64_t depth = axis ? 0 : indices.shape.back();
   // Along an axis each update has an index, else rows of updates have one.
   int64_t inner = 1;
@@ -249,12 +249,7 @@ updatesOf(const Node &node, ArrayRef<int64_t> shape, const Tensor &indices,
           << "holds an index outside of the shape " << shapeText(shape);
       return std::nullopt;
     }
-    if (isOnce && result[place] >= 0) {
-      node.emitInputError(1)
-          << "names an element twice, which reductions do not support";
-      return std::nullopt;
-    }
-    result[place] = update;
+    result[place].push_back(update);
   }
   return result;
 }
@@ -280,11 +275,45 @@ static Value reduction(Emitter &b, StringRef name, bool isSigned, Value x,
                     : Value(arith::MinUIOp::create(b, x, update));
 }
 
-/// ScatterND and ScatterElements with constant indices: which update goes where
-/// is a table. Of several updates of one element the last one stays.
+/// The data with `count` updates, reduced into them in the order of the file. A
+/// row of the table names the updates of one element.
+Value Importer::scattered(const Node &node, Value data, Value updates,
+                          Value table, bool isSigned) {
+  StringRef name = node.string("reduction", "none");
+  RankedTensorType type = typeOf(data);
+  Value rows = reshaped(data, {type.getNumElements()});
+  AffineExpr row = b.getAffineDimExpr(0), column = b.getAffineDimExpr(1);
+  AffineMap maps[] = {AffineMap::get(2, 0, {row, column}, b.getContext()),
+                      AffineMap::get(2, 0, row, b.getContext())};
+  using utils::IteratorType;
+  Value result =
+      linalg::GenericOp::create(
+          b, TypeRange{rows.getType()}, ValueRange{table}, ValueRange{rows},
+          ArrayRef(maps),
+          ArrayRef{IteratorType::parallel, IteratorType::reduction},
+          [&](OpBuilder &builder, Location loc, ValueRange in) {
+            Emitter b(loc, builder);
+            Value update =
+                arith::IndexCastOp::create(b, b.getIndexType(), in[0]);
+            Value zero = indexConstant(b, 0);
+            Value stays = arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
+                                                update, zero);
+            update = arith::MaxSIOp::create(b, update, zero);
+            Value other =
+                tensor::ExtractOp::create(b, updates, ValueRange{update});
+            Value next = reduction(b, name, isSigned, in[1], other);
+            linalg::YieldOp::create(
+                b, arith::SelectOp::create(b, stays, in[1], next).getResult());
+          })
+          .getResult(0);
+  return reshaped(result, type.getShape());
+}
+
+/// ScatterND and ScatterElements with constant indices: which updates go where
+/// is a table. Without a reduction the last one of an element stays.
 LogicalResult Importer::importScatter(const Node &node) {
-  auto places = constantInput(node, 1, "indices");
-  if (failed(places))
+  auto given = constantInput(node, 1, "indices");
+  if (failed(given))
     return failure();
   Known data(Known::Real, {}), updates = data;
   for (unsigned index : {0, 2}) {
@@ -307,7 +336,7 @@ LogicalResult Importer::importScatter(const Node &node) {
     return node.emitInputError(2)
            << "holds elements of type " << toString(elementTypeOf(updates))
            << ", the data are " << toString(type);
-  const Tensor &indices = **places;
+  const Tensor &indices = **given;
   ArrayRef<int64_t> shape = data.shape;
   bool isND = node.op->name == "ScatterND";
   bool isInteger = indices.type == ElementType::Int64 ||
@@ -344,32 +373,107 @@ LogicalResult Importer::importScatter(const Node &node) {
   if (*elementCount(shape) > kMost)
     return node.emitInputError(0) << "has shape " << shapeText(shape)
                                   << ", supported are 2^22 elements";
-  auto table =
-      updatesOf(node, shape, indices, updates.shape, name != "none", axis);
-  if (!table)
+  auto places = updatesOf(node, shape, indices, updates.shape, axis);
+  if (!places)
     return failure();
+  int64_t most = 1;
+  if (name != "none")
+    for (const auto &own : *places)
+      most = std::max<int64_t>(most, own.size());
+  int64_t count = *elementCount(shape);
+  if (most * count > kMost)
+    return node.emitInputError(1)
+           << "names one element of " << count << " " << most
+           << " times, the product of both may be 2^22";
+  SmallVector<int64_t> table(most * count, -1);
+  for (auto [at, own] : llvm::enumerate(*places))
+    for (auto [turn, update] : llvm::enumerate(ArrayRef(own).take_back(most)))
+      table[at * most + turn] = update;
   Value from = storage(get(data, Layout::Plain));
-  Value others = storage(get(updates, Layout::Plain));
-  int64_t count = *elementCount(updates.shape);
-  Value flat = reshaped(others, {count});
-  Value which = constantTensor(shape, *table, 32);
+  Value flat = reshaped(storage(get(updates, Layout::Plain)),
+                        {*elementCount(updates.shape)});
   bool isSigned = type != ElementType::Float && integerFormat(type)->isSigned;
   Known result = unset(type, shape);
-  result.layouts.plain = indexed(
-      shape, typeOf(from).getElementType(),
-      [&](Emitter &inner, ValueRange at) -> Value {
-        Value update = arith::IndexCastOp::create(
-            inner, inner.getIndexType(),
-            tensor::ExtractOp::create(inner, which, at));
-        Value zero = indexConstant(inner, 0);
-        Value stays = arith::CmpIOp::create(inner, arith::CmpIPredicate::slt,
-                                            update, zero);
-        update = arith::MaxSIOp::create(inner, update, zero);
-        Value x = tensor::ExtractOp::create(inner, from, at);
-        Value other = tensor::ExtractOp::create(inner, flat, update);
-        return arith::SelectOp::create(
-            inner, stays, x, reduction(inner, name, isSigned, x, other));
-      });
+  result.layouts.plain = scattered(
+      node, from, flat, constantTensor({count, most}, table, 32), isSigned);
   define(node, std::move(result));
+  return success();
+}
+
+/// A cache of which a part along `axis` is replaced, beginning at an index for
+/// each batch; in circular mode it goes on at the cache's start.
+LogicalResult Importer::importTensorScatter(const Node &node) {
+  Known cache(Known::Real, {}), update = cache;
+  for (unsigned index : {0, 1}) {
+    FailureOr<Known> found = movable(node, index);
+    if (failed(found))
+      return failure();
+    // Two quantizations may differ.
+    if (found->kind == Known::Dequantized)
+      found = *emitReal(*found);
+    (index == 0 ? cache : update) = *found;
+  }
+  ArrayRef<int64_t> shape = cache.shape;
+  FailureOr<int64_t> axis = axisAttribute(node, -2, shape.size());
+  if (failed(axis))
+    return failure();
+  StringRef mode = node.string("mode", "linear");
+  if (mode != "linear" && mode != "circular")
+    return node.emitError()
+           << "mode '" << mode << "' is not known; known are linear, circular";
+  SmallVector<int64_t> expected(shape);
+  if (update.shape.size() == shape.size() &&
+      update.shape[*axis] <= shape[*axis])
+    expected[*axis] = update.shape[*axis];
+  if (*axis == 0 || expected != update.shape ||
+      elementTypeOf(cache) != elementTypeOf(update))
+    return node.emitInputError(1)
+           << "has type " << toString(elementTypeOf(update)) << " and shape "
+           << shapeText(update.shape) << ", which is no part along axis "
+           << *axis << " of " << toString(elementTypeOf(cache)) << " "
+           << shapeText(shape);
+  Value starts;
+  if (node.hasInput(2)) {
+    FailureOr<Known> given = movable(node, 2);
+    if (failed(given))
+      return failure();
+    if (elementTypeOf(*given) != ElementType::Int64 ||
+        ArrayRef<int64_t>(given->shape) != shape.take_front())
+      return node.emitInputError(2)
+             << "has type " << toString(elementTypeOf(*given)) << " and shape "
+             << shapeText(given->shape) << ", expected INT64 for each of "
+             << shape[0] << " batches";
+    starts = storage(get(*given, Layout::Plain));
+  }
+  Value from = storage(get(cache, Layout::Plain));
+  Value other = storage(get(update, Layout::Plain));
+  int64_t length = update.shape[*axis], size = shape[*axis];
+  auto body = [&](Emitter &b, ValueRange at) -> Value {
+    Value zero = indexConstant(b, 0), start = zero;
+    if (starts)
+      start = arith::IndexCastOp::create(
+          b, b.getIndexType(),
+          tensor::ExtractOp::create(b, starts, at.front()));
+    Value place = arith::SubIOp::create(b, at[*axis], start);
+    if (mode == "circular") {
+      // Starts are at least 0; this is the remainder that is.
+      Value whole = indexConstant(b, size);
+      place = arith::RemSIOp::create(b, place, whole);
+      place = arith::RemSIOp::create(b, arith::AddIOp::create(b, place, whole),
+                                     whole);
+    }
+    // One comparison of unsigned numbers: negative ones are large.
+    Value isNew = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, place,
+                                        indexConstant(b, length));
+    SmallVector<Value> inside(at);
+    inside[*axis] = arith::SelectOp::create(b, isNew, place, zero);
+    return arith::SelectOp::create(b, isNew,
+                                   tensor::ExtractOp::create(b, other, inside),
+                                   tensor::ExtractOp::create(b, from, at));
+  };
+  Value result = indexed(shape, typeOf(from).getElementType(), body);
+  Known known = unset(elementTypeOf(cache), shape);
+  known.layouts.plain = result;
+  define(node, std::move(known));
   return success();
 }

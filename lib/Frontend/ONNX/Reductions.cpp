@@ -178,7 +178,7 @@ Value Importer::reducedIntegers(const Node &node, ElementType type, Value x,
                     : op == "ReduceMin"  ? range.hi
                     : op == "ReduceProd" ? 1
                                          : 0;
-  return reduced(x, places, scalar(neutral, format.bits),
+  return reduced(x, places, scalar(neutral, CodeFormat{type, {}}.storageBits()),
                  [&](ImplicitLocOpBuilder &b, Value element, Value soFar) {
                    return integerStep(b, op, format.isSigned, element, soFar);
                  });
@@ -195,17 +195,22 @@ LogicalResult Importer::importReduction(const Node &node) {
   FailureOr<SmallVector<int64_t>> axes = sortedAxesInput(node, rank);
   if (failed(axes))
     return failure();
-  if (axes->empty() && node.integer("noop_with_empty_axes", 0) != 0) {
+  StringRef op = node.op->name;
+  // What is computed of each element is so without a reduction too.
+  bool isNone = axes->empty() && node.integer("noop_with_empty_axes", 0) != 0;
+  bool isComposite = type == ElementType::Float &&
+                     (op == "ReduceL1" || op == "ReduceL2" ||
+                      op == "ReduceSumSquare" || op.starts_with("ReduceLog"));
+  if (isNone && !isComposite) {
     define(node, *input);
     return success();
   }
-  if (axes->empty())
+  if (axes->empty() && !isNone)
     *axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-  StringRef op = node.op->name;
   bool isReal = type == ElementType::Float;
   bool isExtreme = op == "ReduceMax" || op == "ReduceMin";
   bool onIntegers = isExtreme || op == "ReduceProd" || op == "ReduceSum";
-  if (!isReal && (!onIntegers || type == ElementType::Bool))
+  if (!isReal && (!onIntegers || (type == ElementType::Bool && !isExtreme)))
     return node.emitInputError(0) << "holds elements of type " << toString(type)
                                   << ", supported is FLOAT";
   Layout layout = preferred(*input);
@@ -296,42 +301,82 @@ LogicalResult Importer::importCumSum(const Node &node) {
   return success();
 }
 
+/// What ArgMax and ArgMin look for: the extreme of real numbers is NaN where
+/// there is one.
+static Value extremeStep(ImplicitLocOpBuilder &b, bool isMost, bool isSigned,
+                         Value x, Value y) {
+  if (x.getType().isF32())
+    return isMost ? Value(arith::MaximumFOp::create(b, x, y))
+                  : Value(arith::MinimumFOp::create(b, x, y));
+  if (isSigned)
+    return isMost ? Value(arith::MaxSIOp::create(b, x, y))
+                  : Value(arith::MinSIOp::create(b, x, y));
+  return isMost ? Value(arith::MaxUIOp::create(b, x, y))
+                : Value(arith::MinUIOp::create(b, x, y));
+}
+
+static Value isExtreme(ImplicitLocOpBuilder &b, Value x, Value extreme) {
+  if (!x.getType().isF32())
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, x, extreme);
+  using arith::CmpFPredicate;
+  Value isNaN = arith::CmpFOp::create(b, CmpFPredicate::UNO, x, x);
+  Value isEqual = arith::CmpFOp::create(b, CmpFPredicate::OEQ, x, extreme);
+  return arith::OrIOp::create(b, isNaN, isEqual);
+}
+
+/// Numbers whose order is that of their codes: the codes, or integers.
+FailureOr<Known> Importer::ordered(const Node &node) {
+  FailureOr<Known> input = movable(node, 0);
+  if (failed(input))
+    return failure();
+  if (input->kind == Known::Codes && input->format.type == ElementType::Bool) {
+    node.emitInputError(0) << "holds truth values, expected numbers";
+    return failure();
+  }
+  return input;
+}
+
 /// ArgMax and ArgMin: the first index of the extreme, or the last. The extreme
 /// itself comes first, then the least index at which it is found.
 LogicalResult Importer::importArgument(const Node &node) {
-  FailureOr<Known *> input = real(node, 0);
+  FailureOr<Known> input = ordered(node);
   if (failed(input))
     return failure();
-  int64_t rank = (*input)->shape.size();
+  int64_t rank = input->shape.size();
   FailureOr<int64_t> axis = axisAttribute(node, 0, rank);
   if (failed(axis))
     return failure();
   bool isMost = node.op->name == "ArgMax";
   bool isLast = node.integer("select_last_index", 0) != 0;
-  SmallVector<int64_t> shape((*input)->shape), kept;
+  SmallVector<int64_t> shape(input->shape), kept;
   int64_t size = shape[*axis];
   shape[*axis] = 1;
   for (int64_t dim = 0; dim < rank; ++dim)
     if (dim != *axis)
       kept.push_back(shape[dim]);
-  Value x = get(**input, Layout::Plain);
+  Value x = storage(get(*input, Layout::Plain));
+  bool isReal = typeOf(x).getElementType().isF32();
   constexpr float infinity = std::numeric_limits<float>::infinity();
+  Value start = scalar(isMost ? -infinity : infinity);
+  bool isSigned = !isReal && input->format.isSigned();
+  if (!isReal) {
+    a2q::Range range = integerFormat(input->format.type)->range();
+    start = scalar(isMost ? range.lo : range.hi, input->format.storageBits());
+  }
   Value extreme = reduced(
-      x, {*axis}, scalar(isMost ? -infinity : infinity),
+      x, {*axis}, start,
       [&](ImplicitLocOpBuilder &b, Value element, Value soFar) -> Value {
-        return isMost ? Value(arith::MaxNumFOp::create(b, soFar, element))
-                      : Value(arith::MinNumFOp::create(b, soFar, element));
+        return extremeStep(b, isMost, isSigned, soFar, element);
       });
   AffineMap all = b.getMultiDimIdentityMap(rank);
   Value none = scalar(isLast ? 0 : size - 1, 64);
   Value places = elementwise(
-      {x, extreme}, {all, all.dropResult(*axis)}, (*input)->shape,
-      b.getI64Type(), [&](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
+      {x, extreme}, {all, all.dropResult(*axis)}, input->shape, b.getI64Type(),
+      [&](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
         Value index = arith::IndexCastOp::create(
             b, b.getI64Type(), linalg::IndexOp::create(b, *axis));
-        Value isThere =
-            arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, in[0], in[1]);
-        return arith::SelectOp::create(b, isThere, index, none);
+        return arith::SelectOp::create(b, isExtreme(b, in[0], in[1]), index,
+                                       none);
       });
   Value found = reduced(
       places, {*axis}, none,
@@ -340,6 +385,7 @@ LogicalResult Importer::importArgument(const Node &node) {
                       : Value(arith::MinSIOp::create(b, soFar, element));
       });
   Known result = unset(ElementType::Int64, shape);
+  result.format.range = {0, size - 1};
   result.layouts.plain = reshaped(found, shape);
   if (node.integer("keepdims", 1) != 0) {
     define(node, std::move(result));
@@ -352,11 +398,35 @@ LogicalResult Importer::importArgument(const Node &node) {
 // TopK
 //===----------------------------------------------------------------------===//
 
+/// Whether x is larger than y, and whether they are equal; NaN is equal to NaN
+/// and larger than all else.
+static std::pair<Value, Value> compared(ImplicitLocOpBuilder &b, Value x,
+                                        Value y, bool isSigned) {
+  if (!x.getType().isF32()) {
+    auto larger =
+        isSigned ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::ugt;
+    return {arith::CmpIOp::create(b, larger, x, y),
+            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, x, y)};
+  }
+  using arith::CmpFPredicate;
+  auto compare = [&](CmpFPredicate predicate, Value x, Value y) {
+    return arith::CmpFOp::create(b, predicate, x, y).getResult();
+  };
+  Value isNaN = compare(CmpFPredicate::UNO, x, x);
+  Value otherNaN = compare(CmpFPredicate::UNO, y, y);
+  Value truth = arith::ConstantOp::create(b, b.getBoolAttr(true));
+  Value onlyNaN = arith::AndIOp::create(
+      b, isNaN, arith::XOrIOp::create(b, otherNaN, truth));
+  Value bothNaN = arith::AndIOp::create(b, isNaN, otherNaN);
+  return {arith::OrIOp::create(b, compare(CmpFPredicate::OGT, x, y), onlyNaN),
+          arith::OrIOp::create(b, compare(CmpFPredicate::OEQ, x, y), bothNaN)};
+}
+
 /// Of a row, how many elements come before each: the larger (or smaller) ones,
 /// and of equal ones those with a lower index; NaN is larger than all else.
-Value Importer::ranked(Value rows, bool isLargest) {
+Value Importer::ranked(Value rows, bool isLargest, bool isSigned) {
   ArrayRef<int64_t> shape = typeOf(rows).getShape();
-  Value zero = scalar(0, 64), one = scalar(1, 64);
+  Value zero = scalar(int64_t(0), 64), one = scalar(int64_t(1), 64);
   Value empty = tensor::EmptyOp::create(b, shape, b.getI64Type());
   Value init = linalg::FillOp::create(b, zero, empty).getResult(0);
   AffineExpr row = b.getAffineDimExpr(0), at = b.getAffineDimExpr(1),
@@ -372,25 +442,9 @@ Value Importer::ranked(Value rows, bool isLargest) {
                       IteratorType::reduction},
              [&](OpBuilder &builder, Location loc, ValueRange in) {
                ImplicitLocOpBuilder b(loc, builder);
-               using arith::CmpFPredicate;
-               auto compare = [&](CmpFPredicate predicate, Value x, Value y) {
-                 return arith::CmpFOp::create(b, predicate, x, y).getResult();
-               };
-               Value isNaN = compare(CmpFPredicate::UNO, in[0], in[0]);
-               Value otherNaN = compare(CmpFPredicate::UNO, in[1], in[1]);
-               Value first = isLargest ? in[1] : in[0];
-               Value second = isLargest ? in[0] : in[1];
-               Value firstNaN = isLargest ? otherNaN : isNaN;
-               Value secondNaN = isLargest ? isNaN : otherNaN;
-               Value truth = arith::ConstantOp::create(b, b.getBoolAttr(true));
-               Value precedes = arith::OrIOp::create(
-                   b, compare(CmpFPredicate::OGT, first, second),
-                   arith::AndIOp::create(
-                       b, firstNaN,
-                       arith::XOrIOp::create(b, secondNaN, truth)));
-               Value equal = arith::OrIOp::create(
-                   b, compare(CmpFPredicate::OEQ, first, second),
-                   arith::AndIOp::create(b, isNaN, otherNaN));
+               auto [precedes, equal] =
+                   compared(b, isLargest ? in[1] : in[0],
+                            isLargest ? in[0] : in[1], isSigned);
                Value isEarlier = arith::CmpIOp::create(
                    b, arith::CmpIPredicate::ult, linalg::IndexOp::create(b, 2),
                    linalg::IndexOp::create(b, 1));
@@ -407,11 +461,11 @@ Value Importer::ranked(Value rows, bool isLargest) {
 /// The largest (or smallest) elements along an axis, in order, and where they
 /// are. Comparing all pairs is what small k and short rows need no better of.
 LogicalResult Importer::importTopK(const Node &node) {
-  FailureOr<Known *> input = real(node, 0);
+  FailureOr<Known> input = ordered(node);
   auto count = constantInput(node, 1, "k");
   if (failed(input) || failed(count))
     return failure();
-  ArrayRef<int64_t> shape = (*input)->shape;
+  ArrayRef<int64_t> shape = input->shape;
   int64_t rank = shape.size();
   FailureOr<int64_t> axis = axisAttribute(node, -1, rank);
   if (failed(axis))
@@ -434,13 +488,15 @@ LogicalResult Importer::importTopK(const Node &node) {
     back.push_back(llvm::find(order, dim) - order.begin());
   result[*axis] = physical.back() = k;
   int64_t rows = *elementCount(shape) / size;
-  Value x = get(**input, Layout::Plain);
+  Value x = storage(get(*input, Layout::Plain));
+  Type element = typeOf(x).getElementType();
   if (*axis != rank - 1)
     x = transposed(x, order);
   x = reshaped(x, {rows, size});
-  Value ranks = ranked(x, node.integer("largest", 1) != 0);
+  Value ranks = ranked(x, node.integer("largest", 1) != 0,
+                       !element.isF32() && input->format.isSigned());
   // The one index of each rank is the greatest of it and zeros.
-  Value zero = scalar(0, 64);
+  Value zero = scalar(int64_t(0), 64);
   Value empty = tensor::EmptyOp::create(b, {rows, k}, b.getI64Type());
   Value init = linalg::FillOp::create(b, zero, empty).getResult(0);
   AffineExpr row = b.getAffineDimExpr(0);
@@ -468,8 +524,7 @@ LogicalResult Importer::importTopK(const Node &node) {
           })
           .getResult(0);
   Value values = indexed(
-      {rows, k}, b.getF32Type(),
-      [&](ImplicitLocOpBuilder &b, ValueRange at) -> Value {
+      {rows, k}, element, [&](ImplicitLocOpBuilder &b, ValueRange at) -> Value {
         Value place = tensor::ExtractOp::create(b, places, at);
         place = arith::IndexCastOp::create(b, b.getIndexType(), place);
         return tensor::ExtractOp::create(b, x, ValueRange{at[0], place});
@@ -478,8 +533,7 @@ LogicalResult Importer::importTopK(const Node &node) {
     value = reshaped(value, physical);
     return *axis == rank - 1 ? value : transposed(value, back);
   };
-  Known largest{Known::Real, result};
-  largest.layouts.plain = asResult(values);
+  Known largest = moved(*input, result, Layout::Plain, asResult(values));
   Known indices = unset(ElementType::Int64, result);
   indices.format.range = {0, size - 1};
   indices.layouts.plain = asResult(places);

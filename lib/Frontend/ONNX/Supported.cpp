@@ -60,8 +60,10 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"axis", Int}, {"split", Ints}, {"num_outputs", Int}};
   static const Attributes layerNorm[] = {
       {"axis", Int}, {"epsilon", Float}, {"stash_type", Int}};
+  static const Attributes blockSize[] = {{"blocksize", Int}};
   static const Attributes depth[] = {{"blocksize", Int}, {"mode", String}};
   static const Attributes scatter[] = {{"axis", Int}, {"reduction", String}};
+  static const Attributes tensorScatter[] = {{"axis", Int}, {"mode", String}};
   static const Attributes batches[] = {{"batch_dims", Int}};
   static const Attributes upper[] = {{"upper", Int}};
   static const Attributes cumSum[] = {{"exclusive", Int}, {"reverse", Int}};
@@ -74,10 +76,11 @@ ArrayRef<Operator> frontend::supportedOperators() {
   static const Attributes detect[] = {{"detect_negative", Int},
                                       {"detect_positive", Int}};
   static const Attributes attention[] = {
-      {"is_causal", Int},        {"kv_num_heads", Int},
-      {"q_num_heads", Int},      {"qk_matmul_output_mode", Int},
-      {"scale", Float},          {"softcap", Float},
-      {"softmax_precision", Int}};
+      {"is_causal", Int},         {"kv_num_heads", Int},
+      {"q_num_heads", Int},       {"qk_matmul_output_mode", Int},
+      {"scale", Float},           {"softcap", Float},
+      {"softmax_precision", Int}, {"left_window_size", Int},
+      {"right_window_size", Int}};
   static const Attributes castLike[] = {{"saturate", Int},
                                         {"round_mode", String}};
   static const Attributes dropout[] = {{"seed", Int}, {"ratio", Float}};
@@ -112,7 +115,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"And", 2, 2, &Importer::importArithmetic, {}},
       {"ArgMax", 1, 1, &Importer::importArgument, argument},
       {"ArgMin", 1, 1, &Importer::importArgument, argument},
-      {"Attention", 3, 4, &Importer::importAttention, attention},
+      {"Attention", 3, 7, &Importer::importAttention, attention, 4},
       {"AveragePool", 1, 1, &Importer::importAveragePool, pool},
       {"BatchNormalization", 5, 5, &Importer::importBatchNormalization,
        normalization},
@@ -131,15 +134,14 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"DepthToSpace", 1, 1, &Importer::importDepthToSpace, depth},
       {"DequantizeLinear", 2, 3, &Importer::importDequantizeLinear, quantize},
       {"Div", 2, 2, &Importer::importDiv, {}},
-      // Without the input that asks for training.
-      {"Dropout", 1, 2, &Importer::importIdentity, dropout},
+      {"Dropout", 1, 3, &Importer::importIdentity, dropout},
       {"DynamicQuantizeLinear",
        1,
        1,
        &Importer::importDynamicQuantizeLinear,
        {},
        3},
-      {"Einsum", 1, 2, &Importer::importEinsum, equation},
+      {"Einsum", 1, UINT32_MAX, &Importer::importEinsum, equation},
       {"Elu", 1, 1, &Importer::importFunction, alpha},
       {"Equal", 2, 2, &Importer::importCompare, {}},
       {"Erf", 1, 1, &Importer::importFunction, {}},
@@ -221,7 +223,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Softmax", 1, 1, &Importer::importSoftmax, axis},
       {"Softplus", 1, 1, &Importer::importFunction, {}},
       {"Softsign", 1, 1, &Importer::importFunction, {}},
-      {"SpaceToDepth", 1, 1, &Importer::importSpaceToDepth, depth},
+      {"SpaceToDepth", 1, 1, &Importer::importSpaceToDepth, blockSize},
       {"Split", 1, 2, &Importer::importSplit, split, UINT32_MAX},
       {"Sqrt", 1, 1, &Importer::importFunction, {}},
       {"Squeeze", 1, 2, &Importer::importSqueeze, axes},
@@ -229,6 +231,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Sum", 1, UINT32_MAX, &Importer::importArithmetic, {}},
       {"Swish", 1, 1, &Importer::importFunction, alpha},
       {"Tanh", 1, 1, &Importer::importTanh, {}},
+      {"TensorScatter", 2, 3, &Importer::importTensorScatter, tensorScatter},
       {"ThresholdedRelu", 1, 1, &Importer::importFunction, alpha},
       {"Tile", 2, 2, &Importer::importTile, {}},
       {"TopK", 2, 2, &Importer::importTopK, topK, 2},
@@ -245,6 +248,7 @@ ArrayRef<Operator> frontend::supportedOperators() {
       {"Trunc", 5, 6, &Importer::importTrunc, quant, 1, "qonnx"},
       // What macros become.
       {"IntegerSums", 2, 3, &Importer::importIntegerSums, {}, 1, kOwnDomain},
+      {"Differences", 2, 2, &Importer::importDifferences, {}, 1, kOwnDomain},
       {"PadCodes", 2, 2, &Importer::importPadCodes, pads, 1, kOwnDomain},
   };
   return operators;

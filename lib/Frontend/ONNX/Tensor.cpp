@@ -85,7 +85,7 @@ frontend::integerFormat(ElementType type) {
   }
 }
 
-Range frontend::IntegerFormat::range() const {
+a2q::Range frontend::IntegerFormat::range() const {
   if (isSigned)
     return {llvm::minIntN(bits), llvm::maxIntN(bits)};
   return {0, static_cast<int64_t>(llvm::maxUIntN(bits))};
@@ -221,7 +221,7 @@ static LogicalResult readFields(const onnx::TensorProto &proto, size_t count,
   size_t entries = packed ? llvm::divideCeil(count * type->bits, 8) : count;
   if (failed(checkLength(proto.int32_data_size(), entries)))
     return failure();
-  Range range = packed ? Range{-128, 255} : type->range();
+  a2q::Range range = packed ? a2q::Range{-128, 255} : type->range();
   for (int32_t entry : proto.int32_data()) {
     if (entry < range.lo || entry > range.hi)
       return emitError() << "holds " << entry << ", which is no "

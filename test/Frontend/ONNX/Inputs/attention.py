@@ -4,9 +4,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes FOLDER/attention.onnx, quantized scores, softmax, and probabilities times values, and
 FOLDER/shifted.onnx, the same with zero points; with an argument more runs both wide and narrow and
-compares with numpy.
+compares with numpy, as they are or as they come back from an export.
 
-    attention.py FOLDER [run]
+    attention.py FOLDER [run | export]
 """
 
 import os
@@ -77,8 +77,17 @@ def main():
         path = os.path.join(folder, name + ".onnx")
         with open(path, "wb") as file:
             file.write(model(zeros).SerializeToString())
+        if sys.argv[2:] == ["export"]:
+            path = exported(path)
         if len(sys.argv) > 2:
             compare(path, folder, zeros)
+
+
+def exported(path):
+    network, back = path + ".mlir", path + ".back.onnx"
+    subprocess.run(["a2q-translate", "--import-onnx", path, "-o", network], check=True)
+    subprocess.run(["a2q-translate", "--export-onnx", network, "-o", back], check=True)
+    return back
 
 
 def compare(path, folder, zeros):

@@ -223,8 +223,11 @@ def conv_integer_zero_points():
 
 
 @bad("node 'm' (MatMulInteger): multiplies what is no pair of computed codes and constant weights of at most 16 bits")
-def matmul_integer_weights():
-    return integers("MatMulInteger", (4, 5), computed=True)
+def matmul_integer_vector():
+    g = Graph()
+    names = [g.input("x", (4, 5), U8), g.input("w", (5,), U8)]
+    g.output(g.node("MatMulInteger", names, "m"))
+    return g.model()
 
 
 def weight_zero(op, inputs, produced="Identity", domain=""):

@@ -156,6 +156,32 @@ def missing_input():
     return g.model()
 
 
+@bad("node 'd' (Dropout): input 't' asks for training, it must be false")
+def training():
+    g, x = image()
+    g.output(g.node("Dropout", [x, "", g.constant(True, np.bool_, "t")], "d"))
+    return g.model()
+
+
+@bad("node 's' (SpaceToDepth): attribute 'mode' is not supported")
+def space_to_depth_mode():
+    g, x = image()
+    g.output(g.node("SpaceToDepth", [x], "s", blocksize=2, mode="CRD"))
+    return g.model()
+
+
+@bad("node 'b' (BatchNormalization): output 'mean' is not supported, only the first one is")
+def refused_once():
+    # What is said of it once is not said again, though training is not supported either.
+    g = Graph(14)
+    x = g.input("x", (1, 2, 3, 3), np.float32)
+    inputs = [x] + [g.constant([1, 1], np.float32) for _ in range(4)]
+    g.output(g.node("BatchNormalization", inputs, "b", training_mode=1))
+    g.nodes[-1].output.append("mean")
+    g.output("mean")
+    return g.model()
+
+
 @bad("node 'p' (MaxPool): output 'indices' is not supported, only the first one is")
 def second_output():
     # One that nobody reads is no error.
@@ -207,7 +233,7 @@ def huge_input():
     return g.model()
 
 
-@bad("input 'x' has element type FLOAT16; supported are FLOAT, BOOL and integers of 8 to 64 bits")
+@bad("input 'x' has element type FLOAT16; supported are FLOAT, BOOL, UINT8, UINT16 and signed integers of 8 to 64 bits")
 def input_type():
     g = Graph()
     g.input("x", (1,), np.float16)

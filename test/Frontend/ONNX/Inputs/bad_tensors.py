@@ -6,6 +6,7 @@
 import numpy as np
 from cases import bad
 from models import Graph
+from onnx import numpy_helper
 
 
 def node(op, *inputs, shape=(3, 4), opset=18, **attributes):
@@ -39,9 +40,21 @@ def scatter_outside():
     return node("ScatterND", [[3]], np.ones((1, 4)))
 
 
-@bad("node 'n' (ScatterND): input 'c0' names an element twice, which reductions do not support")
-def scatter_twice():
-    return node("ScatterND", [[1], [-2]], np.ones((2, 4)), reduction="add")
+@bad("node 'n' (ScatterND): input 'c0' names one element of 12 400000 times, the product of "
+     "both may be 2^22")
+def scatter_often():
+    return node("ScatterND", [[1]] * 400000, np.ones((400000, 4)), reduction="add")
+
+
+@bad("node 'n' (TensorScatter): input 'c0' has type FLOAT and shape 3x5, which is no part along "
+     "axis 1 of FLOAT 3x4")
+def tensor_scatter_long():
+    return node("TensorScatter", np.ones((3, 5)), axis=1)
+
+
+@bad("node 'n' (TensorScatter): mode 'around' is not known; known are linear, circular")
+def tensor_scatter_mode():
+    return node("TensorScatter", np.ones((3, 2)), axis=1, mode="around")
 
 
 @bad("node 'n' (ScatterND): input 'c0' has type INT64 and shape 1x1, which does not fit data of "
@@ -66,7 +79,7 @@ def gather_deep():
     return node("GatherND", [[0, 0, 0]])
 
 
-@bad("node 'n' (Einsum): equation 'ii->i' is not supported for shapes 3x4")
+@bad("node 'n' (Einsum): equation 'ii->i' gives one dimension the sizes 3 and 4")
 def einsum_diagonal():
     return node("Einsum", equation="ii->i")
 
@@ -152,6 +165,57 @@ def attention_mask():
     return attention((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), (4, 5))
 
 
-@bad("node 'n' (Attention): softcap 5.000000e+00 is not supported, only 0")
+HEADS = [(1, 2, 4, 8)] * 3
+
+
+@bad("node 'n' (Attention): softcap -5.000000e+00 is negative")
 def attention_cap():
-    return attention((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), softcap=5.0)
+    return attention(*HEADS, softcap=-5.0)
+
+
+@bad("node 'n' (Attention): softmax_precision FLOAT16 is not supported, only FLOAT")
+def attention_precision():
+    return attention(*HEADS, softmax_precision=10)
+
+
+@bad("node 'n' (Attention): qk_matmul_output_mode 4 is not known; known are 0 to 3")
+def attention_mode():
+    return attention(*HEADS, qk_matmul_output_mode=4)
+
+
+@bad("node 'n' (Attention): has windows of -2 and -1, supported are -1 (no limit) and above")
+def attention_window():
+    return attention(*HEADS, left_window_size=-2)
+
+
+def with_past(*shapes, dtype=np.float32):
+    model = attention(*HEADS, (4, 4))
+    node = model.graph.node[0]
+    for name, shape in zip(("past_key", "past_value", "used"), shapes):
+        if shape is not None:
+            tensor = numpy_helper.from_array(np.ones(shape, dtype), name)
+            model.graph.initializer.append(tensor)
+        node.input.append(name if shape is not None else "")
+    return model
+
+
+@bad("node 'n' (Attention): has one of past_key and past_value, expected both or none")
+def attention_half_a_cache():
+    return with_past((1, 2, 3, 8))
+
+
+@bad("node 'n' (Attention): input 'past_value' has shape 1x2x3x9, which does not go before "
+     "1x2x4x8 in dimension 2")
+def attention_cache_shape():
+    return with_past((1, 2, 3, 8), (1, 2, 3, 9))
+
+
+@bad("node 'n' (Attention): has past_key and nonpad_kv_seqlen, expected one of them")
+def attention_two_caches():
+    return with_past((1, 2, 3, 8), (1, 2, 3, 8), (1,))
+
+
+@bad("node 'n' (Attention): input 'used' has type INT64 and shape 2, expected INT64 for each of "
+     "1 batches")
+def attention_used():
+    return with_past(None, None, (2,), dtype=np.int64)

@@ -67,6 +67,35 @@ def matmul_integer_columns():
 
 
 @case()
+def matmul_integer_activations():
+    # Both sides are computed; their zero points are constants.
+    g = Graph(opset=13)
+    x, y = g.input("x", (4, 3, 21), U8), g.input("v", (4, 21, 6), I8)
+    y = g.node("MatMulInteger", [x, y, g.constant(131, U8), g.constant(-7, I8)], "matmul")
+    return finish(g, y, np.int32)
+
+
+@case()
+def matmul_integer_matrices():
+    # Two matrices, whose zero points are inputs.
+    g = Graph(opset=13)
+    x, y = g.input("x", (7, 21), U8), g.input("v", (21, 6), I8)
+    z = [g.input("xz", (), U8), g.input("yz", (1,), I8)]
+    return finish(g, g.node("MatMulInteger", [x, y] + z, "matmul"), np.int32)
+
+
+@case()
+def matmul_integer_scores():
+    # What quantize_dynamic makes of attention: one batch is shared by several.
+    g = Graph(opset=13)
+    q, qs, qz = quantize(g, g.input("q", (2, 3, 5, 16), np.float32), "q")
+    k, ks, kz = quantize(g, g.input("k", (3, 16, 7), np.float32), "k")
+    y = g.node("MatMulInteger", [q, k, qz, kz], "scores")
+    y = g.node("Cast", [y], to=TensorProto.FLOAT)
+    return finish(g, g.node("Mul", [y, g.node("Mul", [qs, ks])]))
+
+
+@case()
 def conv_integer():
     g = Graph(opset=13)
     x = g.input("x", (2, 3, 7, 6), U8)

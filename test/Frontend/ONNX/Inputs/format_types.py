@@ -94,10 +94,13 @@ def words_unsigned():
     return words(np.uint16, "", 21, 31117)
 
 
-def blocks(data_type, shape, axis, size, zero=False):
-    """Weights of a float layer, with a scale for each block."""
+def blocks(data_type, shape, axis, size, zero=False, codes=None):
+    """Weights with a scale for each block, of a float layer or of one of codes."""
     g = Graph(21)
-    x = g.input("x", ("N", shape[0]), np.float32)
+    if codes:
+        x = g.codes(g.input("x", ("N", 5, shape[0]), codes), 0.0371, 19, codes)
+    else:
+        x = g.input("x", ("N", shape[0]), np.float32)
     count = list(shape)
     count[axis] = -(-shape[axis] // size)
     inputs = [packed(g, shape, data_type),
@@ -117,6 +120,17 @@ def blocks_of_inputs():
 @case(error=1e-6)
 def blocks_of_outputs():
     return blocks(UINT4, (7, 32), 1, 16, zero=True)
+
+
+@case(error=1e-6)
+def blocks_of_codes():
+    # Each block is a product of integers.
+    return blocks(INT4, (48, 6), 0, 16, codes=U8)
+
+
+@case(error=1e-6)
+def blocks_of_codes_and_zero_points():
+    return blocks(UINT4, (32, 6), 0, 8, zero=True, codes=I8)
 
 
 @case("onnxruntime-optimized")
