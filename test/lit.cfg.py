@@ -42,6 +42,10 @@ def has_modules(*names):
 if has_modules("onnx"):
     config.available_features.add("python-onnx")
 
+# Tests that ask ONNX Runtime anew (PyPI: onnxruntime).
+if has_modules("onnx", "onnxruntime"):
+    config.available_features.add("python-onnxruntime")
+
 # Tests that run TensorFlow Lite, and PyTorch by way of torch-mlir (PyPI; see
 # examples/tflite and examples/torch-mlir).
 if has_modules("ai_edge_litert", "tosa_converter_for_tflite"):
