@@ -560,10 +560,10 @@ FailureOr<std::string> Exporter::exportConv(Conv2DOp op,
 
 FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
                                               const SumFactors &factors) {
-  if (failed(checkPerTensor(op, op.getLhs().getType())))
-    return failure();
   if (!hasConstantCodes(op.getRhs()))
     return exportProduct(op, factors);
+  if (failed(checkPerTensor(op, op.getLhs().getType())))
+    return failure();
   FailureOr<Tensor> weights = readWeights(op, op.getRhs());
   if (failed(weights))
     return failure();
@@ -601,8 +601,6 @@ FailureOr<std::string> Exporter::exportMatmul(MatmulOp op,
 
 FailureOr<std::string> Exporter::exportProduct(MatmulOp op,
                                                const SumFactors &factors) {
-  if (failed(checkPerTensor(op, op.getRhs().getType())))
-    return failure();
   Value first = op.getLhs(), second = op.getRhs();
   quant::QuantizedType lhs = getQuantizedType(first.getType());
   quant::QuantizedType rhs = getQuantizedType(second.getType());
@@ -618,6 +616,9 @@ FailureOr<std::string> Exporter::exportProduct(MatmulOp op,
       value = codes;
       type = getQuantizedType(codes.getType());
     }
+  if (failed(checkPerTensor(op, first.getType())) ||
+      failed(checkPerTensor(op, second.getType())))
+    return failure();
   FailureOr<std::string> left = nameOf(first, Form::Plain);
   FailureOr<std::string> right = nameOf(second, Form::Plain);
   if (failed(left) || failed(right))

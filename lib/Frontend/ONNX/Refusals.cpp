@@ -97,8 +97,8 @@ InFlightDiagnostic Refusals::emit(ArrayRef<std::string> supported) const {
     if (!entry.reason.empty() && ++reasons <= kMostReasons)
       diagnostic.attachNote(entry.loc) << entry.reason;
   if (reasons > kMostReasons)
-    diagnostic.attachNote() << "and " << reasons - kMostReasons
-                            << " more such nodes";
+    diagnostic.attachNote()
+        << "and " << reasons - kMostReasons << " more such nodes";
   if (passedOver)
     diagnostic.attachNote()
         << passedOver << " nodes that depend on these were not looked at";

@@ -34,8 +34,8 @@ public:
   /// No node of this operator is imported; `op` with its domain.
   void addOperator(llvm::StringRef op, llvm::StringRef name,
                    const onnx::NodeProto &node);
-  /// Runs `body`, which translates the node or looks at it. When it fails, keeps
-  /// the error that it emitted.
+  /// Runs `body`, which translates the node or looks at it. When it fails,
+  /// keeps the error that it emitted.
   mlir::LogicalResult attempt(const Node &node,
                               llvm::function_ref<mlir::LogicalResult()> body);
   /// Whether the node reads something that a refused node defines; what it

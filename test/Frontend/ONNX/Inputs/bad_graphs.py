@@ -156,13 +156,6 @@ def missing_input():
     return g.model()
 
 
-@bad("node 'd' (Dropout): input 't' asks for training, it must be false")
-def training():
-    g, x = image()
-    g.output(g.node("Dropout", [x, "", g.constant(True, np.bool_, "t")], "d"))
-    return g.model()
-
-
 @bad("node 's' (SpaceToDepth): attribute 'mode' is not supported")
 def space_to_depth_mode():
     g, x = image()

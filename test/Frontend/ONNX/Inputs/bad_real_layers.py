@@ -151,7 +151,7 @@ def concat_shapes():
     return g.model()
 
 
-@bad("node 'dropout' (Dropout): has 3 inputs, expected 1 to 2")
+@bad("node 'dropout' (Dropout): input 'training' asks for training, it must be false")
 def dropout_training():
     g, x = real_graph()
     g.output(g.node("Dropout", [x, g.constant(0.5, np.float32),
