@@ -30,6 +30,17 @@ PlaneLayout PlaneLayout::get(ArrayRef<int64_t> imageShape, int64_t pitch,
   layout.channels = imageShape[3];
   layout.pitch = pitch;
   layout.halo = halo;
+  layout.unit = kLine;
+  int64_t rows = layout.height * pitch;
+  if (rows <= kLine) {
+    // Whole lines would be mostly halo, and the planes of many channels would
+    // not fit the first level of the cache.
+    layout.unit = 8;
+    layout.lead = llvm::alignTo(reach * pitch + reach, layout.unit);
+    layout.plane =
+        llvm::alignTo(std::max(layout.lead + rows, kLine), layout.unit);
+    return layout;
+  }
   layout.lead = llvm::alignTo(reach * pitch + reach, kLine);
   layout.plane = layout.lead + layout.positions();
   // An odd number of lines: the same row of all planes then lies in different
@@ -44,7 +55,9 @@ int64_t PlaneLayout::positions() const {
 }
 
 /// The last line is for the positions that round a plane up.
-int64_t PlaneLayout::size() const { return first(planes()) + kLine; }
+int64_t PlaneLayout::size() const {
+  return llvm::alignTo(first(planes()) + kLine, kLine);
+}
 
 void PlaneMargins::include(const Layer &layer) {
   auto op = dyn_cast<Conv2DOp>(layer.op.getOperation());
@@ -119,24 +132,30 @@ collectTerms(const Layer &layer, const PlaneLayout &input, int64_t channel) {
   return terms;
 }
 
-/// Deals the terms out to so many tiles, like cards; nothing if that makes one
-/// too wide. Tiles then have lists of the same lengths, whose loops end where
-/// they are predicted to.
+/// Deals the terms out to so many tiles; nothing if that makes one too wide.
+/// Tiles then have lists of the same lengths, whose loops end where they are
+/// predicted to, and each reads the channels next to those of the one before.
 static SmallVector<SmallVector<Term>> dealOut(ArrayRef<Term> terms,
                                               size_t count, Wide limit) {
+  SmallVector<Term> signs[2];
+  for (const Term &term : terms)
+    signs[term.weight < 0].push_back(term);
   SmallVector<SmallVector<Term>> tiles(count);
-  SmallVector<Wide> spans(count, 0);
-  size_t next = 0;
-  for (bool negative : {false, true})
-    for (const Term &term : terms) {
-      if ((term.weight < 0) != negative)
-        continue;
-      tiles[next].push_back(term);
-      spans[next] += term.span();
-      if (spans[next] > limit)
-        return {};
-      next = (next + 1) % count;
-    }
+  for (auto [t, tile] : llvm::enumerate(tiles)) {
+    // Where the shares of all terms and of the positive ones end.
+    auto share = [&](size_t all, size_t t) { return all * t / count; };
+    size_t positive = share(signs[0].size(), t);
+    size_t positiveEnd = share(signs[0].size(), t + 1);
+    size_t negative = share(terms.size(), t) - positive;
+    size_t negativeEnd = share(terms.size(), t + 1) - positiveEnd;
+    tile.append(signs[0].begin() + positive, signs[0].begin() + positiveEnd);
+    tile.append(signs[1].begin() + negative, signs[1].begin() + negativeEnd);
+    Wide span = 0;
+    for (const Term &term : tile)
+      span += term.span();
+    if (span > limit)
+      return {};
+  }
   return tiles;
 }
 

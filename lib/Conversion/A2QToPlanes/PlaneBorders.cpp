@@ -229,23 +229,23 @@ Value a2q::toPhases(OpBuilder &b, Location loc, Value planes,
   });
 }
 
-/// Whole lines, from the last one that has rows of an image to where the rows
+/// Whole units, from the last one that has rows of an image to where the rows
 /// of the next plane begin.
 Value a2q::emitHalo(OpBuilder &b, Location loc, Value planes,
                     const PlaneLayout &layout) {
   Emitter e{b, loc};
-  constexpr int64_t line = 64;
-  Value halo = e.splat(line, layout.halo);
+  Value halo = e.splat(layout.unit, layout.halo);
   auto fill = [&](Value out, Value from, int64_t bytes) {
-    for (int64_t i = 0; i < bytes; i += line)
+    for (int64_t i = 0; i < bytes; i += layout.unit)
       out = e.write(out, e.plus(from, i), halo);
     return out;
   };
-  int64_t rows = llvm::alignDown(layout.height * layout.pitch, line);
+  int64_t rows = llvm::alignDown(layout.height * layout.pitch, layout.unit);
   Value out = fill(planes, e.number(0), layout.lead);
   out = e.loop(layout.planes(), 1, out, [&](Value plane, Value out) {
     Value from = e.plus(e.times(plane, layout.plane), layout.lead + rows);
     return fill(out, from, layout.plane - rows);
   });
-  return fill(out, e.number(layout.first(layout.planes())), line);
+  int64_t last = layout.first(layout.planes());
+  return fill(out, e.number(last), layout.size() - last);
 }

@@ -120,13 +120,22 @@ void PlaneKernel::writeLists() {
   SmallVector<int32_t> channels = orderChannels(plan);
   SmallVector<int32_t> all, bounds = {0}, first;
   isEmpty.assign(plan.levels * 2, true);
-  for (int32_t channel : channels) {
-    for (const PlaneTile &tile : plan.channels[channel]) {
+  for (auto [place, channel] : llvm::enumerate(channels)) {
+    // There and back again: what one channel read last is what the next one
+    // reads first, and is in the cache when not all planes fit.
+    bool back = place % 2 == 1;
+    SmallVector<PlaneTile> tiles = plan.channels[channel];
+    if (back)
+      std::reverse(tiles.begin(), tiles.end());
+    for (const PlaneTile &tile : tiles) {
       int64_t list = 0;
       first.push_back(tile.start);
       for (const PlaneTile::Level &level : tile.levels)
         for (const auto *distances : {&level.added, &level.subtracted}) {
-          llvm::append_range(all, *distances);
+          if (back)
+            llvm::append_range(all, llvm::reverse(*distances));
+          else
+            llvm::append_range(all, *distances);
           bounds.push_back(all.size());
           isEmpty[list++] &= distances->empty();
         }

@@ -75,6 +75,7 @@ struct PlaneLayout {
   int64_t lead = 0;  ///< before the first row
   int64_t plane = 0; ///< from a plane to the next
   int64_t halo = 0;  ///< code outside of the image
+  int64_t unit = 64; ///< of what `lead` and `plane` are multiples
 
   /// For filters that reach `reach` pixels beyond each side of the image.
   static PlaneLayout get(llvm::ArrayRef<int64_t> imageShape, int64_t pitch,
