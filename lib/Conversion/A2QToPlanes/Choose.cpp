@@ -162,10 +162,9 @@ struct Candidate {
   double denseTime = 0, planesTime = 0;
   double borders = 0; ///< what conversions take, as others are chosen
   bool takesPlanes = false;
+  bool isHopeless = false; ///< whether no planes could be faster
 
-  RequantizeOp consumer() const {
-    return cast<RequantizeOp>(*layer->op->getUsers().begin());
-  }
+  Value codes() const { return planes->sumCodes.getCodes(); }
 };
 
 class Chooser {
@@ -174,6 +173,7 @@ public:
   std::vector<Choice> choose();
 
 private:
+  void plan(Candidate &candidate, PlaneMargins margins);
   Candidate *onPlanes(Operation *op);
   bool arePlanes(Value codes, const PlaneLayout &layout,
                  const Candidate *reader);
@@ -187,6 +187,7 @@ private:
   ChoiceOptions options;
   std::vector<Candidate> candidates;
   DenseMap<Operation *, size_t> ofOp;
+  DenseMap<Value, size_t> ofCodes; ///< of those that may have planes
 };
 } // namespace
 
@@ -205,7 +206,6 @@ static double leastPlanesTime(const Layer &layer, Isa isa) {
 Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
     : options(options) {
   PlaneMargins margins;
-  std::vector<bool> isHopeless;
   for (const Layer &layer : layers) {
     Candidate candidate;
     candidate.layer = &layer;
@@ -213,41 +213,56 @@ Chooser::Chooser(ArrayRef<Layer> layers, const ChoiceOptions &options)
         planLayer(layer, options.isa, options.check, candidate.noDense);
     candidate.denseTime = estimateDense(layer, candidate.dense, options.isa);
     considerLookUps(candidate);
-    isHopeless.push_back(
+    candidate.isHopeless =
         !hasPlanes(layer, candidate.noPlanes) ||
         (options.planes == Use::WhenFaster &&
-         leastPlanesTime(layer, options.isa) > candidate.denseTime));
-    if (!isHopeless.back())
+         leastPlanesTime(layer, options.isa) > candidate.denseTime);
+    if (!candidate.isHopeless)
       margins.include(layer);
     ofOp[layer.op] = candidates.size();
     candidates.push_back(std::move(candidate));
   }
   if (options.planes == Use::Never || options.check)
     return;
-  for (auto [candidate, hopeless] : llvm::zip_equal(candidates, isHopeless)) {
+  for (Candidate &candidate : candidates)
     // Who is told why wants both times; listing the terms of a dense layer
     // takes seconds.
-    if ((hopeless && !options.tell) || !candidate.noPlanes.empty())
-      continue;
-    const Layer &layer = *candidate.layer;
-    PlaneMargins own = margins;
-    own.include(layer);
-    candidate.planes = planPlanes(layer, options.isa, own, options.laneBits,
-                                  candidate.noPlanes);
-    if (!candidate.planes)
-      continue;
-    const PlanePlan &plan = *candidate.planes;
-    candidate.planesTime = estimatePlanes(plan, options.isa);
-    // Phases move the same bytes, and transpose none of them.
-    if (plan.input != plan.source)
-      candidate.planesTime += estimateBorder(plan.source, options.isa) / 4;
-    // At best it saves its neighbours two conversions.
-    double saved = estimateBorder(plan.source, options.isa) +
-                   estimateBorder(plan.output, options.isa);
-    candidate.takesPlanes =
-        options.planes == Use::WhenPossible ||
-        (!hopeless && candidate.planesTime < candidate.denseTime + saved);
-  }
+    if ((!candidate.isHopeless || options.tell) && candidate.noPlanes.empty())
+      plan(candidate, margins);
+  // A layer that stays dense has no say in what planes look like.
+  PlaneMargins left;
+  for (const Candidate &candidate : candidates)
+    if (candidate.takesPlanes)
+      left.include(*candidate.layer);
+  if (left.reach == margins.reach && left.gap == margins.gap)
+    return;
+  for (Candidate &candidate : candidates)
+    if (candidate.takesPlanes)
+      plan(candidate, left);
+}
+
+/// Plans planes for a layer, with margins that hold its own, and takes them if
+/// they may pay.
+void Chooser::plan(Candidate &candidate, PlaneMargins margins) {
+  const Layer &layer = *candidate.layer;
+  margins.include(layer);
+  candidate.planes = planPlanes(layer, options.isa, margins, options.laneBits,
+                                candidate.noPlanes);
+  candidate.takesPlanes = false;
+  if (!candidate.planes)
+    return;
+  const PlanePlan &plan = *candidate.planes;
+  ofCodes[candidate.codes()] = ofOp[layer.op];
+  candidate.planesTime = estimatePlanes(plan, options.isa);
+  // Phases move the same bytes, and transpose none of them.
+  if (plan.input != plan.source)
+    candidate.planesTime += estimateBorder(plan.source, options.isa) / 4;
+  // At best it saves its neighbours two conversions.
+  double saved = estimateBorder(plan.source, options.isa) +
+                 estimateBorder(plan.output, options.isa);
+  candidate.takesPlanes = options.planes == Use::WhenPossible ||
+                          (!candidate.isHopeless &&
+                           candidate.planesTime < candidate.denseTime + saved);
 }
 
 /// Look-ups instead of products, if they are faster.
@@ -299,10 +314,12 @@ Candidate *Chooser::onPlanes(Operation *op) {
 /// counts as well: then they are converted for it already.
 bool Chooser::arePlanes(Value codes, const PlaneLayout &layout,
                         const Candidate *reader) {
-  if (auto producer = codes.getDefiningOp<RequantizeOp>())
-    if (Candidate *before = onPlanes(producer.getInput().getDefiningOp()))
-      if (before->planes->output == layout)
-        return true;
+  auto before = ofCodes.find(codes);
+  if (before != ofCodes.end()) {
+    const Candidate &producer = candidates[before->second];
+    if (producer.takesPlanes && producer.planes->output == layout)
+      return true;
+  }
   if (reader)
     for (Operation *user : codes.getUsers())
       if (Candidate *other = onPlanes(user))
@@ -370,7 +387,7 @@ double Chooser::findBorders(const Candidate &candidate) {
   double borders = 0;
   if (!arePlanes(candidate.layer->op.getActivations(), plan.source, &candidate))
     borders += estimateBorder(plan.source, options.isa);
-  if (!arePlanesRead(candidate.consumer().getResult(), plan.output))
+  if (!arePlanesRead(candidate.codes(), plan.output))
     borders += estimateBorder(plan.output, options.isa);
   return borders;
 }
@@ -408,6 +425,8 @@ bool Chooser::improve() {
     for (size_t i = first; i < end; ++i)
       on[i]->takesPlanes = true;
   }
+  for (Candidate *candidate : best)
+    candidate->borders = findBorders(*candidate);
   for (Candidate *candidate : best)
     candidate->takesPlanes = false;
   return !best.empty();

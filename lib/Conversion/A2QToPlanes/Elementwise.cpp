@@ -34,12 +34,17 @@ static bool isElementwise(Operation *op) {
                       [&](Type operand) { return operand == type; });
 }
 
-/// What the op makes of its operands.
-static std::optional<float> evaluate(Operation *op, float lhs, float rhs) {
+std::optional<float> a2q::evaluateReal(Operation *op, float lhs, float rhs) {
   if (isa<tosa::AddOp, arith::AddFOp>(op))
     return lhs + rhs;
   if (isa<tosa::SubOp, arith::SubFOp>(op))
     return lhs - rhs;
+  if (isa<arith::MulFOp>(op))
+    return lhs * rhs;
+  if (isa<arith::DivFOp>(op))
+    return lhs / rhs;
+  if (isa<arith::NegFOp>(op))
+    return -lhs;
   if (isa<tosa::MaximumOp, arith::MaximumFOp, arith::MaxNumFOp>(op))
     return std::max(lhs, rhs);
   if (isa<tosa::MinimumOp, arith::MinimumFOp, arith::MinNumFOp>(op))
@@ -87,7 +92,7 @@ struct Walk {
         return std::nullopt;
       operands.push_back(*value);
     }
-    return ::evaluate(op, operands.front(), operands.back());
+    return evaluateReal(op, operands.front(), operands.back());
   }
 
   std::optional<int64_t> evaluate(QuantizeOp op) {

@@ -302,11 +302,10 @@ bool a2q::hasPlanes(const Layer &layer, std::string &reason) {
     return fail("an initial value");
   if (codeBits(layer.activations) != 8)
     return fail("activations of more than 8 bits");
-  if (!llvm::hasSingleElement(op->getUsers()) ||
-      !isa<RequantizeOp>(*op->getUsers().begin()))
-    return fail("sums that are not requantized at once");
-  auto consumer = cast<RequantizeOp>(*op->getUsers().begin());
-  if (codeBits(getQuantizedType(consumer.getType())) != 8)
+  std::optional<SumCodes> codes = SumCodes::get(layer.op, reason);
+  if (!codes)
+    return false;
+  if (codeBits(codes->getType()) != 8)
     return fail("results of more than 8 bits");
   return true;
 }
@@ -323,6 +322,37 @@ static int64_t mostRegisters(const PlanePlan &plan, Isa isa) {
   return plan.tiles == 1 || many ? 8 : 4;
 }
 
+/// Lists, tiles and codes in lanes of so many bits; false and the reason when
+/// there are none.
+static bool planLanes(PlanePlan &plan, const Layer &layer, Isa isa,
+                      unsigned bits, std::string &reason) {
+  plan.laneBits = bits;
+  plan.channels.clear();
+  plan.tiles = plan.levels = 1;
+  for (int64_t c = 0; c < layer.allChannels(); ++c) {
+    auto tiles = listChannel(layer, plan.input, c, bits);
+    if (!tiles) {
+      reason = "a single product of channel " + std::to_string(c) +
+               " exceeds lanes of " + std::to_string(bits) + " bits";
+      return false;
+    }
+    plan.channels.push_back(std::move(*tiles));
+  }
+  evenOut(plan);
+  plan.lanes = vectorBytes(isa) * 8 / plan.laneBits;
+  chooseSums(plan);
+  reason.clear();
+  std::optional<PlaneCodes> codes = PlaneEpilogue::choose(plan, isa, reason);
+  if (!codes)
+    return false;
+  plan.codes = *codes;
+  int64_t vectors =
+      llvm::divideCeil(plan.output.height * plan.output.pitch, plan.lanes);
+  int64_t blocks = llvm::divideCeil(vectors, mostRegisters(plan, isa));
+  plan.registers = llvm::divideCeil(vectors, blocks);
+  return true;
+}
+
 std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
                                          const PlaneMargins &margins,
                                          unsigned laneBits,
@@ -330,8 +360,8 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
   if (!hasPlanes(layer, reason))
     return std::nullopt;
   auto op = cast<Conv2DOp>(layer.op.getOperation());
-  auto consumer = cast<RequantizeOp>(*op->getUsers().begin());
   PlanePlan plan;
+  plan.sumCodes = *SumCodes::get(layer.op, reason);
   ArrayRef<int64_t> image =
       cast<RankedTensorType>(op.getInput().getType()).getShape();
   ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
@@ -356,9 +386,8 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
     reason = "a result that is wider than the image";
     return std::nullopt;
   }
-  plan.output =
-      PlaneLayout::get(result, pitch, margins.reach,
-                       zeroPoint(getQuantizedType(consumer.getType())));
+  plan.output = PlaneLayout::get(result, pitch, margins.reach,
+                                 zeroPoint(plan.sumCodes.getType()));
   if (plan.input.size() > INT32_MAX) {
     reason = "distances beyond 32 bits";
     return std::nullopt;
@@ -366,31 +395,10 @@ std::optional<PlanePlan> a2q::planPlanes(const Layer &layer, Isa isa,
   SmallVector<unsigned> widths = {8, 16};
   if (laneBits)
     widths = {laneBits};
-  for (unsigned bits : widths) {
-    plan.laneBits = bits;
-    plan.channels.clear();
-    for (int64_t c = 0; c < layer.allChannels(); ++c)
-      if (auto tiles = listChannel(layer, plan.input, c, bits))
-        plan.channels.push_back(std::move(*tiles));
-      else
-        break;
-    if (static_cast<int64_t>(plan.channels.size()) == layer.allChannels())
-      break;
-    reason = "a single product of channel " +
-             std::to_string(plan.channels.size()) + " exceeds lanes of " +
-             std::to_string(bits) + " bits";
-    if (bits == widths.back())
-      return std::nullopt;
-  }
-  evenOut(plan);
-  plan.lanes = vectorBytes(isa) * 8 / plan.laneBits;
-  chooseSums(plan);
-  plan.codes = PlaneEpilogue::choose(plan, isa, consumer);
-  int64_t vectors =
-      llvm::divideCeil(plan.output.height * plan.output.pitch, plan.lanes);
-  int64_t blocks = llvm::divideCeil(vectors, mostRegisters(plan, isa));
-  plan.registers = llvm::divideCeil(vectors, blocks);
-  return plan;
+  for (unsigned bits : widths)
+    if (planLanes(plan, layer, isa, bits, reason))
+      return plan;
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//

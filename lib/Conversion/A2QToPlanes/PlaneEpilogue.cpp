@@ -31,61 +31,17 @@ using namespace a2q;
 // Codes of sums
 //===----------------------------------------------------------------------===//
 
-static int64_t elementOf(ElementsAttr elements, int64_t channel) {
-  if (!elements)
-    return 0;
-  SmallVector<int64_t> values = *integerElements(elements);
-  return values[values.size() == 1 ? 0 : channel];
-}
-
-namespace {
-/// The definition of a layer's requantization, channel by channel.
-class Definition {
-public:
-  Definition(RequantizeOp op, int64_t channel)
-      : type(getQuantizedType(op.getType())), rounding(op.getRounding()),
-        bias(elementOf(op.getBiasAttr(), channel)) {
-    if (op.getShiftAttr()) {
-      shift = elementOf(op.getShiftAttr(), channel);
-      multiplier = elementOf(op.getMultiplierAttr(), channel);
-      return;
-    }
-    auto values = op.getMultiplierAttr().getValues<APFloat>();
-    factor = values[op.getMultiplierAttr().size() == 1 ? 0 : channel]
-                 .convertToFloat();
-  }
-
-  int64_t operator()(Wide sum) const {
-    if (shift)
-      return requantize(sum + bias, multiplier, *shift, zeroPoint(type),
-                        codeRange(type), rounding);
-    return requantize(sum + bias, factor, zeroPoint(type), codeRange(type),
-                      rounding);
-  }
-
-private:
-  quant::QuantizedType type;
-  Rounding rounding;
-  int64_t bias, multiplier = 0;
-  float factor = 0;
-  std::optional<unsigned> shift;
-};
-} // namespace
-
 /// The lane of sum s holds s + start, in [-2^(bits-1), 2^(bits-1)); per
 /// threshold the largest lane that does not reach it.
-static SmallVector<int64_t> thresholdsOf(const PlanePlan &plan,
-                                         RequantizeOp requantize,
-                                         int64_t channel, int64_t lowest,
-                                         int64_t count) {
+static SmallVector<int64_t> thresholdsOf(const PlanePlan &plan, int64_t channel,
+                                         int64_t lowest, int64_t count) {
   PlaneTile tile = plan.total(channel);
-  Definition code(requantize, channel);
   auto lo = static_cast<int64_t>(tile.sum.lo);
   auto hi = static_cast<int64_t>(tile.sum.hi);
   SmallVector<int64_t> thresholds;
   int64_t sum = lo;
   for (int64_t k = 1; k <= count; ++k) {
-    while (sum <= hi && code(sum) < lowest + k)
+    while (sum <= hi && plan.sumCodes(channel, sum) < lowest + k)
       ++sum;
     int64_t most = (int64_t(1) << (plan.sumBits - 1)) - 1;
     thresholds.push_back(sum > hi ? most : sum - 1 + tile.start);
@@ -101,13 +57,11 @@ struct CodesOfLayer {
 };
 } // namespace
 
-static CodesOfLayer rangeOfCodes(const PlanePlan &plan,
-                                 RequantizeOp requantize) {
+static CodesOfLayer rangeOfCodes(const PlanePlan &plan) {
   CodesOfLayer all;
   for (size_t c = 0; c < plan.channels.size(); ++c) {
-    Definition code(requantize, c);
     Interval sum = plan.total(c).sum;
-    int64_t lo = code(sum.lo), hi = code(sum.hi);
+    int64_t lo = plan.sumCodes(c, sum.lo), hi = plan.sumCodes(c, sum.hi);
     all.lo = c == 0 ? lo : std::min(all.lo, lo);
     all.hi = c == 0 ? hi : std::max(all.hi, hi);
   }
@@ -115,32 +69,60 @@ static CodesOfLayer rangeOfCodes(const PlanePlan &plan,
 }
 
 /// Whether every threshold is a lane that a signed comparison can be made with.
-static bool fitThresholds(const PlanePlan &plan, RequantizeOp requantize,
-                          CodesOfLayer codes) {
+static bool fitThresholds(const PlanePlan &plan, CodesOfLayer codes) {
   int64_t least = -(int64_t(1) << (plan.sumBits - 1));
   for (size_t c = 0; c < plan.channels.size(); ++c)
-    for (int64_t threshold :
-         thresholdsOf(plan, requantize, c, codes.lo, codes.count()))
+    for (int64_t threshold : thresholdsOf(plan, c, codes.lo, codes.count()))
       if (threshold < least)
         return false;
   return true;
 }
 
-PlaneCodes PlaneEpilogue::choose(const PlanePlan &plan, Isa isa,
-                                 RequantizeOp requantize) {
+/// Whether reals are finite and codes grow with the sums, which nobody has
+/// promised of reals; or the reason why not.
+static bool growReals(const PlanePlan &plan, std::string &reason) {
+  for (size_t c = 0; c < plan.channels.size(); ++c) {
+    Interval sums = plan.total(c).sum;
+    std::optional<int64_t> last;
+    for (Wide sum = sums.lo; sum <= sums.hi; ++sum) {
+      std::optional<int64_t> code = plan.sumCodes.find(c, sum);
+      if (!code || (last && *code < *last)) {
+        reason = "codes of channel " + std::to_string(c) + " that " +
+                 (code ? "fall while sums grow" : "have no real");
+        return false;
+      }
+      last = code;
+    }
+  }
+  return true;
+}
+
+std::optional<PlaneCodes> PlaneEpilogue::choose(const PlanePlan &plan, Isa isa,
+                                                std::string &reason) {
+  bool areReal = plan.sumCodes.areReal();
+  if (areReal && (plan.sumBits > 16 || !growReals(plan, reason))) {
+    if (reason.empty())
+      reason = "reals of sums of more than 16 bits";
+    return std::nullopt;
+  }
   if (plan.sumBits > 16)
     return PlaneCodes::Arithmetic;
   if (plan.sumBits == 8 && isa >= Isa::Avx512vbmi)
     return PlaneCodes::Table;
-  CodesOfLayer codes = rangeOfCodes(plan, requantize);
-  if (codes.count() > 15 || !fitThresholds(plan, requantize, codes))
-    return PlaneCodes::Arithmetic;
+  CodesOfLayer codes = rangeOfCodes(plan);
+  if (codes.count() > 15 || !fitThresholds(plan, codes)) {
+    if (!areReal)
+      return PlaneCodes::Arithmetic;
+    reason = "reals that become more codes than a search finds";
+    return std::nullopt;
+  }
   // A search needs as many look-ups at once as a vector has sums.
   if (isa >= Isa::Avx512bw || (plan.sumBits == 8 && isa >= Isa::Avx2))
     return PlaneCodes::Search;
   // Two instructions for each threshold; arithmetic takes about 20 for 8 sums.
-  return codes.count() * plan.sumBits <= 128 ? PlaneCodes::Count
-                                             : PlaneCodes::Arithmetic;
+  return areReal || codes.count() * plan.sumBits <= 128
+             ? PlaneCodes::Count
+             : PlaneCodes::Arithmetic;
 }
 
 //===----------------------------------------------------------------------===//
@@ -239,11 +221,10 @@ void PlaneEpilogue::prepare(OpBuilder &b, Location loc, Value channel) {
   case PlaneCodes::Table: {
     SmallVector<APInt> entries;
     for (auto [c, tiles] : llvm::enumerate(plan.channels)) {
-      Definition code(requantize, c);
       const PlaneTile &tile = tiles.front();
       SmallVector<int64_t> row(256, 0);
       for (Wide sum = tile.sum.lo; sum <= tile.sum.hi; ++sum)
-        row[static_cast<uint8_t>(sum + tile.start)] = code(sum);
+        row[static_cast<uint8_t>(sum + tile.start)] = plan.sumCodes(c, sum);
       for (int64_t value : row)
         entries.push_back(APInt(8, value, /*isSigned=*/true, true));
     }
@@ -256,14 +237,14 @@ void PlaneEpilogue::prepare(OpBuilder &b, Location loc, Value channel) {
   }
   case PlaneCodes::Search:
   case PlaneCodes::Count: {
-    CodesOfLayer codes = rangeOfCodes(plan, requantize);
+    CodesOfLayer codes = rangeOfCodes(plan);
     int64_t width = 16;
     SmallVector<APInt> entries;
     APInt never(bits, (int64_t(1) << (bits - 1)) - 1);
     for (size_t c = 0; c < plan.channels.size(); ++c) {
       SmallVector<APInt> row(width, never);
-      for (auto [k, threshold] : llvm::enumerate(
-               thresholdsOf(plan, requantize, c, codes.lo, codes.count())))
+      for (auto [k, threshold] :
+           llvm::enumerate(thresholdsOf(plan, c, codes.lo, codes.count())))
         row[k + 1] = APInt(bits, threshold, /*isSigned=*/true);
       if (plan.codes == PlaneCodes::Search) {
         row = inTreeOrder(row, stepsOf(codes.count()));
@@ -308,7 +289,7 @@ static Value countGreater(OpBuilder &b, Location loc, Value lanes,
 }
 
 Value PlaneEpilogue::search(OpBuilder &b, Location loc, Value lanes) const {
-  int64_t steps = stepsOf(rangeOfCodes(plan, requantize).count());
+  int64_t steps = stepsOf(rangeOfCodes(plan).count());
   auto type = cast<VectorType>(lanes.getType());
   // With masks a step adds where the lane is greater; LLVM finds that addition
   // only if it does not know what is added.
@@ -350,13 +331,13 @@ Value PlaneEpilogue::lookUp(OpBuilder &b, Location loc, Value lanes) const {
 
 bool PlaneEpilogue::masksSearch() const {
   return plan.codes == PlaneCodes::Search && plan.output.halo == 0 &&
-         rangeOfCodes(plan, requantize).lo == 0;
+         rangeOfCodes(plan).lo == 0;
 }
 
 int8_t PlaneEpilogue::insideMark() const {
   if (!masksSearch())
     return -1;
-  return (1 << stepsOf(rangeOfCodes(plan, requantize).count())) - 1;
+  return (1 << stepsOf(rangeOfCodes(plan).count())) - 1;
 }
 
 /// The codes of pieces side by side again, as bytes.
@@ -409,7 +390,7 @@ Value PlaneEpilogue::codesOf(OpBuilder &b, Location loc, Value sums) const {
   case PlaneCodes::Count:
     break;
   }
-  int64_t lowest = rangeOfCodes(plan, requantize).lo;
+  int64_t lowest = rangeOfCodes(plan).lo;
   Value code;
   if (plan.codes == PlaneCodes::Search) {
     code = search(b, loc, sums);

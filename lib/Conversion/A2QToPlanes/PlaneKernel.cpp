@@ -358,8 +358,8 @@ SmallVector<Value> PlaneKernel::widen(Value lanes) {
 //===----------------------------------------------------------------------===//
 
 /// The requantization of sums that hold all starts.
-static FailureOr<Epilogue>
-getArithmetic(const Layer &layer, const PlanePlan &plan, Operation *consumer) {
+static FailureOr<Epilogue> getArithmetic(const Layer &layer,
+                                         const PlanePlan &plan) {
   Plan sums;
   StageSchedule stage;
   stage.ends.push_back(layer.length);
@@ -370,18 +370,17 @@ getArithmetic(const Layer &layer, const PlanePlan &plan, Operation *consumer) {
     stage.starts.push_back(start);
   }
   sums.schedule.stages.push_back(stage);
-  return Epilogue::get(layer, sums, consumer);
+  return Epilogue::get(layer, sums, plan.sumCodes.getReader());
 }
 
 FailureOr<Value> a2q::emitPlanes(OpBuilder &b, const Layer &layer,
-                                 const PlanePlan &plan, RequantizeOp requantize,
-                                 Value input) {
+                                 const PlanePlan &plan, Value input) {
   if (failed(provePlanes(layer, plan)))
     return failure();
-  FailureOr<Epilogue> arithmetic = getArithmetic(layer, plan, requantize);
+  FailureOr<Epilogue> arithmetic = getArithmetic(layer, plan);
   if (failed(arithmetic))
     return failure();
-  PlaneEpilogue epilogue(plan, requantize, *arithmetic);
+  PlaneEpilogue epilogue(plan, *arithmetic);
   Location loc = layer.op.getLoc();
   Value out = tensor::EmptyOp::create(
       b, loc, ArrayRef<int64_t>{plan.output.size()}, b.getI8Type());

@@ -59,7 +59,7 @@
 #ifndef A2Q_LIB_CONVERSION_A2QTOPLANES_PLANES_H
 #define A2Q_LIB_CONVERSION_A2QTOPLANES_PLANES_H
 
-#include "../A2QToVector/Lowering.h"
+#include "SumCodes.h"
 
 namespace a2q {
 
@@ -130,6 +130,7 @@ struct PlanePlan {
   unsigned laneBits = 8;
   int64_t lanes = 32;    ///< positions in a vector
   int64_t registers = 8; ///< vectors of positions that share a list
+  SumCodes sumCodes;
   PlaneCodes codes = PlaneCodes::Arithmetic;
   PlaneLayout source; ///< what the layer reads
   /// Where its distances lead: the source, or with strides of 2 its phases.
@@ -200,6 +201,9 @@ mlir::Value emitHalo(mlir::OpBuilder &b, mlir::Location loc, mlir::Value planes,
 /// zero point comes out where all of them have theirs; else none.
 llvm::SmallVector<mlir::Value> elementwiseLeaves(mlir::Value codes);
 
+/// What an operation on reals, element by element, makes of its operands.
+std::optional<float> evaluateReal(mlir::Operation *op, float lhs, float rhs);
+
 /// The code of an element, from the code of each leaf.
 int64_t evaluateElement(QuantizeOp codes, llvm::ArrayRef<int64_t> leaves);
 
@@ -212,9 +216,8 @@ mlir::Value rebuildOnPlanes(mlir::OpBuilder &b, mlir::Value codes,
 /// The codes of sums in lanes of a plan.
 class PlaneEpilogue {
 public:
-  PlaneEpilogue(const PlanePlan &plan, RequantizeOp requantize,
-                const Epilogue &arithmetic)
-      : plan(plan), requantize(requantize), arithmetic(arithmetic) {}
+  PlaneEpilogue(const PlanePlan &plan, const Epilogue &arithmetic)
+      : plan(plan), arithmetic(arithmetic) {}
 
   /// Constants of a channel, which may depend on its number.
   void prepare(mlir::OpBuilder &b, mlir::Location loc, mlir::Value channel);
@@ -224,9 +227,9 @@ public:
                     mlir::ValueRange sums, mlir::Value inside) const;
   int8_t insideMark() const;
 
-  /// The form for the layer, without need of constants.
-  static PlaneCodes choose(const PlanePlan &plan, Isa isa,
-                           RequantizeOp requantize);
+  /// The form for the layer, or null and the reason why there is none.
+  static std::optional<PlaneCodes> choose(const PlanePlan &plan, Isa isa,
+                                          std::string &reason);
 
 private:
   /// Whether `inside` masks what a search leaves above the code.
@@ -242,7 +245,6 @@ private:
                      mlir::Value lanes) const;
 
   const PlanePlan &plan;
-  mutable RequantizeOp requantize;
   Epilogue arithmetic;
   llvm::SmallVector<mlir::Value> constants;
 };
@@ -250,7 +252,6 @@ private:
 /// Emits the layer from planes to planes.
 mlir::FailureOr<mlir::Value> emitPlanes(mlir::OpBuilder &b, const Layer &layer,
                                         const PlanePlan &plan,
-                                        RequantizeOp requantize,
                                         mlir::Value input);
 
 } // namespace a2q

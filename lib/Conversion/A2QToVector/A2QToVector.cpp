@@ -262,15 +262,18 @@ private:
 static LogicalResult lowerPlanes(IRRewriter &rewriter, const Layer &layer,
                                  const PlanePlan &plan, PlaneValues &values) {
   AccumulatingOpInterface op = layer.op;
-  auto consumer = cast<RequantizeOp>(*op->getUsers().begin());
-  rewriter.setInsertionPoint(consumer);
+  ArrayRef<Operation *> steps = plan.sumCodes.getSteps();
+  Value codes = plan.sumCodes.getCodes();
+  rewriter.setInsertionPoint(steps.front());
   Value input = values.get(rewriter, op.getActivations(), plan);
-  FailureOr<Value> planes = emitPlanes(rewriter, layer, plan, consumer, input);
+  FailureOr<Value> planes = emitPlanes(rewriter, layer, plan, input);
   if (failed(planes))
     return failure();
   Value dense = fromPlanes(rewriter, op.getLoc(), *planes, plan.output);
-  dense = fromCodes(rewriter, dense, consumer.getType());
-  rewriter.replaceOp(consumer, dense);
+  dense = fromCodes(rewriter, dense, codes.getType());
+  rewriter.replaceOp(steps.front(), dense);
+  for (Operation *step : steps.drop_front())
+    rewriter.eraseOp(step);
   rewriter.eraseOp(op);
   values.add(dense, {*planes, plan.output});
   return success();

@@ -59,6 +59,51 @@ class Decode:
 
 
 @dataclass
+class Reals:
+    """max(0, sum * factor + bias) in reals, quantized."""
+
+    codes: Codes
+    factors: list  # per channel
+    biases: list
+
+    def emit(self, value, sums, acc, out, types):
+        reals, channels = f"tensor<{out}xf32>", f"tensor<{len(self.factors)}xf32>"
+        hexes = lambda values: ", ".join(
+            "0x%08X" % np.float32(v).view(np.uint32) for v in values)
+        dims = ", ".join(f"d{i}" for i in range(out.count("x") + 1))
+        last = f"affine_map<({dims}) -> (d{out.count('x')})>"
+        whole = f"affine_map<({dims}) -> ({dims})>"
+        loops = ", ".join(['"parallel"'] * (out.count("x") + 1))
+        return [
+            f"{value}s = a2q.decode {sums} : {acc} to tensor<{out}xi32>",
+            f"{value}f = arith.constant dense<[{hexes(self.factors)}]> : "
+            f"{channels}",
+            f"{value}b = arith.constant dense<[{hexes(self.biases)}]> : "
+            f"{channels}",
+            f"{value}z = arith.constant 0.0 : f32",
+            f"{value}e = tensor.empty() : {reals}",
+            f"{value}r = linalg.generic {{indexing_maps = [{whole}, {last}, "
+            f"{last}, {whole}], iterator_types = [{loops}]}} ins({value}s, "
+            f"{value}f, {value}b : tensor<{out}xi32>, {channels}, {channels}) "
+            f"outs({value}e : {reals}) {{",
+            "^bb0(%s: i32, %f: f32, %b: f32, %o: f32):",
+            "%0 = arith.sitofp %s : i32 to f32",
+            "%1 = arith.mulf %0, %f : f32",
+            "%2 = arith.addf %1, %b : f32",
+            f"%3 = arith.maximumf %2, {value}z : f32",
+            f"linalg.yield %3 : f32 }} -> {reals}",
+            f"{value} = a2q.quantize {value}r : {reals} to {types}"]
+
+    def expect(self, total):
+        real = total.astype(np.float32) * np.float32(self.factors) + \
+            np.float32(self.biases)
+        codes = np.rint(np.maximum(real, np.float32(0)) /
+                        np.float32(self.codes.scale)) + self.codes.zero
+        return np.clip(codes, self.codes.lo, self.codes.hi).astype(
+            self.codes.dtype)
+
+
+@dataclass
 class Layer:
     name: str
     x: Codes
@@ -234,6 +279,10 @@ class Layer:
                 type_ = f"tensor<{out}xi{consumer.bits}>"
                 lines.append(f"{value} = a2q.decode {at} : tensor<{out}x{acc}> "
                              f"to {type_}")
+            elif isinstance(consumer, Reals):
+                type_ = f"tensor<{out}x{consumer.codes.type()}>"
+                lines += consumer.emit(value, at, f"tensor<{out}x{acc}>", out,
+                                       type_)
             else:
                 type_ = f"tensor<{out}x{consumer.codes.type()}>"
                 n = len(consumer.multiplier)
@@ -310,6 +359,8 @@ def round_fraction(value, mode):
 def reference(consumer, total):
     if isinstance(consumer, Decode):
         return total.astype(f"int{consumer.bits}")
+    if isinstance(consumer, Reals):
+        return consumer.expect(total)
     codes = consumer.codes
     out = np.zeros(total.shape, codes.dtype)
     for index in np.ndindex(total.shape):

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(__file__))
 import kernels  # noqa: E402
-from layers import Codes, Layer, Requantize  # noqa: E402
+from layers import Codes, Layer, Reals, Requantize  # noqa: E402
 
 U1, U2, U4, U8 = Codes(0, 1), Codes(0, 3), Codes(0, 15), Codes(0, 255)
 S4 = Codes(-8, 7)
@@ -87,6 +87,10 @@ def chains():
             bias = [int(b) for b in rng.integers(-most, most + 1, channels)]
         requantize = Requantize(y, multiplier, bias=bias,
                                 **more.pop("requantize", {}))
+        if more.pop("reals", False):
+            # By way of reals that are no multiples of anything.
+            requantize = Reals(y, [m * y.scale for m in multiplier],
+                               list(rng.normal(0, 2, channels)))
         return Layer("", x, weights, shape, [requantize], **more)
 
     def add(name, *layers):
@@ -129,6 +133,16 @@ def chains():
     lonely = np.zeros((3, 3, 3, 2), np.int64)
     lonely[1, 0, 2, 1] = -1
     one("empty", U4, lonely, (1, 5, 5, 2))
+    # Sums that become codes by way of reals: of one tile, of several, in a
+    # chain, and with a zero point.
+    one("reals", U4, sparse(rng, (20, 3, 3, 20), 17), (1, 9, 13, 20),
+        reals=True)
+    one("reals-tiles", U4, mixed, (1, 8, 8, 16), reals=True)
+    one("reals-zero-point", U4, sparse(rng, (5, 3, 3, 4), 17), (1, 6, 6, 4),
+        y=Codes(-8, 7, -3), reals=True)
+    add("chain-reals", *(
+        layer(U4, sparse(rng, (8, 3, 3, 8), 17), (1, 7, 7, 8),
+              padding=(1, 1, 1, 1), reals=True) for _ in range(3)))
     # Products that no lane of 8 bits holds.
     one("wide-products", U8, sparse(rng, (5, 3, 3, 4), 100, (1, 2, 7)),
         (1, 6, 6, 4), y=U8)
