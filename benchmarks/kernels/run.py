@@ -341,8 +341,10 @@ def main():
     for case in cases:
         for isa in isas:
             for each in widths:
-                forms = ["look-ups", "products"] if options.sub_byte else \
-                    [f"a2q {bits}" for bits in limits[isa][2]]
+                forms = [f"a2q {bits}" for bits in limits[isa][2]]
+                if options.sub_byte:  # Products take any weights alike.
+                    forms = ["look-ups", "products"][:1 + (
+                        each == "ternary-a2")]
                 for who in forms:
                     kernel = Kernel(case, each, isa, who, options, work)
                     entries.append(Entry(case, each, isa, who, kernel.time))

@@ -45,7 +45,7 @@ static const Costs &costsOf(Isa isa) {
                                  4000, 2200, 0, 600, 200, 700, 800, 0,    0};
   static const Costs avx512vnni = {10,  2.5,  4,    5.7,  2.1,  14,
                                    310, 1200, 7000, 4000, 2200, 1600,
-                                   600, 200,  700,  800,  220,  1100};
+                                   600, 200,  700,  800,  200,  2600};
   switch (isa) {
   case Isa::Portable:
     return portable;
