@@ -105,7 +105,7 @@ def borrowed_points(task):
 
 
 def tile_points(task):
-    for tile in (144, 72):
+    for tile in tasks.TASKS[task].tiles:
         for method in NARROW_METHODS:
             for fold in folds(task):
                 yield base(task, "final", fold, method=method, width=8, tile=tile)
@@ -181,7 +181,8 @@ class Lab:
             return network
         torch.manual_seed(fold)
         network = description.network(classes, share).to(self.device)
-        tasks.train(network, data, description.float_epochs, 2e-3, fold)
+        tasks.train(network, data, description.float_epochs, description.float_rate,
+                    fold)
         torch.save(network.state_dict(), path)
         if not search and share == 1:
             point = {"kind": "float", "task": task, "fold": fold}
@@ -192,18 +193,14 @@ class Lab:
 
     def choice(self, point, longer=True):
         """{rate, annealed, longer} that the search found best, at the nearest
-        width; of equals the first, thus the shorter. A task without a search of
-        its own takes what was best for digits."""
-        width = point.get("choice_of", point.get("width"))
-        if width is not None:
-            width = min(SEARCH_WIDTHS, key=lambda w: (abs(w - width), w))
+        width that it tried; of equals the first, thus the shorter. A task without
+        a search of its own takes what was best for digits."""
         for task in (point["task"], "digits"):
             found = [
                 (entry["result"]["accuracy"], entry["point"])
                 for entry in self.results.entries
                 if entry["point"]["kind"] == "search"
                 and entry["point"]["task"] == task
-                and entry["point"].get("width") == width
                 and entry["point"].get("method") == point.get("method")
                 and (longer or "longer" not in entry["point"])
             ]
@@ -211,6 +208,11 @@ class Lab:
                 break
         else:
             raise SystemExit(f"no search for {point['task']} yet: --only search")
+        width = point.get("choice_of", point.get("width"))
+        if width is not None:
+            tried = {other["width"] for _, other in found}
+            nearest = min(tried, key=lambda w: (abs(w - width), w))
+            found = [pair for pair in found if pair[1]["width"] == nearest]
         best = max(found, key=lambda pair: pair[0])[1]
         return {"rate": best["rate"], "annealed": best["annealed"],
                 "longer": best.get("longer", 1)}
@@ -248,7 +250,10 @@ class Lab:
         sample = data.images[:512]
         model = networks.build(network, sample, point)
         start = tasks.accuracy(model, data)
-        epochs = tasks.TASKS[task].epochs * chosen.get("longer", 1)
+        epochs = tasks.TASKS[task].epochs
+        if search:
+            epochs = tasks.TASKS[task].search_epochs or epochs
+        epochs *= chosen.get("longer", 1)
         begin = time.process_time()
         tasks.train(model, data, epochs, rate, fold, networks.penalty(model),
                     annealing(model, point["width"], epochs) if annealed else None)

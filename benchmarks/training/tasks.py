@@ -142,6 +142,11 @@ class ResNet8(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+def glyphs_network(classes, share):
+    # channels_last: twice as fast on a CPU.
+    return ResNet8(classes, share).to(memory_format=torch.channels_last)
+
+
 @dataclass
 class Task:
     load: object
@@ -149,6 +154,9 @@ class Task:
     float_epochs: int
     epochs: int
     folds: int
+    float_rate: float = 2e-3
+    search_epochs: int | None = None  # None: as many as later
+    tiles: tuple = (144, 72)
 
 
 TASKS = {
@@ -157,7 +165,8 @@ TASKS = {
     "mnist-fine": Task(
         load_mnist, lambda _, share: SmallNet((1, 1, 2), share, 14), 4, 4, 2
     ),
-    "glyphs": Task(load_glyphs, ResNet8, 10, 6, 3),
+    "glyphs": Task(load_glyphs, glyphs_network, 15, 4, 3, float_rate=5e-3,
+                   search_epochs=3, tiles=(144,)),
 }
 
 
