@@ -199,7 +199,7 @@ def squeeze(g, opset, name):
 @case("Unsqueeze")
 def unsqueeze(g, opset, name):
     return [axes(g, opset, 13, [0, -1], name, [rows(g)]),
-            axes(g, opset, 13, [3, 1], name, [counts(g)])]
+            axes(g, opset, 13, [1, 3], name, [counts(g)])]
 
 
 @case("Flatten")

@@ -27,6 +27,8 @@ from opset_cases import CASES
 EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "opsets_expected.npz")
 FIRST, LAST = 11, 26
 ERROR = 1e-5
+# The reference computes these in sets before 13 as in later ones.
+NEWER = ("Softmax", "LogSoftmax", "BatchNormalization")
 
 
 class Model(Graph):
@@ -85,6 +87,8 @@ def answer(operator, version):
     model.add(operator)
     proto = model.finish()
     try:
+        if operator in NEWER and version < 13:
+            raise ValueError("its definition of 13 or later")
         return [np.asarray(array) for array in ReferenceEvaluator(proto).run(None, model.arrays)]
     except Exception as reason:
         import onnxruntime
