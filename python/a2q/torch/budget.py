@@ -112,8 +112,10 @@ class Accumulator:
             half = int(self.norm_limit / 2)
             return half, half
         if self._separates_signs():
-            hi = self.codes.hi
-            return (2 ** (self.width - 1) - 1) // hi, 2 ** (self.width - 1) // hi
+            # The positive side's for both: batch norm that is folded may turn
+            # signs around.
+            half = (2 ** (self.width - 1) - 1) // self.codes.hi
+            return half, half
         budget = int(self.norm_limit)
         return budget, budget
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .layers import QuantLayer, quantized_layers
+from .layers import QuantLayer, check_finite, quantized_layers
 from .prepare import Sample, _arguments
 from .quantizers import ActivationQuantizer
 
@@ -63,6 +63,7 @@ def export(
     _require("onnxscript")
     if not quantized_layers(model):
         raise ValueError("the network has no quantized layer; prepare() makes them")
+    _check_finite(model)
     marked = copy.deepcopy(model).eval()
     marks = _Marks()
     marks.replace(marked)
@@ -74,6 +75,18 @@ def export(
         round_biases(proto)
     onnx.checker.check_model(proto, full_check=format != "qonnx")
     onnx.save(proto, str(path))
+
+
+def _check_finite(model):
+    """A ValueError that names the layer where training diverged."""
+    for name, module in model.named_modules():
+        try:
+            if isinstance(module, QuantLayer):
+                module.folded()
+            elif isinstance(module, ActivationQuantizer):
+                check_finite(module.scale(), "scales of activations")
+        except ValueError as error:
+            raise ValueError(f"layer '{name}': {error}") from error
 
 
 #: Hand on codes, or their reals, as they are or in another order.

@@ -95,8 +95,11 @@ class QuantLayer:
         A negative factor of batch norm turns the signs of the integers around; a
         factor of 0 makes them 0.
         """
+        if self.input_quantizer is not None:
+            check_finite(self.input_quantizer.scale(), "scales of its activations")
         weight = self.integers()
         scale = self.weight_quantizer.scale()
+        check_finite(scale, "scales of its weights")
         bias = None if self.bias is None else self.bias.detach().clone()
         if self.norm is not None:
             factor = torch.rsqrt(self.norm.running_var + self.norm.eps)
@@ -106,10 +109,13 @@ class QuantLayer:
                     factor * self.norm.weight,
                     shift * self.norm.weight + self.norm.bias,
                 )
+            check_finite(factor, "factors of its batch norm")
             bias = shift if bias is None else bias * factor + shift
             sign = factor.sign().to(torch.int64)
             weight = weight * sign.reshape(-1, *[1] * (weight.dim() - 1))
             scale = scale * factor.abs()
+        if bias is not None:
+            check_finite(bias, "biases")
         # A channel without weights has any scale.
         empty = weight.flatten(1).eq(0).all(1)
         scale = torch.where(empty, torch.ones_like(scale), scale)
@@ -131,6 +137,12 @@ def _split_options(kind, options):
     known = inspect.signature(kind.__init__).parameters
     own = {name: value for name, value in options.items() if name in known}
     return own, {name: options[name] for name in options if name not in own}
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """A ValueError where training diverged."""
+    if not torch.isfinite(values).all():
+        raise ValueError(f"{what} are not finite; training diverged")
 
 
 class QuantConv2d(QuantLayer, nn.Conv2d):

@@ -5,6 +5,7 @@
 
 import copy
 import fnmatch
+import warnings
 from typing import Iterable, Mapping, Optional
 
 import torch
@@ -29,6 +30,16 @@ _HAND_ON_FUNCTIONS = (
 _HAND_ON_METHODS = (
     "flatten", "reshape", "view", "permute", "transpose", "contiguous", "squeeze",
     "unsqueeze",
+)  # fmt: skip
+_FLOAT_FUNCTIONS = (
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "linear", "matmul", "bmm", "einsum",
+)  # fmt: skip
+_HAND_ON_ANY = (*_HAND_ON_FUNCTIONS, *_HAND_ON_METHODS)
+# Of these, what keeps the order of an image's channels.
+_KEEP_ORDER = (
+    nn.MaxPool2d, nn.Identity, nn.Dropout, nn.Dropout2d, F.max_pool2d, F.dropout,
+    "contiguous",
 )  # fmt: skip
 _NORMS = {
     nn.Conv1d: nn.BatchNorm1d,
@@ -89,8 +100,16 @@ def prepare(
         raise ValueError(f"batch_norm '{batch_norm}', expected 'follow' or 'fold'")
     if input_layer is None:
         input_layer = dict(weight_bits=8, activation_bits=8, accumulator_width=None)
+    _check_options(options, "prepare")
     preparation = _Preparation(model, options, input_layer, overrides or {})
-    return preparation.run(_arguments(sample), batch_norm)
+    arguments = _arguments(sample)
+    for value in arguments:
+        if not isinstance(value, Tensor) or value.dim() == 0 or value.numel() == 0:
+            said = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(
+                f"the sample is {said}; it takes a batch of inputs that is not empty"
+            )
+    return preparation.run(arguments, batch_norm)
 
 
 def reestimate_batch_norm(model: nn.Module, batches: Iterable[Sample]) -> None:
@@ -181,10 +200,38 @@ class _Preparation:
                     f"layer '{node.target}' is used twice; give each use a layer of "
                     "its own"
                 )
+            if not node.args:
+                raise ValueError(
+                    f"layer '{node.target}' is called by keyword; hand its input on "
+                    "by position"
+                )
+            weight = self.modules[node.target].weight
+            for other in nodes:
+                if self.modules[other].weight is weight:
+                    raise ValueError(
+                        f"layers '{other}' and '{node.target}' share their weights; "
+                        "give each weights of its own"
+                    )
             nodes[node.target] = node
         if not nodes:
             raise ValueError("the network has no convolution or linear layer")
+        self._warn_of_floats()
         return list(nodes.values())
+
+    def _warn_of_floats(self):
+        """Names what looks like a layer and stays in floating point."""
+        for node in self.graph.graph.nodes:
+            module = self.modules.get(node.target) if node.op == "call_module" else None
+            name = getattr(node.target, "__name__", "")
+            if isinstance(module, (nn.modules.conv._ConvNd, nn.Bilinear)):
+                if can_quantize(module):
+                    continue
+                what = f"layer '{node.target}' ({type(module).__name__})"
+            elif node.op == "call_function" and name in _FLOAT_FUNCTIONS:
+                what = f"'{node.name}' (a call of {name})"
+            else:
+                continue
+            warnings.warn(f"{what} stays in floating point", stacklevel=5)
 
     def _take_norms(self, layers, batch_norm):
         """Batch norms that follow a layer leave the graph: {node: norm}."""
@@ -283,7 +330,7 @@ class _Preparation:
         if options["method"] != "projection":
             del options["scale_search"]
         layer = self.modules[node.target]
-        if isinstance(layer, nn.Linear) and read.dim() == 4:
+        if isinstance(layer, nn.Linear) and self._reads_flattened_image(node, read):
             if layer.in_features % read.shape[1] == 0:
                 options["image_channels"] = read.shape[1]
         try:
@@ -291,6 +338,47 @@ class _Preparation:
         except ValueError as error:
             raise ValueError(f"layer '{node.target}': {error}") from error
         self._set_module(node.target, quantized)
+
+    def _reads_flattened_image(self, node, image):
+        """Whether one plain flatten makes a layer's rows of images [N, C, H, W];
+        anything else leaves the terms in the order of the rows."""
+        if image.dim() != 4:
+            return False
+        flattens = 0
+        node = node.args[0]
+        while True:
+            if node.op == "call_module":
+                module = self.modules.get(node.target)
+                kind = type(module)
+                if kind is nn.Flatten:
+                    plain = (module.start_dim, module.end_dim) == (1, -1)
+            else:
+                kind, module = node.target, None
+                if kind in (torch.flatten, "flatten"):
+                    plain = node.args[1:] in ((1,), (1, -1)) and not node.kwargs
+                    plain = plain or (
+                        len(node.args) == 1
+                        and dict(node.kwargs) in ({"start_dim": 1},)
+                    )
+            if kind in (nn.Flatten, torch.flatten, "flatten"):
+                if not plain:
+                    return False
+                flattens += 1
+            elif kind in (torch.reshape, "reshape", "view"):
+                sizes = node.args[1:]
+                if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+                    sizes = tuple(sizes[0])
+                if len(sizes) != 2 or sizes[1] != -1:
+                    return False
+                flattens += 1
+            elif kind in _KEEP_ORDER:
+                pass
+            elif kind not in _HAND_ON_ANY and not isinstance(module, _HAND_ON_MODULES):
+                # The producer itself.
+                return flattens == 1
+            else:
+                return False
+            node = node.all_input_nodes[0]
 
     def _set_module(self, name, module):
         parent, _, leaf = name.rpartition(".")
@@ -304,7 +392,12 @@ def _check_options(options, whose):
             raise ValueError(
                 f"{whose} has the option '{name}'; there are {', '.join(_OPTIONS)}"
             )
-    if options.get("method", "projection") not in METHODS:
+    for name in ("weight_bits", "activation_bits", "accumulator_width", "tile"):
+        value = options.get(name)
+        optional = name in ("accumulator_width", "tile")
+        if name in options and type(value) is not int and not (optional and value is None):
+            raise ValueError(f"{name} is {value!r}; it takes an integer")
+    if whose != "prepare" and options.get("method", "projection") not in METHODS:
         raise ValueError(
             f"{whose} has the method '{options['method']}'; there are "
             + ", ".join(METHODS)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from a2q import bounds
 
 from .budget import Codes
-from .layers import quantized_layers
+from .layers import check_finite, quantized_layers
 from .projection import Terms
+from .quantizers import ActivationQuantizer
 
 
 @dataclass
@@ -46,7 +47,14 @@ class LayerProof:
 
 
 def prove(model: nn.Module) -> list[LayerProof]:
-    """The proof of each quantized layer of a network, as trained so far."""
+    """The proof of each quantized layer of a network, as trained so far: of the
+    integers that `export` writes, batch norm folded in."""
+    for name, module in model.named_modules():
+        if isinstance(module, ActivationQuantizer):
+            try:
+                check_finite(module.scale(), "scales of activations")
+            except ValueError as error:
+                raise ValueError(f"layer '{name}': {error}") from error
     proofs = []
     for name, layer in quantized_layers(model).items():
         quantizer = layer.weight_quantizer
@@ -56,13 +64,20 @@ def prove(model: nn.Module) -> list[LayerProof]:
             proof_of(
                 name,
                 quantizer.terms,
-                layer.integers(),
+                _exported_integers(name, layer),
                 layer.input_codes,
                 width,
                 "centred" if bound == "centred" else "exact",
             )
         )
     return proofs
+
+
+def _exported_integers(name, layer) -> Tensor:
+    try:
+        return layer.folded().weight
+    except ValueError as error:
+        raise ValueError(f"layer '{name}': {error}") from error
 
 
 def proof_of(

@@ -247,3 +247,86 @@ def test_refusals(float_network, images):
         QuantLinear(4, 4, widht=8)
     circular = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"))
     refused("padding_mode 'circular' is not supported", network=circular)
+
+
+def test_turned_signs_fit():
+    """What is proven is what batch norm leaves of the signs."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 5), nn.BatchNorm2d(4)
+    )
+    with torch.no_grad():
+        model[2].weight.fill_(-1)
+        model[3].weight.fill_(-1)
+    model = a2q.torch.prepare(
+        model, torch.rand(4, 3, 8, 8), activation_bits=1, accumulator_width=8,
+        bound="exact",
+    )
+    layer = a2q.torch.quantized_layers(model)["2"]
+    sums = layer.folded().weight.flatten(1).sum(1)
+    assert 0 < sums.max() <= 127
+    assert all(proof.proven for proof in a2q.torch.prove(model))
+
+
+class Reading(nn.Module):
+    """A linear layer behind a convolution of 4 channels on 4x4 pixels."""
+
+    def __init__(self, between, terms):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.between = between
+        self.fc = nn.Linear(terms, 8)
+
+    def forward(self, x):
+        return self.fc(self.between(torch.relu(self.conv(x))))
+
+
+@pytest.mark.parametrize(
+    "between, terms, channels",
+    [
+        (lambda x: x.flatten(1), 64, 4),
+        (lambda x: F.max_pool2d(x, 2).reshape(x.size(0), -1), 16, 4),
+        (lambda x: x.permute(0, 2, 3, 1).flatten(1), 64, None),
+        (lambda x: x, 4, None),
+        (lambda x: x.flatten(2), 16, None),
+    ],
+)
+def test_tiles_of_an_image_only_where_it_is_flattened(between, terms, channels):
+    model = a2q.torch.prepare(
+        Reading(between, terms), torch.rand(2, 1, 4, 4), accumulator_width=8, tile=8
+    )
+    held = a2q.torch.quantized_layers(model)["fc"].weight_quantizer.accumulator
+    assert held.image_channels == channels
+
+
+def test_diverged_networks_are_refused(float_network, images):
+    model = a2q.torch.prepare(float_network, images, accumulator_width=8)
+    layer = a2q.torch.quantized_layers(model)["conv2"]
+    with torch.no_grad():
+        layer.norm.weight[0] = float("nan")
+    for refuse in (
+        lambda: a2q.torch.prove(model),
+        lambda: a2q.torch.export(model, "/nowhere/model.onnx", images),
+    ):
+        with pytest.raises(ValueError, match="layer 'conv2': factors of its batch norm"):
+            refuse()
+
+
+@pytest.mark.parametrize(
+    "options", [{"accumulator_width": 8.5}, {"tile": 2.5}, {"weight_bits": 3.5}]
+)
+def test_fractions_of_bits_are_refused(options, float_network, images):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is .*an integer"):
+        a2q.torch.prepare(float_network, images, **options)
+
+
+def test_what_prepare_cannot_take(float_network, images):
+    with pytest.raises(ValueError, match="not empty"):
+        a2q.torch.prepare(float_network, images[:0])
+    tied = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    tied[1].weight = tied[0].weight
+    with pytest.raises(ValueError, match="share their weights"):
+        a2q.torch.prepare(tied, torch.rand(4, 8))
+    transposed = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ConvTranspose2d(4, 2, 3))
+    with pytest.warns(UserWarning, match="'1' .ConvTranspose2d. stays in floating"):
+        a2q.torch.prepare(transposed, images)
