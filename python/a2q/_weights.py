@@ -16,6 +16,9 @@ from a2q._arrays import as_array, dense
 from a2q._errors import Error
 from a2q.bounds import Codes, Integers, code_range, natural
 
+#: Leaves 21 bits of a float64 to fractions.
+_LARGEST_WEIGHT = 2.0**32
+
 Reals = npt.NDArray[np.float64]
 
 
@@ -93,6 +96,17 @@ def _products(moments: npt.ArrayLike | None, length: int) -> Reals | None:
     return array
 
 
+def _check_magnitude(weights: Reals) -> None:
+    """Differences between weights in units of their scale lose their fractions
+    where float64 does."""
+    largest = float(np.abs(weights).max(initial=0))
+    if np.isfinite(largest) and largest > _LARGEST_WEIGHT:
+        raise Error(
+            f"a weight has the magnitude {largest:g}; weights in units of their "
+            f"scale are at most {_LARGEST_WEIGHT:g}\nnote: divide them by a scale"
+        )
+
+
 def project(
     weights: npt.ArrayLike,
     width: int,
@@ -110,6 +124,7 @@ def project(
     not.
     """
     given = _Problem.of(weights, width, codes, tile)
+    _check_magnitude(given.weights)
     out = given.weights.copy()
     _core.project(out, given.width, *given.codes, str(bound), given.tile)
     return cast(Reals, given.give(out))
@@ -131,6 +146,7 @@ def nearest_integers(
     the mean square of its activation.
     """
     given = _Problem.of(weights, width, codes, tile)
+    _check_magnitude(given.weights)
     out = np.empty(given.weights.shape, np.int64)
     _core.nearest_integers(
         given.weights,

@@ -115,9 +115,15 @@ def width(
     """
     array, single = _channels(weights)
     lo, hi = code_range(codes)
+    least, most = int(array.min(initial=0)), int(array.max(initial=1))
+    needed = max(most.bit_length(), (-least - 1).bit_length() if least else 0) + 1
     if weight_bits is None:
-        largest = int(np.abs(array).max(initial=1)) if array.size else 1
-        weight_bits = largest.bit_length() + 1
+        weight_bits = min(needed, 53)
+    elif bound == "datatype" and natural(weight_bits, "weight_bits", 1, 53) < needed:
+        raise Error(
+            f"weights from {least} to {most} do not fit weight_bits of "
+            f"{int(weight_bits)}; they need {needed}"
+        )
     out = np.empty((array.shape[0], 1), np.int64)
     _core.widths(
         array, lo, hi, str(bound), natural(weight_bits, "weight_bits", 1, 53), out
@@ -162,6 +168,11 @@ def centred_width(weights: npt.ArrayLike, codes: Codes) -> Integers:
 def norms(weights: npt.ArrayLike) -> dict[str, Integers]:
     """Sums of magnitudes, [channels]: "l1", of positive "pos" and negative "neg"."""
     array, single = _channels(weights)
+    if array.size and (array.min() < -(2**31) or array.max() >= 2**31):
+        raise Error(
+            f"weights from {int(array.min())} to {int(array.max())}; weights have "
+            "at most 32 bits"
+        )
     pos = np.where(array > 0, array, 0).sum(axis=1)
     neg = -np.where(array < 0, array, 0).sum(axis=1)
     result = {"l1": pos + neg, "pos": pos, "neg": neg}

@@ -60,6 +60,9 @@ Point = dict[str, Any]
 Entry = dict[str, Any]
 Evaluate = Callable[[Point], Mapping[str, Any]]
 
+#: How entries begin, their keys sorted.
+_STARTS = (b'{"error": ', b'{"identity": ', b'{"point": ')
+
 _DIED = "the process that measured it died"
 
 __all__ = ["ConstrainedAccuracy", "grid", "read", "search", "sweep"]
@@ -86,6 +89,8 @@ def grid(**axes: Iterable[Any]) -> list[Point]:
 
 def key_of(point: Point) -> str:
     """What makes two points the same."""
+    if not isinstance(point, dict):
+        raise Error(f"point {point!r} is no dictionary")
     try:
         return json.dumps(point, sort_keys=True)
     except TypeError as problem:
@@ -106,7 +111,7 @@ def read(results: str | os.PathLike[str]) -> list[Entry]:
             if line:
                 entries.append(_entry(line))
         except ValueError as problem:
-            if number < len(lines):
+            if number < len(lines) or not _is_cut(line, bool(entries)):
                 raise Error(
                     f"{path}:{number}: no line of results: {problem}\n"
                     "note: take the line out, or name another file"
@@ -234,6 +239,20 @@ def _opened(path: Path) -> TextIO:
         raise Error(f"{path}: cannot be written: {problem.strerror}") from problem
 
 
+def _is_cut(line: bytes, after_entries: bool) -> bool:
+    """Whether a last line is what a kill left of an entry, and not a line of
+    somebody else's: entries were before it, or it begins as they do, and it is no
+    JSON of its own."""
+    try:
+        json.loads(line)
+    except ValueError:
+        begins = any(
+            line.startswith(start) or start.startswith(line) for start in _STARTS
+        )
+        return after_entries or begins or not line.strip(b"\0")
+    return False
+
+
 def _mend_last_line(path: Path) -> None:
     """Ends a last line that lacks only its end; takes off what a kill left of
     another."""
@@ -251,13 +270,26 @@ def _mend_last_line(path: Path) -> None:
             file.write(b"\n")
 
 
+def _as_json(value: Any) -> Any:
+    """Numbers that JSON does not have as null (nan) or text (infinities)."""
+    if isinstance(value, float):
+        if value != value:
+            return None
+        return value if abs(value) != float("inf") else str(float(value))
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return value
+
+
 def _measure(evaluate: Evaluate, point: Point) -> Entry:
     """One entry, whatever happens; runs where the work is done."""
     begin = time.perf_counter()
     entry: Entry = {"point": point}
     try:
-        result = dict(evaluate(point))
-        json.dumps(result)
+        result = _as_json(dict(evaluate(point)))
+        json.dumps(result, allow_nan=False)
         entry["result"] = result
     except (Exception, SystemExit) as error:
         entry["error"] = f"{type(error).__name__}: {error}"

@@ -151,7 +151,7 @@ def test_commands_of_programs_reproduce(tmp_path, tool):
         (WEIGHTS > 0, "holds bool"),
         (WEIGHTS.astype(object), "holds object"),
         (np.full((1, 3), 2**64 - 1, np.uint64), "holds uint64"),
-        (np.full((1, 3), 2**62), "from 1 to 53"),
+        (np.full((1, 3), 2**62), "at most 32 bits"),
         (WEIGHTS[None], "2 dimensions"),
         ([[1], [2, 3]], "is no array"),
     ],

@@ -198,3 +198,21 @@ def test_sums_beyond_int64_are_refused():
     weights = np.array([[0, 0], [-(2**31), -(2**31)]])
     with pytest.raises(a2q.Error, match="the sums of channel 1 do not fit int64"):
         bounds.final_interval(weights, (0, 2**32 - 1))
+
+
+def test_large_weights_are_refused():
+    with pytest.raises(a2q.Error, match="at most 4.29497e"):
+        a2q.project([[1e16, 1e16]], 8, (0, 15))
+    with pytest.raises(a2q.Error, match="at most 4.29497e"):
+        a2q.nearest_integers([[1e17, 1.0]], 8, (0, 15))
+    with pytest.raises(a2q.Error, match="at most 32 bits"):
+        a2q.bounds.norms([[2**62] * 3])
+    with pytest.raises(a2q.Error, match="at most 32 bits"):
+        a2q.bounds.norms([[-(2**63), 0]])
+    with pytest.raises(a2q.Error, match="do not fit weight_bits of 2; they need 8"):
+        a2q.bounds.width([[-100] * 100], (0, 255), "datatype", weight_bits=2)
+
+
+def test_the_default_type_is_the_smallest():
+    smallest = a2q.bounds.width([[-128]], (0, 15), "datatype")
+    assert smallest == a2q.bounds.width([[-128]], (0, 15), "datatype", weight_bits=8)

@@ -457,3 +457,32 @@ def test_points_with_bits_need_data(tmp_path):
     (entry,) = sweep(evaluate, [{"weight_bits": 4}], tmp_path / "r.jsonl",
                      progress=False)
     assert "need calibration data" in entry["error"] or "needs" in entry["error"]
+
+
+@pytest.mark.parametrize(
+    "contents", [b'{"my": "thesis data"}', b"some text", b'["x"]', b"1"]
+)
+def test_a_file_of_somebody_else_stays(contents, tmp_path):
+    path = tmp_path / "precious.json"
+    path.write_bytes(contents)
+    with pytest.raises(a2q.Error, match="no line of results"):
+        sweep(square, grid(x=[1]), path, progress=False)
+    assert path.read_bytes() == contents
+
+
+def test_points_are_dictionaries(tmp_path):
+    path = tmp_path / "results.jsonl"
+    with pytest.raises(a2q.Error, match="is no dictionary"):
+        sweep(square, [{"x": 1}, [3]], path, progress=False)
+    assert not path.exists()
+
+
+def unbounded(point):
+    return {"y": float("nan"), "z": [float("inf")]}
+
+
+def test_results_are_json(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sweep(unbounded, grid(x=[1]), path, progress=False)
+    assert "NaN" not in path.read_text() and "Infinity" not in path.read_text()
+    assert read(path)[0]["result"] == {"y": None, "z": ["inf"]}
