@@ -193,8 +193,6 @@ static Value power(Emitter &b, Value x, Value exponent) {
     return multiplied(b, x, x);
   if (constant && constant.getValueAsDouble() == 3)
     return multiplied(b, multiplied(b, x, x), x);
-  if (constant && constant.getValueAsDouble() == 0.5)
-    return math::SqrtOp::create(b, x);
   return math::PowFOp::create(b, x, exponent);
 }
 

@@ -162,13 +162,15 @@ sliceRanges(const Node &node, ArrayRef<int64_t> shape, ArrayRef<int64_t> starts,
     ranges.push_back({0, size, 1});
   for (size_t i = 0; i < starts.size(); ++i) {
     int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
-    if (axis < 0 || axis >= rank || steps[i] == 0 ||
-        std::abs(steps[i]) > INT32_MAX) {
+    if (axis < 0 || axis >= rank || steps[i] == 0) {
       node.emitError() << "axis " << axes[i] << " with step " << steps[i]
                        << " cannot be taken of the shape " << shapeText(shape);
       return failure();
     }
-    ranges[axis] = sliceRange(shape[axis], starts[i], ends[i], steps[i]);
+    // No dimension is longer than 2^31: a longer step is that one.
+    constexpr int64_t kLongest = int64_t(1) << 31;
+    ranges[axis] = sliceRange(shape[axis], starts[i], ends[i],
+                              std::clamp(steps[i], -kLongest, kLongest));
   }
   return ranges;
 }
@@ -268,6 +270,9 @@ LogicalResult Importer::importSplit(const Node &node) {
   FailureOr<int64_t> axis = axisAttribute(node, 0, rank);
   if (failed(axis))
     return failure();
+  if (int64_t wanted = node.integer("num_outputs", parts); wanted != parts)
+    return node.emitError() << "num_outputs is " << wanted << ", and it has "
+                            << parts << " outputs";
   int64_t size = input->shape[*axis];
   SmallVector<int64_t> sizes = node.integers("split", {});
   if (node.hasInput(1)) {

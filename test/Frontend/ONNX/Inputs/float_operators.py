@@ -59,6 +59,16 @@ def positive_functions():
 
 
 @model
+def special_powers():
+    # Of infinities and of -0.
+    g = Graph()
+    x = g.input("x", (2, 9))
+    zero = g.node("Mul", [x, g.constant(0, F32)])
+    x = g.node("Concat", [g.node("Div", [x, g.constant(0, F32)]), zero, x], axis=0)
+    return joined(g, [g.node("Pow", [x, g.constant(e, F32)]) for e in (0.5, 1.5)])
+
+
+@model
 def young_functions():
     return each((2, 9), ("Gelu", [], {}), ("Gelu", [], {"approximate": "tanh"}),
                 ("Mish", [], {}), opset=20)
@@ -226,7 +236,7 @@ def slices():
     return joined(g, [
         cut(x, [1, -3], [3, far], [0, 2], [1, 1]), cut(x, [0, 5], [far, 0], [1, 2], [2, -2]),
         cut(x, [-1], [-far], [1], [-1]), cut(image, [1, 1], [3, -1], [1, 3], [1, 2]),
-        cut(image, [0], [far], [1], [1])])
+        cut(image, [0], [far], [1], [1]), cut(x, [2**63 - 1], [-2**63], [2], [-2**63])])
 
 
 @model
