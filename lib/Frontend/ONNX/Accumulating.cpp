@@ -465,6 +465,19 @@ FailureOr<Known> Importer::convolutionOfCodes(const Node &node, Known &pixels,
   return result;
 }
 
+/// The shape of a MatMul's result, whose last two sizes are there as far as its
+/// operands are matrices.
+static SmallVector<int64_t> productShape(ArrayRef<int64_t> lhs,
+                                         ArrayRef<int64_t> rhs) {
+  SmallVector<int64_t> result;
+  if (rhs.size() > std::max<size_t>(lhs.size(), 2))
+    result.assign(rhs.size() - std::max<size_t>(lhs.size(), 2), 1);
+  llvm::append_range(result, lhs.drop_back());
+  if (rhs.size() > 1)
+    result.push_back(rhs.back());
+  return result;
+}
+
 /// `weights` is [N, K]; the product is multiplied by `factor`.
 LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
                                       bool hasBias, float factor) {
@@ -472,11 +485,10 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
   if (failed(input))
     return failure();
   ArrayRef<int64_t> shape = (*input)->shape;
-  if (shape.size() < 2 || shape.back() != weights.shape[1])
-    return node.emitInputError(0)
-           << "has shape " << shapeText(shape)
-           << ", expected rank 2 or more and a last dimension of "
-           << weights.shape[1] << " as the weights have";
+  if (shape.empty() || shape.back() != weights.shape[1])
+    return node.emitInputError(0) << "has shape " << shapeText(shape)
+                                  << ", expected a last dimension of "
+                                  << weights.shape[1] << " as the weights have";
   Layout layout = preferred(**input);
   if (layout == Layout::ChannelsLast)
     layout = Layout::Plain;
@@ -488,14 +500,24 @@ LogicalResult Importer::matrixProduct(const Node &node, Weights weights,
   FailureOr<Value> emitted = emitWeights(node, weights);
   if (failed(type) || failed(emitted))
     return failure();
-  Known result{Known::Accumulated, SmallVector<int64_t>(shape)};
-  result.shape.back() = weights.channels();
-  if (failed(checkSize(node, result.shape)))
+  SmallVector<int64_t> physical(shape);
+  physical.back() = weights.channels();
+  if (failed(checkSize(node, physical)))
     return failure();
+  Known result{Known::Accumulated, physical};
+  FailureOr<Known *> second = lookup(node, 1);
+  if (failed(second))
+    return failure();
+  if (node.op->name == "MatMul")
+    result.shape = productShape(shape, (*second)->shape);
   result.sums = startSums(**input, weights, factor);
   Value codes = this->codes(**input, layout, *type);
+  if (shape.size() == 1) { // a vector is one row
+    physical.insert(physical.begin(), 1);
+    codes = quantized(reshaped(storage(codes), {1, shape[0]}), *type);
+  }
   auto resultType =
-      RankedTensorType::get(result.shape, accumulator(result.sums.width));
+      RankedTensorType::get(physical, accumulator(result.sums.width));
   result.sums.value =
       MatmulOp::create(b, resultType, codes, *emitted, Value(), ScheduleAttr());
   noteOrigin(result.sums.value, weights,
@@ -532,6 +554,26 @@ LogicalResult Importer::importGemm(const Node &node) {
   return matrixProduct(node, std::move(*weights), true, alpha);
 }
 
+/// Constant weights of a MatMul without the sizes 1 before a matrix; a vector
+/// is a matrix of one column.
+static Known asMatrix(const Known &weights) {
+  Known result = weights;
+  size_t dropped = 0;
+  while (result.shape.size() > 2 && result.shape.front() == 1) {
+    result.shape.erase(result.shape.begin());
+    ++dropped;
+  }
+  if (result.shape.size() == 1)
+    result.shape.push_back(1);
+  if (result.shape == weights.shape || !weights.constant)
+    return weights;
+  result.quantization.axis -= dropped;
+  auto reshaped = std::make_shared<Tensor>(*weights.constant);
+  reshaped->shape = result.shape;
+  result.constant = std::move(reshaped);
+  return result;
+}
+
 LogicalResult Importer::importMatMul(const Node &node) {
   FailureOr<bool> done = importBlockProduct(node);
   if (failed(done) || *done)
@@ -545,7 +587,23 @@ LogicalResult Importer::importMatMul(const Node &node) {
       return failure();
     return *imported ? success() : importRealMatMul(node);
   }
-  FailureOr<Weights> weights = this->weights(node, {1, 0}, 1);
+  FailureOr<Known *> input = lookup(node, 1);
+  if (failed(input))
+    return failure();
+  Known matrix = asMatrix(**input);
+  if (matrix.shape.size() > 2) {
+    FailureOr<bool> imported = importProductOfCodes(node);
+    if (failed(imported))
+      return failure();
+    if (*imported)
+      return success();
+    return node.emitInputError(1)
+           << "has shape " << shapeText(matrix.shape) << " and "
+           << matrix.quantization.scales.size()
+           << " scales or zero points; supported are matrices of one scale and "
+              "zero point that fit the activations, or a single matrix";
+  }
+  FailureOr<Weights> weights = this->weights(node, matrix, {1, 0}, 1);
   if (failed(weights))
     return failure();
   return matrixProduct(node, std::move(*weights), false);

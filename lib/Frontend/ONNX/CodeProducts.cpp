@@ -41,7 +41,7 @@ static a2q::Range differences(const Known &known) {
 
 /// Codes with one scale, whose differences from the zero point 16 bits hold.
 static bool areCodes(const Known &known) {
-  return known.kind == Known::Dequantized && known.shape.size() >= 2 &&
+  return known.kind == Known::Dequantized && !known.shape.empty() &&
          known.quantization.scales.size() == 1 &&
          known.quantization.zeroPoints.size() == 1 &&
          integerFormat(known.format.type)->bits <= 16 &&
@@ -92,7 +92,7 @@ static std::optional<SmallVector<int64_t>> batchOf(ArrayRef<int64_t> lhs,
   return batch;
 }
 
-/// The codes with the dimensions `batch` before their last two.
+/// The codes of matrices with the dimensions `batch` before their last two.
 FailureOr<Value> Importer::batchedCodes(const Node &node, Known &known,
                                         ArrayRef<int64_t> batch) {
   FailureOr<quant::QuantizedType> type =
@@ -117,16 +117,25 @@ FailureOr<bool> Importer::importProductOfCodes(const Node &node) {
   if (!areCodes(**lhs) || !areCodes(**rhs) ||
       ((*lhs)->isConstant() && (*rhs)->isConstant()))
     return false;
-  auto batch = batchOf((*lhs)->shape, (*rhs)->shape);
+  SmallVector<int64_t> first((*lhs)->shape), last((*rhs)->shape);
+  bool isRow = first.size() == 1, isColumn = last.size() == 1;
+  if (isRow)
+    first.insert(first.begin(), 1);
+  if (isColumn)
+    last.push_back(1);
+  auto batch = batchOf(first, last);
   if (!batch)
     return false;
-  int64_t height = (*lhs)->shape.end()[-2], length = (*lhs)->shape.back(),
-          width = (*rhs)->shape.back();
+  int64_t height = first.end()[-2], length = first.back(), width = last.back();
   SmallVector<int64_t> physical = *batch;
   physical.append({height, width});
   Known result{Known::Accumulated, physical};
-  if ((*lhs)->shape.size() == 2 && (*rhs)->shape.size() == 2)
+  if (first.size() == 2 && last.size() == 2)
     result.shape = {height, width};
+  if (isColumn)
+    result.shape.pop_back();
+  if (isRow)
+    result.shape.erase(result.shape.end() - (isColumn ? 1 : 2));
   if (failed(checkSize(node, physical)))
     return failure();
   a2q::Range second = differences(**rhs);
@@ -135,8 +144,16 @@ FailureOr<bool> Importer::importProductOfCodes(const Node &node) {
   result.sums.scales = {(*lhs)->quantization.scales.front() *
                         (*rhs)->quantization.scales.front()};
   result.sums.bias.assign(width, 0);
-  FailureOr<Value> rows = batchedCodes(node, **lhs, *batch),
-                   columns = batchedCodes(node, **rhs, *batch);
+  auto asMatrices = [&](Known &known, ArrayRef<int64_t> shape) {
+    Known matrices = known;
+    matrices.shape.assign(shape.begin(), shape.end());
+    if (known.shape.size() != shape.size() && !known.isConstant())
+      matrices.layouts.plain = reshaped(get(known, Layout::Plain), shape);
+    return matrices;
+  };
+  Known one = asMatrices(**lhs, first), other = asMatrices(**rhs, last);
+  FailureOr<Value> rows = batchedCodes(node, one, *batch),
+                   columns = batchedCodes(node, other, *batch);
   if (failed(rows) || failed(columns))
     return failure();
   // The second matrix has a row per column of the result.

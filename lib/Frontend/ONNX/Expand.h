@@ -67,6 +67,7 @@ private:
   mlir::FailureOr<std::string> bias(const Node &node, unsigned index,
                                     const Tensor &inputScale,
                                     const Tensor &weightScale);
+  mlir::LogicalResult checkZeroPoint(const Node &node, unsigned index);
   mlir::LogicalResult checkWeightZeroPoint(const Node &node, unsigned index,
                                            unsigned weights);
   /// Whether constants and what is computed of them are all that it takes.

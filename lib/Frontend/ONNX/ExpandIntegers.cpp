@@ -52,7 +52,11 @@ std::string Expander::integerProduct(StringRef a, StringRef b,
                                      StringRef zeroPoint,
                                      StringRef weightZeroPoint,
                                      StringRef output) {
-  bool areComputed = !isFixed(a) && !isFixed(b);
+  // Of several matrices of weights zero points come off the activations: their
+  // sums differ.
+  const onnx::TensorProto *weights = constant(b);
+  bool areComputed =
+      !isFixed(a) && (!isFixed(b) || (weights && weights->dims_size() > 2));
   auto difference = [&](StringRef codes, StringRef zero) {
     std::string value = codes.str();
     if (!zero.empty() && !constant(zero))
@@ -72,9 +76,21 @@ std::string Expander::integerProduct(StringRef a, StringRef b,
               output);
 }
 
+/// Activations have one zero point.
+LogicalResult Expander::checkZeroPoint(const Node &node, unsigned index) {
+  const onnx::TensorProto *zero = constant(node.input(index));
+  if (!zero || llvm::all_of(zero->dims(), [](int64_t n) { return n == 1; }))
+    return success();
+  SmallVector<int64_t> shape(zero->dims().begin(), zero->dims().end());
+  return node.emitInputError(index)
+         << "has shape " << shapeText(shape)
+         << "; supported is one zero point for all activations";
+}
+
 /// a, b, az, bz.
 LogicalResult Expander::expandMatMulInteger(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 3, 1)))
+  if (failed(checkZeroPoint(node, 2)) ||
+      failed(checkWeightZeroPoint(node, 3, 1)))
     return failure();
   integerProduct(node.input(0), node.input(1), node.input(2), node.input(3),
                  node.output());
@@ -84,7 +100,8 @@ LogicalResult Expander::expandMatMulInteger(const Node &node) {
 /// x, w, xz, wz. Padding is the zero point: codes are padded before the layer
 /// where it is computed.
 LogicalResult Expander::expandConvInteger(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 3, 1)))
+  if (failed(checkZeroPoint(node, 2)) ||
+      failed(checkWeightZeroPoint(node, 3, 1)))
     return failure();
   std::string codes = node.input(0).str();
   bool isComputed = node.hasInput(2) && !constant(node.input(2));
@@ -140,7 +157,8 @@ LogicalResult Expander::expandDynamicQuantizeMatMul(const Node &node) {
 
 /// a, b, as, bs, az, bz, bias.
 LogicalResult Expander::expandMatMulIntegerToFloat(const Node &node) {
-  if (failed(checkWeightZeroPoint(node, 5, 1)))
+  if (failed(checkZeroPoint(node, 4)) ||
+      failed(checkWeightZeroPoint(node, 5, 1)))
     return failure();
   std::string product = integerProduct(node.input(0), node.input(1),
                                        node.input(4), node.input(5));

@@ -67,6 +67,34 @@ def matmul_integer_columns():
 
 
 @case()
+def matmul_integer_batched_weights():
+    # A matrix of weights for each of two products of all rows.
+    g = Graph(opset=13)
+    x = g.input("x", ("N", 1, 4, 21), U8)
+    y = g.node("MatMulInteger", [x, codes(g, (2, 21, 6)), g.constant(131, U8),
+                                 g.constant(3, I8)], "matmul")
+    return finish(g, y, np.int32)
+
+
+@case()
+def matmul_integer_batched_computed():
+    # The same; the zero point of the rows is an input.
+    g = Graph(opset=13)
+    x, z = g.input("x", (4, 21), U8), g.input("z", (), U8)
+    y = g.node("MatMulInteger", [x, codes(g, (2, 21, 6), U8), z, g.constant(125, U8)], "matmul")
+    return finish(g, y, np.int32)
+
+
+@case()
+def matmul_integer_vectors():
+    # One row, and the zero point known as the program runs.
+    g = Graph(opset=13)
+    x, z = g.input("x", (21,), U8), g.input("z", (), U8)
+    y = g.node("MatMulInteger", [x, codes(g, (21, 6)), z], "matmul")
+    return finish(g, y, np.int32)
+
+
+@case()
 def matmul_integer_activations():
     # Both sides are computed; their zero points are constants.
     g = Graph(opset=13)

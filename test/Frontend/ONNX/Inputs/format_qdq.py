@@ -70,6 +70,29 @@ def qdq_matmul():
     return finish(g, g.node("MatMul", [start(g, ("N", 2, 19)), w], "matmul"), 0.41, 127)
 
 
+def products(shape, *weights_shapes, zero=0):
+    """A product with each of those weights, as one vector."""
+    g = Graph(opset=13)
+    x = start(g, shape)
+    parts = []
+    for of in weights_shapes:
+        w = g.constant(g.rng.integers(-128, 128, of), I8)
+        y = g.node("MatMul", [x, g.dequantize(w, scales(g, 1)[0], zero, I8)])
+        parts.append(g.node("Reshape", [y, g.constant([-1], np.int64)]))
+    return finish(g, g.node("Concat", parts, axis=0), 0.41, 127)
+
+
+@case("onnxruntime-optimized", codes=1)
+def qdq_matmul_ranks():
+    # Matrices of weights, one matrix of higher rank, and a vector.
+    return products((2, 5, 19), (2, 19, 11), (1, 1, 19, 11), (19,), zero=5)
+
+
+@case("onnxruntime-optimized", codes=1)
+def qdq_matmul_row():
+    return products((19,), (19, 11), (3, 19, 11), (1, 19, 11), (19,))
+
+
 @case("onnxruntime-optimized")
 def qdq_matmul_real():
     # Sums that nothing quantizes: one float32 product.

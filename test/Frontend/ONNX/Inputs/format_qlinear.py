@@ -92,6 +92,16 @@ def qlinear_matmul_unsigned():
     return finish(g, y, U8)
 
 
+@case()
+def qlinear_matmul_batched():
+    g = Graph(opset=13)
+    x = g.input("x", (2, 4, 19), U8)
+    y = g.node("QLinearMatMul", [
+        x, scale(g), g.constant(117, U8), codes(g, (2, 19, 11), I8), scale(g),
+        g.constant(-3, I8), g.constant(1.57, np.float32), g.constant(129, U8)], "matmul")
+    return finish(g, y, U8)
+
+
 def gemm(output, **attributes):
     g = Graph(opset=13)
     x = g.input("x", ("N", 23), U8)
