@@ -93,6 +93,15 @@ static FailureOr<SmallVector<Axis>> axesOf(const Node &node,
   if (failed(strides) || failed(dilations) || failed(extra) || failed(given) ||
       failed(kernelShape))
     return failure();
+  for (unsigned dim = 0; dim < dims; ++dim) {
+    int64_t limit = std::max((*strides)[dim], (*dilations)[dim]);
+    if ((*extra)[dim] < limit)
+      continue;
+    node.emitError() << "output_padding " << (*extra)[dim]
+                     << " must be less than the stride or the dilation, "
+                     << limit;
+    return failure();
+  }
   if (ArrayRef(*kernelShape) != kernel.take_back(dims)) {
     node.emitError() << "kernel_shape [" << ArrayRef(*kernelShape)
                      << "] is not that of the weights, ["

@@ -8,6 +8,8 @@
 
 #include "Graph.h"
 
+#include "Names.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -116,11 +118,26 @@ static std::string operatorText(StringRef name, StringRef domain) {
   return text + name.str();
 }
 
+std::string a2q::frontend::escapeControls(StringRef text) {
+  std::string result;
+  for (unsigned char byte : text) {
+    if (byte >= 0x20 && byte != 0x7f) {
+      result += byte;
+      continue;
+    }
+    result += '\\';
+    result += llvm::hexdigit(byte >> 4);
+    result += llvm::hexdigit(byte & 15);
+  }
+  return result;
+}
+
+/// Locations and diagnostics have it.
 static std::string nodeName(const onnx::NodeProto &node) {
   if (!node.name().empty())
-    return node.name();
+    return escapeControls(node.name());
   std::string output = node.output_size() ? node.output(0) : "";
-  return node.op_type() + " of " + output;
+  return escapeControls(node.op_type() + " of " + output);
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,6 +8,8 @@
 
 #include "Importer.h"
 
+#include "Names.h"
+
 #include "a2q/IR/A2QOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -438,6 +440,20 @@ llvm::Expected<InputShape> InputShape::parse(StringRef text) {
   return shape;
 }
 
+/// Names are text of the file: what would end a line or steer a terminal is
+/// shown, not sent.
+static void escapeNames(Diagnostic &diagnostic) {
+  MLIRContext *context = diagnostic.getLocation().getContext();
+  for (DiagnosticArgument &argument : diagnostic.getArguments())
+    if (argument.getKind() ==
+        DiagnosticArgument::DiagnosticArgumentKind::String) {
+      StringRef text = argument.getAsString();
+      if (std::string shown = escapeControls(text); shown != text)
+        argument =
+            DiagnosticArgument(StringAttr::get(context, shown).getValue());
+    }
+}
+
 /// `buffer` is not read once the graph is.
 static OwningOpRef<ModuleOp>
 importGraph(llvm::MemoryBufferRef bytes,
@@ -449,6 +465,9 @@ importGraph(llvm::MemoryBufferRef bytes,
   // Operands are looked at together, and two of them may be wrong.
   bool isRefused = false;
   ScopedDiagnosticHandler onlyFirst(context, [&](Diagnostic &diagnostic) {
+    escapeNames(diagnostic);
+    for (Diagnostic &note : diagnostic.getNotes())
+      escapeNames(note);
     if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
       return failure();
     return success(std::exchange(isRefused, true));

@@ -187,8 +187,13 @@ LogicalResult Importer::importTile(const Node &node) {
            << "has " << repeats->size() << " elements for a shape of rank "
            << input->shape.size();
   SmallVector<int64_t> shape(input->shape);
-  for (auto [size, times] : llvm::zip(shape, *repeats))
-    size = times < 1 || times > INT32_MAX ? 0 : size * times;
+  for (auto [axis, times] : llvm::enumerate(*repeats)) {
+    if (times < 1 || times > INT32_MAX)
+      return node.emitInputError(1)
+             << "asks for " << times << " copies along axis " << axis
+             << ", supported are 1 to " << INT32_MAX;
+    shape[axis] *= times;
+  }
   if (failed(checkSize(node, shape)))
     return failure();
   Value from = storage(get(*input, Layout::Plain));

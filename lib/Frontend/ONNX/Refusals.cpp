@@ -98,10 +98,14 @@ InFlightDiagnostic Refusals::emit(ArrayRef<std::string> supported) const {
       diagnostic.attachNote(entry.loc) << entry.reason;
   if (reasons > kMostReasons)
     diagnostic.attachNote()
-        << "and " << reasons - kMostReasons << " more such nodes";
+        << "and " << reasons - kMostReasons
+        << (reasons - kMostReasons == 1 ? " more such node"
+                                        : " more such nodes");
   if (passedOver)
     diagnostic.attachNote()
-        << passedOver << " nodes that depend on these were not looked at";
+        << passedOver
+        << (passedOver == 1 ? " node that depends on these was not looked at"
+                            : " nodes that depend on these were not looked at");
   if (lacksOperators) {
     Diagnostic &note = diagnostic.attachNote();
     note << "supported are ";

@@ -34,6 +34,20 @@ static FailureOr<int64_t> thresholdChannels(const Node &node, int64_t rank) {
   return failure();
 }
 
+/// FINN's type of the results says nothing that the thresholds do not, unless
+/// it is an integer that there is not.
+static LogicalResult checkDatatype(const Node &node) {
+  StringRef type = node.string("out_dtype", ""), digits = type;
+  digits.consume_front("U");
+  unsigned bits = 0;
+  if (!digits.consume_front("INT") ||
+      (!digits.getAsInteger(10, bits) && bits >= 1 && bits <= 32))
+    return success();
+  return node.emitError() << "out_dtype '" << type
+                          << "' is not supported, only integers of 1 to 32 "
+                             "bits";
+}
+
 /// out_bias plus out_scale for each threshold that x reaches: [C, T] or [1, T].
 /// Where scale and bias are integers these are the codes, else their count.
 LogicalResult Importer::importMultiThreshold(const Node &node) {
@@ -51,6 +65,8 @@ LogicalResult Importer::importMultiThreshold(const Node &node) {
     return node.emitInputError(1)
            << "has shape " << shapeText(sizes) << ", expected thresholds for 1 "
            << "or " << input.shape[*channel] << " channels";
+  if (failed(checkDatatype(node)))
+    return failure();
   float scale = node.real("out_scale", 1), bias = node.real("out_bias", 0);
   auto isInteger = [](float value) {
     return value == std::nearbyint(value) && std::fabs(value) < 32768;

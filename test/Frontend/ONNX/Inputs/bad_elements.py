@@ -79,6 +79,16 @@ def split_sizes():
     return one("Split", ints(1, 3), axis=1)
 
 
+@bad("node 'n' (Split): num_outputs is 0, and it has 1 outputs")
+def split_no_outputs():
+    return one("Split", num_outputs=0)
+
+
+@bad("node 'n' (Tile): input 'c0' asks for 2147483648 copies along axis 0, supported are 1 to 2147483647")
+def tile_copies():
+    return one("Tile", ints(2**31, 1))
+
+
 @bad("node 'n' (Gather): input 'c0' holds elements of type FLOAT, expected INT32 or INT64")
 def gather_reals():
     return one("Gather", np.ones(2, F32))

@@ -6,6 +6,7 @@
 import numpy as np
 from cases import bad
 from models import I8, I32, U8, Graph
+from onnx import numpy_helper
 
 MS = "com.microsoft"
 
@@ -175,6 +176,11 @@ def threshold_channels():
     return threshold([[1], [2]])
 
 
+@bad("node 'm' (MultiThreshold): out_dtype 'UINT999999999999999999' is not supported, only integers of 1 to 32 bits")
+def threshold_type():
+    return threshold([[1, 2]], out_dtype="UINT999999999999999999")
+
+
 @bad("node 'm' (MultiThreshold): out_scale 5.000000e-01 and out_bias 1.250000e+00 give no codes: the bias must be a multiple of the scale")
 def threshold_bias():
     return threshold([[1, 2]], out_scale=0.5, out_bias=1.25)
@@ -220,6 +226,30 @@ def conv_integer_padding():
 @bad("node 'm' (ConvInteger): input 'z' has shape 2, a zero point that is computed must be one UINT8 code")
 def conv_integer_zero_points():
     return integers("ConvInteger", (3, 2, 3, 3), (2,))
+
+
+@bad("node 'm' (MatMulInteger): input 'z' has shape 4; supported is one zero point for all activations")
+def matmul_integer_rows():
+    m = integers("MatMulInteger", (4, 5), (4,))
+    del m.graph.input[1]
+    m.graph.initializer.append(numpy_helper.from_array(np.arange(4, dtype=U8), "z"))
+    return m
+
+
+@bad("node 'm' (MatMulInteger): input 'w' has shape 2x4x5 and 5 scales or zero points; supported "
+     "are matrices of one scale and zero point that fit the activations, or a single matrix")
+def matmul_integer_batched_columns():
+    m = integers("MatMulInteger", (2, 4, 5))
+    m.graph.node[0].input.append("wz")
+    m.graph.initializer.append(numpy_helper.from_array(np.arange(5, dtype=I8), "wz"))
+    return m
+
+
+@bad("node 'a\\0A\\1B[31mb' (Relu): attribute 'x\\0Dy' is not supported")
+def control_characters():
+    g = Graph()
+    g.output(g.node("Relu", [g.input("x", (2, 3), np.float32)], "a\n\x1b[31mb", **{"x\ry": 1}))
+    return g.model()
 
 
 @bad("node 'm' (MatMulInteger): multiplies what is no pair of computed codes and constant weights of at most 16 bits")

@@ -133,9 +133,14 @@ def transposed_pads():
     return transposed(pads=[3, 0, 3, 0])
 
 
-@bad("node 't' (ConvTranspose): pads 13 and output_padding 9 leave results that nothing reaches")
+@bad("node 't' (ConvTranspose): pads 16 and output_padding 3 leave results that nothing reaches")
 def transposed_far():
-    return transposed(pads=[13, 0, 0, 0], output_padding=[9, 0])
+    return transposed(pads=[16, 0, 0, 0], output_padding=[3, 0], strides=[4, 1])
+
+
+@bad("node 't' (ConvTranspose): output_padding 5 must be less than the stride or the dilation, 2")
+def transposed_output_padding():
+    return transposed(output_padding=[0, 5], strides=[1, 2])
 
 
 @bad("node 't' (ConvTranspose): strides [4096, 4096] and dilations [1, 1] spread a kernel "

@@ -38,6 +38,13 @@ def several():
     return g.model()
 
 
+def one():
+    g = Graph()
+    x = g.input("x", (2, 8), np.float32)
+    g.output(g.node("Add", [top_k(g, x, "most"), g.node("LRN", [x], "norm")]))
+    return g.model()
+
+
 def open_shape():
     g = Graph()
     g.output(g.node("LRN", [g.input("x", ("N", "M"), np.float32)], "norm"))
@@ -46,7 +53,7 @@ def open_shape():
 
 def main():
     os.makedirs(sys.argv[1], exist_ok=True)
-    for name, build in (("several", several), ("forms", forms), ("open", open_shape)):
+    for name, build in (("several", several), ("forms", forms), ("one", one), ("open", open_shape)):
         with open(os.path.join(sys.argv[1], name + ".onnx"), "wb") as file:
             file.write(build().SerializeToString())
 
