@@ -245,9 +245,9 @@ SmallVector<void *> Feeds::outputs(int64_t run) {
 }
 
 Error Feeds::writeOutputs() const {
-  for (auto [path, array] : zip_equal(outputPaths, outputArrays))
+  SmallVector<std::pair<StringRef, const NpyArray *>> files;
+  for (const auto &[path, array] : zip_equal(outputPaths, outputArrays))
     if (!path.empty())
-      if (Error error = writeNpy(path, array))
-        return error;
-  return Error::success();
+      files.emplace_back(path, &array);
+  return writeNpyFiles(files);
 }

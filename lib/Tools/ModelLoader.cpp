@@ -16,6 +16,7 @@
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/WithColor.h"
 
 using namespace mlir;
 using namespace a2q;
@@ -31,8 +32,18 @@ public:
   }
 
 private:
+  /// What is about no place has none before it.
+  static void printAlone(Diagnostic &diagnostic) {
+    llvm::WithColor::error(llvm::errs()) << diagnostic.str() << '\n';
+    for (Diagnostic &note : diagnostic.getNotes())
+      llvm::WithColor::note(llvm::errs()) << note.str() << '\n';
+  }
+
   void print(Diagnostic &diagnostic) {
     std::string text = diagnostic.str();
+    if (isa<UnknownLoc>(diagnostic.getLocation()) &&
+        diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      return printAlone(diagnostic);
     StringRef name = locationName(diagnostic.getLocation());
     // The importer names nodes itself, and the base class prints a name that
     // is all there is of a location.

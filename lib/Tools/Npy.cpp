@@ -150,7 +150,7 @@ Expected<NpyArray> a2q::readNpy(StringRef path) {
   return array;
 }
 
-Error a2q::writeNpy(StringRef path, const NpyArray &array) {
+static std::string bytesOf(const NpyArray &array) {
   std::string header;
   raw_string_ostream os(header);
   os << "{'descr': '" << (array.isTruth ? "|b1" : descriptor(array.kind))
@@ -168,8 +168,20 @@ Error a2q::writeNpy(StringRef path, const NpyArray &array) {
   out.write(length, 2);
   out << header;
   out.write(array.data.data(), array.data.size());
-  Error error = writeOutputFile(path, bytes);
-  if (!error)
-    return error;
-  return fileError(path, "cannot be written: " + toString(std::move(error)));
+  return bytes;
+}
+
+Error a2q::writeNpy(StringRef path, const NpyArray &array) {
+  return writeNpyFiles({{path, &array}});
+}
+
+Error a2q::writeNpyFiles(
+    ArrayRef<std::pair<StringRef, const NpyArray *>> files) {
+  std::vector<std::string> bytes;
+  for (const auto &[path, array] : files)
+    bytes.push_back(bytesOf(*array));
+  SmallVector<OutputContents> contents;
+  for (auto [file, text] : zip_equal(files, bytes))
+    contents.push_back({file.first, text});
+  return writeOutputFiles(contents);
 }

@@ -31,6 +31,10 @@ llvm::Expected<NpyArray> readNpy(llvm::StringRef path);
 /// Writes a .npy file; whole or not at all.
 llvm::Error writeNpy(llvm::StringRef path, const NpyArray &array);
 
+/// All of them or none.
+llvm::Error writeNpyFiles(
+    llvm::ArrayRef<std::pair<llvm::StringRef, const NpyArray *>> files);
+
 /// An error that begins with the file's name.
 llvm::Error fileError(llvm::StringRef path, const llvm::Twine &message);
 
