@@ -286,8 +286,9 @@ Value PairFunctions::emit(OpBuilder &b, Value codes, ArrayRef<Value> planes,
   b.setInsertionPointToStart(loop.getBody());
   Value at = loop.getInductionVar();
   SmallVector<Value> leaves;
-  for (auto [plane, range] :
-       llvm::zip_equal(planes, ArrayRef{function.first, function.second})) {
+  // Named: a list of the loop's own would be gone in its body.
+  const a2q::Range codesOf[] = {function.first, function.second};
+  for (auto [plane, range] : llvm::zip_equal(planes, ArrayRef(codesOf))) {
     Value vector = vector::TransferReadOp::create(
         b, loc, e.bytes(), plane, at,
         arith::ConstantIntOp::create(b, loc, b.getI8Type(), 0),
