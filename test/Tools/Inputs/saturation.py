@@ -89,7 +89,7 @@ def runtime_operators():
     g.node("MatMulInteger", ["codes", g.constant(ones // 2, I8), "zero"],
            "halves")
     g.node("MatMulInteger", ["codes", g.constant(ones, U8), "zero"], "unsigned")
-    g.node("MatMulInteger", ["codes", "other"], "computed")
+    g.node("MatMulInteger", ["codes", g.input("other", (8, 3), I8)], "computed")
     g.node("DynamicQuantizeMatMul", [x, g.constant(ones, I8),
                                      g.constant(1, np.float32)], "dynamic",
            domain="com.microsoft")
@@ -97,9 +97,11 @@ def runtime_operators():
                         g.constant(0, I8))
     filters = np.zeros((2, 3, 1, 2), I8)
     filters[1, 0, 0, 1] = filters[1, 2, 0, 0] = -128
-    g.node("QLinearConv", ["image", one, zero, g.constant(filters), one, szero,
+    image = g.input("image", (1, 3, 4, 4), U8)
+    g.node("QLinearConv", [image, one, zero, g.constant(filters), one, szero,
                            one, zero], "conv")
-    g.node("QGemm", ["rows", one, szero, g.constant(ones.T, I8), one, szero],
+    rows = g.input("rows", (2, 8), I8)
+    g.node("QGemm", [rows, one, szero, g.constant(ones.T, I8), one, szero],
            "gemm", domain="com.microsoft", transB=1)
     g.node("MatMul", [x, g.constant(ones, np.float32)], "float")
     g.node("QAttention", ["codes"], "attention", domain="com.microsoft")

@@ -252,14 +252,6 @@ def control_characters():
     return g.model()
 
 
-@bad("node 'm' (MatMulInteger): multiplies what is no pair of computed codes and constant weights of at most 16 bits")
-def matmul_integer_vector():
-    g = Graph()
-    names = [g.input("x", (4, 5), U8), g.input("w", (5,), U8)]
-    g.output(g.node("MatMulInteger", names, "m"))
-    return g.model()
-
-
 def weight_zero(op, inputs, produced="Identity", domain=""):
     """`inputs`: of the names of constants, "x", and "wz", which is no constant."""
     g = Graph()
