@@ -8,7 +8,7 @@
 Reads lines `CASE BATCHES CALLS` and answers each with the nanoseconds of one
 call in each batch, as JSON; time is that of the thread, so that what else the
 machine does counts little. Peers are fbgemm, fbgemm16 and onednn, all inside
-the PyTorch package, and ort, the ONNX Runtime. Weights are packed beforehand and
+the PyTorch package, and ort and nbits of ONNX Runtime. Weights are packed beforehand and
 results are requantized to bytes by the peer's own post-processing.
 """
 
@@ -117,9 +117,21 @@ def onednn(case):
         x, 0.1, 0, packed, scales, zeros, None, *where, *after[1:])
 
 
+def bound_run(model, x):
+    """Calls ONNX Runtime on one thread, from x to y, without copies."""
+    import onnxruntime as rt
+    options = rt.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = rt.InferenceSession(model.SerializeToString(), options,
+                                  providers=["CPUExecutionProvider"])
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", x)
+    binding.bind_output("y")
+    return lambda: session.run_with_iobinding(binding)
+
+
 def ort(case):
     import onnx
-    import onnxruntime as rt
     from onnx import TensorProto as T
     from onnx import helper, numpy_helper
     x, w = data(case)
@@ -143,19 +155,11 @@ def ort(case):
         [helper.make_tensor_value_info("y", T.UINT8, None)], weights)
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = rt.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = rt.InferenceSession(model.SerializeToString(), options,
-                                  providers=["CPUExecutionProvider"])
-    binding = session.io_binding()
-    binding.bind_cpu_input("x", x)
-    binding.bind_output("y")
-    return lambda: session.run_with_iobinding(binding)
+    return bound_run(model, x)
 
 
 def nbits(case):
     """Weights of two bits in blocks of 128, activations of 8 made from floats."""
-    import onnxruntime as rt
     from onnx import TensorProto as T
     from onnx import helper, numpy_helper
     if not case.rows:
@@ -178,14 +182,7 @@ def nbits(case):
         graph, ir_version=8, opset_imports=[
             helper.make_opsetid("", 17),
             helper.make_opsetid("com.microsoft", 1)])
-    options = rt.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = rt.InferenceSession(model.SerializeToString(), options,
-                                  providers=["CPUExecutionProvider"])
-    binding = session.io_binding()
-    binding.bind_cpu_input("x", x)
-    binding.bind_output("y")
-    return lambda: session.run_with_iobinding(binding)
+    return bound_run(model, x)
 
 
 def main():
