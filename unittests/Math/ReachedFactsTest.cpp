@@ -61,6 +61,20 @@ std::vector<float> behindCodes(const Ball &ball,
   return values;
 }
 
+/// Values along the weights reach both ends of the bound.
+void expectBothEnds(const Normalization &layer,
+                    const std::vector<int64_t> &weights) {
+  Range range = layer.codes;
+  Interval sums = boundSum({weights, {&range, 1}}, layer.fact()).final;
+  for (bool upper : {true, false}) {
+    std::vector<float> values;
+    for (size_t k = 0; k < weights.size(); ++k)
+      values.push_back(static_cast<float>(weights[k]) * layer.gains[k] *
+                       (upper ? 1.0f : -1.0f));
+    expectNear(dot(weights, layer.run(values)), sums, upper);
+  }
+}
+
 TEST(ReachedFacts, RMSNorm) {
   std::mt19937 random(61);
   for (int round = 0; round < 100; ++round) {
@@ -68,15 +82,7 @@ TEST(ReachedFacts, RMSNorm) {
     Normalization layer = fineLayer(random, length);
     std::vector<int64_t> weights = weightsWithin(random, length, 7);
     weights[0] = 1;
-    Range range = layer.codes;
-    Interval sums = boundSum({weights, {&range, 1}}, layer.fact()).final;
-    for (bool upper : {true, false}) {
-      std::vector<float> values;
-      for (size_t k = 0; k < length; ++k)
-        values.push_back(static_cast<float>(weights[k]) * layer.gains[k] *
-                         (upper ? 1.0f : -1.0f));
-      expectNear(dot(weights, layer.run(values)), sums, upper);
-    }
+    expectBothEnds(layer, weights);
   }
 }
 
@@ -94,15 +100,7 @@ TEST(ReachedFacts, LayerNorm) {
       weights[k + 1] = weights[k];
       layer.gains[k + 1] = -layer.gains[k];
     }
-    Range range = layer.codes;
-    Interval sums = boundSum({weights, {&range, 1}}, layer.fact()).final;
-    for (bool upper : {true, false}) {
-      std::vector<float> values;
-      for (size_t k = 0; k < 2 * pairs; ++k)
-        values.push_back(static_cast<float>(weights[k]) * layer.gains[k] *
-                         (upper ? 1.0f : -1.0f));
-      expectNear(dot(weights, layer.run(values)), sums, upper);
-    }
+    expectBothEnds(layer, weights);
   }
 }
 
